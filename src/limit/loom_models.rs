@@ -1,0 +1,125 @@
+//! loom models of the limits: `RUSTFLAGS="--cfg loom" cargo test --release --lib loom_`.
+//!
+//! Every thread is spawned: loom explores fewer schedules of what runs on the model's main thread.
+
+use core::time::Duration;
+use std::vec::Vec;
+
+use loom::{sync::Arc, thread};
+
+use crate::{limit::TokenBucket, quota::Quota, time::Timestamp};
+
+/// Runs `model` for every schedule of up to three preemptions.
+fn explore(model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(model);
+}
+
+/// Spawns one thread per entry, each asking for its units at its time; returns what was admitted.
+fn race(bucket: &Arc<TokenBucket>, asks: &[(u32, Timestamp)]) -> u32 {
+    let threads: Vec<_> = asks
+        .iter()
+        .map(|&(n, now)| {
+            let bucket = Arc::clone(bucket);
+            thread::spawn(move || if bucket.check_n(n, now).is_admitted() { n } else { 0 })
+        })
+        .collect();
+    threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+}
+
+const NOW: Timestamp = Timestamp::from_secs(1);
+
+#[test]
+fn loom_two_checks_share_one_unit() {
+    explore(|| {
+        let bucket = Arc::new(TokenBucket::new(Quota::per_second(1)));
+        assert_eq!(race(&bucket, &[(1, NOW), (1, NOW)]), 1);
+    });
+}
+
+#[test]
+fn loom_two_checks_never_take_more_than_the_burst_and_never_lose_a_unit() {
+    explore(|| {
+        let bucket = Arc::new(TokenBucket::new(Quota::per_second(1).burst(3)));
+        assert_eq!(race(&bucket, &[(1, NOW), (2, NOW)]), 3);
+        assert!(bucket.check(NOW).is_denied());
+    });
+}
+
+#[test]
+fn loom_three_checks_take_exactly_the_burst() {
+    explore(|| {
+        let bucket = Arc::new(TokenBucket::new(Quota::per_second(1).burst(2)));
+        assert_eq!(race(&bucket, &[(1, NOW), (1, NOW), (1, NOW)]), 2);
+    });
+}
+
+#[test]
+fn loom_skewed_clocks_take_no_more_than_the_burst() {
+    explore(|| {
+        let bucket = Arc::new(TokenBucket::new(Quota::per_second(1).burst(2)));
+        let later = NOW.saturating_add(Duration::from_micros(1));
+        assert!(race(&bucket, &[(2, NOW), (1, later)]) <= 2);
+        assert!(bucket.check_n(2, later).is_denied());
+    });
+}
+
+#[test]
+fn loom_a_refund_and_a_check_keep_the_count() {
+    explore(|| {
+        let bucket = Arc::new(TokenBucket::new(Quota::per_second(1).burst(2)));
+        assert!(bucket.check_n(2, NOW).is_admitted());
+        let refunder = {
+            let bucket = Arc::clone(&bucket);
+            thread::spawn(move || bucket.refund_n(1, NOW))
+        };
+        let admitted = race(&bucket, &[(1, NOW), (1, NOW)]);
+        refunder.join().unwrap();
+        assert!(admitted <= 1);
+        // The unit that came back is either taken or still there.
+        assert_eq!(bucket.check(NOW).is_admitted(), admitted == 0);
+    });
+}
+
+/// The guard word: after idleness beyond the range of the ticks, threads renew it and race to charge.
+#[test]
+fn loom_checks_after_long_idleness_take_no_more_than_the_burst() {
+    // A prime rate: binary ticks, 2^62 of which are a few seconds.
+    let quota = Quota::per_second(1_000_000_007).burst(3);
+    explore(move || {
+        let bucket = Arc::new(TokenBucket::new(quota));
+        assert!(bucket.check_n(3, NOW).is_admitted());
+        let idle = Timestamp::from_secs(1_000);
+        let later = idle.saturating_add(Duration::from_nanos(1));
+        assert!(race(&bucket, &[(2, idle), (2, later)]) <= 4, "burst 3 and one refilled in 1 ns");
+        assert!(bucket.check_n(3, later).is_denied());
+    });
+}
+
+/// As above, at the edge: one thread still trusts the old guard, the other does not.
+#[test]
+fn loom_checks_on_both_sides_of_the_guard_take_no_more_than_the_burst() {
+    let quota = Quota::per_second(1_000_000_007).burst(3);
+    explore(move || {
+        let bucket = Arc::new(TokenBucket::new(quota));
+        let trusted = bucket.trusted();
+        let inside = Timestamp::from_nanos(trusted);
+        let outside = inside.saturating_add(Duration::from_nanos(1));
+        assert!(race(&bucket, &[(3, inside), (3, outside)]) <= 3);
+        assert!(bucket.check_n(3, outside).is_denied());
+    });
+}
+
+#[test]
+fn loom_healing_forgives_no_more_than_one_burst() {
+    explore(|| {
+        let bucket = Arc::new(TokenBucket::new(Quota::per_second(1).burst(2)));
+        assert!(bucket.check_n(2, Timestamp::from_secs(1_000)).is_admitted());
+        // Set back by 999 s: whoever heals, nothing passes now, and two units pass two seconds later.
+        assert_eq!(race(&bucket, &[(1, NOW), (1, NOW)]), 0);
+        let later = NOW.saturating_add(Duration::from_secs(2));
+        assert_eq!(race(&bucket, &[(1, later), (1, later)]), 2);
+        assert!(bucket.check(later).is_denied());
+    });
+}

@@ -1,0 +1,174 @@
+//! Slow, obvious and exact models of the limits: what the fast ones are tested against.
+//!
+//! Two of them. [`Bucket`] follows the rules of [`TokenBucket`](crate::TokenBucket) with time kept in
+//! 128 bits, so that nothing wraps; decisions must be equal. [`Exact`] knows nothing of ticks: it is
+//! the token bucket in rational arithmetic; decisions must be equal where the quota has an exact
+//! tick, and never more generous elsewhere.
+
+use core::time::Duration;
+
+use crate::{
+    quota::{Quota, ticks::Ticks},
+    time::{NANOS_PER_SEC, Timestamp},
+};
+
+/// A decision of a reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Whether the units may pass.
+    pub admitted: bool,
+    /// Whole units left.
+    pub remaining: u32,
+    /// As [`Standing::retry_after`](crate::Standing::retry_after).
+    pub retry_after: Duration,
+    /// As [`Standing::reset_after`](crate::Standing::reset_after).
+    pub reset_after: Duration,
+}
+
+/// The token bucket in rational arithmetic: time in units of `1 / count` ns, all in 128 bits.
+#[derive(Clone, Debug)]
+pub struct Exact {
+    model: Bucket,
+}
+
+impl Exact {
+    /// A full bucket.
+    #[must_use]
+    pub fn new(quota: Quota) -> Self {
+        // One unit takes `period / count` ns, which is `period` units of 1/count ns.
+        let interval = u128::from(quota.period_nanos());
+        let per_nano = u128::from(quota.count());
+        Self { model: Bucket::with(quota, interval, per_nano, 0) }
+    }
+
+    /// As [`TokenBucket::check_n`](crate::TokenBucket::check_n).
+    pub fn check_n(&mut self, n: u32, now: Timestamp) -> Answer {
+        self.model.check_n(n, now)
+    }
+
+    /// As [`TokenBucket::refund_n`](crate::TokenBucket::refund_n).
+    pub fn refund_n(&mut self, n: u32, now: Timestamp) {
+        self.model.refund_n(n, now);
+    }
+
+    /// Whether `n` units could pass.
+    #[must_use]
+    pub fn would_admit(&self, n: u32, now: Timestamp) -> bool {
+        self.model.clone().check_n(n, now).admitted
+    }
+
+    /// Takes `n` units whether they are there or not.
+    pub fn charge(&mut self, n: u32, now: Timestamp) {
+        self.model.charge(n, now);
+    }
+}
+
+/// The token bucket with the library's ticks and time in 128 bits.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    zero: bool,
+    /// The quota's burst.
+    limit: u32,
+    interval: u128,
+    burst: u128,
+    slack: u128,
+    per_nano: u128,
+    shift: u32,
+    full_at: u128,
+}
+
+impl Bucket {
+    /// A full bucket.
+    #[must_use]
+    pub fn new(quota: Quota) -> Self {
+        let ticks = Ticks::of(quota);
+        Self::with(quota, u128::from(ticks.interval), u128::from(ticks.per_nano), ticks.shift)
+    }
+
+    fn with(quota: Quota, interval: u128, per_nano: u128, shift: u32) -> Self {
+        Self {
+            zero: quota.is_zero(),
+            limit: quota.max_burst(),
+            interval,
+            burst: interval * u128::from(quota.max_burst()),
+            slack: (u128::from(NANOS_PER_SEC) * per_nano).div_ceil(1 << shift),
+            per_nano,
+            shift,
+            full_at: 0,
+        }
+    }
+
+    /// As [`TokenBucket::check_n`](crate::TokenBucket::check_n).
+    pub fn check_n(&mut self, n: u32, now: Timestamp) -> Answer {
+        if self.zero {
+            let never = Duration::MAX;
+            return Answer {
+                admitted: false,
+                remaining: 0,
+                retry_after: never,
+                reset_after: never,
+            };
+        }
+        let at = self.ticks(now);
+        let cost = u128::from(n) * self.interval;
+        let full_at = self.full_at.max(at) + cost;
+        let unlawful = self.full_at > at + self.burst + self.slack;
+        if n == 0 {
+            let full_at = if unlawful { at + self.burst } else { full_at };
+            return self.answer(full_at, Duration::ZERO, now);
+        }
+        if full_at <= at + self.burst {
+            self.full_at = full_at;
+            return self.answer(full_at, Duration::ZERO, now);
+        }
+        if unlawful {
+            self.full_at = at + self.burst;
+        }
+        let retry_after = if n > self.limit {
+            Duration::MAX
+        } else {
+            self.until(self.full_at.max(at) + cost - self.burst, now)
+        };
+        self.answer(self.full_at.max(at), retry_after, now)
+    }
+
+    /// As [`TokenBucket::refund_n`](crate::TokenBucket::refund_n).
+    pub fn refund_n(&mut self, n: u32, now: Timestamp) {
+        let at = self.ticks(now);
+        if self.full_at <= at || n == 0 {
+            return;
+        }
+        if self.full_at > at + self.burst + self.slack {
+            self.full_at = at + self.burst;
+        }
+        self.full_at = self.full_at.saturating_sub(u128::from(n) * self.interval).max(at);
+    }
+
+    fn charge(&mut self, n: u32, now: Timestamp) {
+        self.full_at = self.full_at.max(self.ticks(now)) + u128::from(n) * self.interval;
+    }
+
+    fn ticks(&self, now: Timestamp) -> u128 {
+        u128::from(now.as_nanos() >> self.shift) * self.per_nano
+    }
+
+    fn answer(&self, full_at: u128, retry_after: Duration, now: Timestamp) -> Answer {
+        let at = self.ticks(now);
+        let spare = (at + self.burst).saturating_sub(full_at) / self.interval;
+        Answer {
+            admitted: retry_after.is_zero(),
+            remaining: u32::try_from(spare).expect("at most the burst"),
+            retry_after,
+            reset_after: self.until(full_at, now),
+        }
+    }
+
+    /// How long until this tick has come, rounded up to the nanosecond.
+    fn until(&self, tick: u128, now: Timestamp) -> Duration {
+        let nanos = tick.div_ceil(self.per_nano) << self.shift;
+        match u64::try_from(nanos) {
+            Ok(nanos) => Duration::from_nanos(nanos.saturating_sub(now.as_nanos())),
+            Err(_) => Duration::MAX,
+        }
+    }
+}

@@ -1,0 +1,223 @@
+use core::time::Duration;
+use std::{format, string::ToString};
+
+use proptest::prelude::*;
+
+use super::{LONGEST, Quota, QuotaError, ticks::Ticks};
+use crate::time::NANOS_PER_SEC;
+
+/// Every quota that can be built, biased towards the edges of each field.
+pub(crate) fn any_quota() -> impl Strategy<Value = Quota> {
+    (edgy_u32(), edgy_u32(), any_period()).prop_map(|(count, burst, period)| {
+        let quota = Quota::new(count, Duration::from_nanos(period));
+        // Too fast: the same numbers per second are always a quota.
+        quota.unwrap_or(Quota::per_second(count)).burst(burst)
+    })
+}
+
+/// All of u32: small, round, around powers of two, and uniform.
+pub(crate) fn edgy_u32() -> impl Strategy<Value = u32> {
+    prop_oneof![
+        4 => 0..20_u32,
+        2 => prop::sample::select(&[60, 100, 1_000, 1_000_000, 1_000_000_000, 213_505][..]),
+        2 => (0..32_u32, -1..2_i64).prop_map(|(bit, off)| {
+            u32::try_from((1_i64 << bit) + off).unwrap()
+        }),
+        1 => (0..4_u32).prop_map(|below| u32::MAX - below),
+        2 => any::<u32>(),
+    ]
+}
+
+fn any_period() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        2 => 1..20_u64,
+        4 => prop::sample::select(&[1, 60, 3_600, 86_400][..]).prop_map(|s| s * NANOS_PER_SEC),
+        2 => (0..61_u32, 0..3_u64).prop_map(|(bit, off)| ((1 << bit) + off).clamp(1, LONGEST)),
+        1 => (0..4_u64).prop_map(|below| LONGEST - below),
+        2 => 1..=LONGEST,
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
+
+    /// I1, I2 and I3 of the ticks.
+    #[test]
+    fn ticks_are_never_too_fast_and_fit_the_window(quota in any_quota()) {
+        let ticks = Ticks::of(quota);
+        if quota.is_zero() {
+            prop_assert_eq!((ticks.interval, ticks.burst), (0, 0));
+            return Ok(());
+        }
+        prop_assert_eq!(
+            u128::from(ticks.burst),
+            u128::from(ticks.interval) * u128::from(quota.max_burst())
+        );
+        prop_assert!(ticks.burst + ticks.slack <= 1 << 61, "I3: {ticks:?}");
+
+        // interval · tick ≥ period / count, both sides times count · per_nano.
+        let given = (u128::from(ticks.interval) << ticks.shift) * u128::from(quota.count());
+        let wanted = u128::from(quota.period_nanos()) * u128::from(ticks.per_nano);
+        prop_assert!(given >= wanted, "I1: {ticks:?}");
+
+        let exact = given == wanted;
+        if !exact {
+            // (given - wanted) / wanted, as a power of two.
+            let excess = given - wanted;
+            let per_second = u128::from(quota.count()) * u128::from(NANOS_PER_SEC)
+                / u128::from(quota.period_nanos());
+            let promised = if ticks.shift > 0 {
+                27
+            } else if quota.max_burst() <= 1 << 27 && per_second <= 100_000_000 {
+                32
+            } else {
+                26
+            };
+            prop_assert!(excess <= wanted >> promised, "I2: {ticks:?}");
+        }
+    }
+
+    #[test]
+    fn text_goes_both_ways(quota in any_quota()) {
+        prop_assert_eq!(quota.to_string().parse::<Quota>().unwrap(), quota);
+    }
+
+    #[test]
+    fn any_text_is_parsed_or_refused(text in "\\PC{0,24}|[0-9]{0,11}[ /]{0,2}[0-9]{0,21}(s|min|day|x)?( burst [0-9]{0,11})?") {
+        if let Ok(quota) = text.parse::<Quota>() {
+            prop_assert_eq!(quota.to_string().parse::<Quota>().unwrap(), quota);
+        }
+    }
+}
+
+#[test]
+fn quotas_that_people_write_are_exact() {
+    for count in [1, 2, 3, 5, 7, 10, 30, 50, 60, 100, 120, 999, 1_000, 5_000, 30_000, 3_000_000] {
+        for quota in [
+            Quota::per_second(count),
+            Quota::per_minute(count),
+            Quota::per_hour(count),
+            Quota::per_day(count),
+        ] {
+            let ticks = Ticks::of(quota.burst(1_000));
+            assert_eq!(
+                u128::from(ticks.interval) * u128::from(count),
+                u128::from(quota.period_nanos()) * u128::from(ticks.per_nano),
+                "{quota}"
+            );
+        }
+    }
+}
+
+#[test]
+fn per_second_five_is_five_per_second() {
+    assert_eq!(Quota::per_second(5), Quota::new(5, Duration::from_secs(1)).unwrap());
+    assert_eq!(Quota::per_minute(5), Quota::new(5, Duration::from_secs(60)).unwrap());
+    assert_eq!(Quota::per_hour(5), Quota::new(5, Duration::from_secs(3_600)).unwrap());
+    assert_eq!(Quota::per_day(5), Quota::new(5, Duration::from_secs(86_400)).unwrap());
+    assert_eq!(Quota::per_second(5).max_burst(), 5);
+}
+
+#[test]
+fn quotas_that_cannot_be_kept_are_refused() {
+    let second = Duration::from_secs(1);
+    assert_eq!(Quota::new(1, Duration::ZERO), Err(QuotaError::ZeroPeriod));
+    assert_eq!(Quota::new(1, Quota::LONGEST_PERIOD + second), Err(QuotaError::PeriodTooLong));
+    assert_eq!(Quota::new(1, Duration::MAX), Err(QuotaError::PeriodTooLong));
+    assert_eq!(
+        Quota::new(5, Duration::from_nanos(1)),
+        Err(QuotaError::TooFast { count: 5, period_nanos: 1 })
+    );
+    assert!(Quota::new(4, Duration::from_nanos(1)).is_ok());
+    assert!(Quota::new(u32::MAX, Quota::LONGEST_PERIOD).is_ok());
+    for (error, says) in [
+        (Quota::new(1, Duration::ZERO), "at least 1 ns"),
+        (Quota::new(1, Duration::MAX), "longer than 100 years"),
+        (Quota::new(u32::MAX, Duration::from_nanos(7)), "highest rate"),
+    ] {
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+}
+
+#[test]
+fn texts_mean_what_they_say() {
+    let minute = Duration::from_secs(60);
+    for (text, quota) in [
+        ("100/min burst 20", Quota::per_minute(100).burst(20)),
+        ("  100 / minute  burst  20 ", Quota::per_minute(100).burst(20)),
+        ("100/60s burst 20", Quota::per_minute(100).burst(20)),
+        ("5/s", Quota::per_second(5)),
+        ("1_000/hours", Quota::per_hour(1_000)),
+        ("0/day", Quota::per_day(0)),
+        ("7/250ms", Quota::new(7, Duration::from_millis(250)).unwrap()),
+        ("7/250 us", Quota::new(7, Duration::from_micros(250)).unwrap()),
+        ("7/250µs", Quota::new(7, Duration::from_micros(250)).unwrap()),
+        ("1/5ns burst 0", Quota::new(1, Duration::from_nanos(5)).unwrap().burst(0)),
+        ("4294967295/min", Quota::new(u32::MAX, minute).unwrap()),
+    ] {
+        assert_eq!(text.parse(), Ok(quota), "{text}");
+    }
+    for (text, shown) in [
+        ("100/60s burst 100", "100/min"),
+        ("1/90s", "1/90s"),
+        ("1/36h", "1/36hour"),
+        ("1/1500us", "1/1500us"),
+    ] {
+        assert_eq!(text.parse::<Quota>().unwrap().to_string(), shown);
+    }
+}
+
+#[test]
+fn bad_texts_say_where_and_what_would_be_right() {
+    for (text, column, says) in [
+        ("", 1, "expected a count"),
+        ("fast", 1, "expected a count"),
+        ("-5/s", 1, "expected a count"),
+        ("_5/s", 1, "expected a count"),
+        ("5_/s", 1, "expected a count"),
+        ("5", 2, "expected \"/\""),
+        ("5 per s", 3, "expected \"/\""),
+        ("5/", 3, "unknown unit"),
+        ("5/fortnight", 3, "unknown unit"),
+        ("5/10", 5, "unknown unit"),
+        ("5/1_min", 3, "expected a period"),
+        ("4294967296/s", 1, "too large"),
+        ("99999999999999999999999/s", 1, "too large"),
+        ("5/99999999999999999999s", 3, "too large"),
+        ("5/18446744073709551615day", 3, "too large"),
+        ("5/0s", 3, "at least 1 ns"),
+        ("5/36526d", 3, "longer than 100 years"),
+        ("4294967295/ms", 12, "highest rate"),
+        ("5/s burst", 10, "after \"burst\""),
+        ("5/s burst many", 11, "after \"burst\""),
+        ("5/s burst 4294967296", 11, "too large"),
+        ("5/s brust 20", 5, "only \"burst\""),
+        ("5/s burst 20 please", 14, "only \"burst\""),
+        ("5/s burst 20/min", 13, "only \"burst\""),
+    ] {
+        let error = text.parse::<Quota>().unwrap_err();
+        assert_eq!(error.column(), column, "{text}: {error}");
+        let shown = error.to_string();
+        assert!(shown.contains(says), "{text}: {shown}");
+        assert!(shown.contains("as in \"100/min burst 20\""), "{shown}");
+        assert!(shown.contains(&format!("{text:?}")), "{shown}");
+    }
+}
+
+#[test]
+fn long_and_wild_texts_are_quoted_short_and_clean() {
+    let error = format!("5/{}", "x\n".repeat(500)).parse::<Quota>().unwrap_err().to_string();
+    assert!(error.len() < 300 && !error.contains("\\n"), "{error}");
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn serde_uses_the_text() {
+    let quota = Quota::per_minute(100).burst(20);
+    let json = serde_json::to_string(&quota).unwrap();
+    assert_eq!(json, "\"100/min burst 20\"");
+    assert_eq!(serde_json::from_str::<Quota>(&json).unwrap(), quota);
+    let error = serde_json::from_str::<Quota>("\"100/moon\"").unwrap_err().to_string();
+    assert!(error.contains("column 5: unknown unit"), "{error}");
+}

@@ -1,0 +1,175 @@
+//! Answers: a limit's [`Decision`] and its [`Standing`], the gate's [`Verdict`] and its [`Denial`].
+
+use core::time::Duration;
+
+use crate::{quota::ticks::Ticks, time::Timestamp};
+
+/// One limiter's answer: admitted or denied, and where the caller now stands.
+///
+/// A decision is made and charged when it is returned; dropping it changes nothing.
+///
+/// # Cost
+/// The decision carries what its [`standing`](Self::standing) is computed from, so a caller that
+/// only asks [`is_denied`](Self::is_denied) does not pay for the rest.
+#[must_use = "a decision says whether the request may pass"]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    outcome: Outcome,
+    /// The debt after the decision.
+    debt: u64,
+    units: u32,
+    limit: u32,
+    ticks: Ticks,
+    now: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Admitted,
+    Denied,
+    /// The store had no place for the key, and may have one at this time.
+    #[cfg_attr(not(feature = "std"), expect(dead_code, reason = "only keyed stores saturate"))]
+    Saturated {
+        admitted: bool,
+        free_at: Timestamp,
+    },
+}
+
+impl Decision {
+    /// Whether the request may pass.
+    #[inline]
+    #[must_use]
+    pub const fn is_admitted(&self) -> bool {
+        matches!(self.outcome, Outcome::Admitted | Outcome::Saturated { admitted: true, .. })
+    }
+
+    /// Whether the request must be refused.
+    #[inline]
+    #[must_use]
+    pub const fn is_denied(&self) -> bool {
+        !self.is_admitted()
+    }
+
+    /// Whether the key found no place in a full store, so that its
+    /// [`OnSaturation`](crate::OnSaturation) decided and nothing was charged.
+    #[inline]
+    #[must_use]
+    pub const fn is_saturated(&self) -> bool {
+        matches!(self.outcome, Outcome::Saturated { .. })
+    }
+
+    /// Where the caller stands after this decision.
+    #[must_use]
+    pub const fn standing(&self) -> Standing {
+        let never = Duration::MAX;
+        let retry_after = match self.outcome {
+            Outcome::Admitted | Outcome::Saturated { admitted: true, .. } => Duration::ZERO,
+            Outcome::Denied => self.retry_after(),
+            // Another key may be faster, so this is when it is worth a try; zero would be a lie.
+            Outcome::Saturated { free_at, .. } => {
+                let wait = free_at.saturating_duration_since(self.now);
+                if wait.is_zero() { Duration::from_nanos(1) } else { wait }
+            }
+        };
+        Standing {
+            limit: self.limit,
+            remaining: self.ticks.remaining(self.debt),
+            retry_after,
+            reset_after: match self.ticks.wait(self.debt, self.now) {
+                Some(wait) if self.ticks.burst != 0 => wait,
+                _ => never,
+            },
+        }
+    }
+
+    const fn retry_after(&self) -> Duration {
+        let cost = self.ticks.cost(self.units);
+        if self.ticks.burst == 0 || cost > self.ticks.burst {
+            return Duration::MAX;
+        }
+        let excess = self.debt.saturating_add(cost).saturating_sub(self.ticks.burst);
+        match self.ticks.wait(excess, self.now) {
+            Some(wait) => wait,
+            None => Duration::MAX,
+        }
+    }
+}
+
+/// How [`Decision`]s are made; for the limiters only.
+impl Decision {
+    #[inline]
+    pub(crate) const fn admitted(on: Asked, debt: u64) -> Self {
+        Self::new(Outcome::Admitted, on, debt)
+    }
+
+    #[inline]
+    pub(crate) const fn denied(on: Asked, debt: u64) -> Self {
+        Self::new(Outcome::Denied, on, debt)
+    }
+
+    #[cfg(feature = "std")]
+    pub(crate) const fn saturated(on: Asked, admitted: bool, free_at: Timestamp) -> Self {
+        // An unseated key owes nothing, but it has nothing to spend either.
+        let debt = on.ticks.burst;
+        Self::new(Outcome::Saturated { admitted, free_at }, on, debt)
+    }
+
+    #[inline]
+    const fn new(outcome: Outcome, on: Asked, debt: u64) -> Self {
+        let Asked { ticks, limit, units, now } = on;
+        Self { outcome, debt, units, limit, ticks, now }
+    }
+}
+
+/// What a limiter was asked: `units` of a quota with this burst and these ticks, at `now`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    pub(crate) ticks: Ticks,
+    /// The quota's burst.
+    pub(crate) limit: u32,
+    pub(crate) units: u32,
+    pub(crate) now: Timestamp,
+}
+
+/// Where a caller stands with one limit, right after a decision.
+///
+/// # Guarantee
+/// All times count from the `now` of the decision and are rounded up to the nanosecond: waiting out
+/// [`retry_after`](Self::retry_after) succeeds if nobody else takes from the same limit meanwhile,
+/// and waiting one nanosecond less does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    limit: u32,
+    remaining: u32,
+    retry_after: Duration,
+    reset_after: Duration,
+}
+
+impl Standing {
+    /// The most units that can pass at one instant: the quota's burst.
+    #[must_use]
+    pub const fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// Whole units that could still pass at this instant.
+    #[must_use]
+    pub const fn remaining(&self) -> u32 {
+        self.remaining
+    }
+
+    /// How long to wait before asking for the same again.
+    ///
+    /// Zero if admitted, and never zero if denied. [`Duration::MAX`] when waiting cannot help: more
+    /// units than the burst were asked for, or the quota is zero.
+    #[must_use]
+    pub const fn retry_after(&self) -> Duration {
+        self.retry_after
+    }
+
+    /// How long until the whole burst is available again; [`Duration::MAX`] if never.
+    #[must_use]
+    pub const fn reset_after(&self) -> Duration {
+        self.reset_after
+    }
+}
