@@ -18,6 +18,7 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+pub mod cidr;
 pub mod error;
 pub mod limit;
 mod quota;
@@ -25,11 +26,15 @@ mod sync;
 mod time;
 mod verdict;
 
+#[cfg(test)]
+mod test_support;
+
 pub use ipnet;
 
 #[cfg(feature = "std")]
 pub use crate::time::SystemClock;
 pub use crate::{
+    cidr::{CidrParseError, CidrSet},
     error::{QuotaError, QuotaParseError},
     limit::TokenBucket,
     quota::Quota,

@@ -1,0 +1,86 @@
+//! Address lists: is this address in that list?
+//!
+//! A block list is only as good as its reading. The usual ways to lose one are a client that comes
+//! as `::ffff:192.0.2.1` and is not recognised as `192.0.2.1`, an octet `010` that one program reads
+//! as 8 and another as 10, and a line that is skipped because nobody said that it was wrong. So:
+//!
+//! - **one address has one form.** IPv4-mapped IPv6 is IPv4, in what is asked and in what is listed,
+//!   in every spelling. `::ffff:10.0.0.0/104` lists 10.0.0.0/8. In turn, an IPv6 prefix shorter than
+//!   96 bits never covers an IPv4 address: "everything" is the two entries `0.0.0.0/0` and `::/0`.
+//!   Other forms that carry an IPv4 address (NAT64, 6to4, Teredo, `::a.b.c.d`) are plain IPv6;
+//! - **reading is strict and complete.** Whatever could mean two things is refused, with its line,
+//!   its column and what would be right; all mistakes of a text come at once, and no part of a list
+//!   is made from a text with mistakes. See [`CidrSet`'s text form](CidrSet#the-text-form);
+//! - **an empty list contains nothing.** What that means, "nobody is blocked" or "nobody is let in",
+//!   is for the one who asks.
+//!
+//! # How
+//! A [`CidrSet`] keeps ranges of addresses, sorted, in one vector per family, and finds an address by
+//! binary search. It is built in bulk: everything given is collected, sorted once and merged once.
+//!
+//! Invariants, each with a test that cites it:
+//! - **I1** ranges are sorted, do not overlap and do not touch, so equal sets are equal vectors;
+//! - **I2** no IPv6 range holds an IPv4-mapped address: a set has one answer for an IPv4 client;
+//! - **I3** an address is in the set if and only if, in its one form, a given prefix contains it;
+//! - **I4** [`CidrSet::iter`] is sorted, free of overlaps, as short as possible, and builds an equal set;
+//! - **I5** a text that is accepted has an address part that `core::net` accepts, and a length in
+//!   canonical decimal; no text makes the parser panic.
+//!
+//! # Bounds
+//! Building takes `O(n log n)` for `n` entries, and so does every [`Extend`], over the entries there
+//! and the new ones: extend once with many, not many times with one. A look-up takes `O(log n)` and
+//! allocates nothing. An IPv4 range takes 8 bytes, an IPv6 range 32. An error keeps at most
+//! [`CidrParseError::SHOWN`] lines of at most 60 characters, whatever the text.
+//!
+//! # Example: a block list as it is published
+//! ```
+//! use portcullis::cidr::CidrSet;
+//!
+//! let blocked: CidrSet = "\
+//!     ; seen this week\n\
+//!     192.0.2.0/24 # case 7\n\
+//!     198.51.100.4\t12\n\
+//!     203.0.113.16 - 203.0.113.31\n\
+//!     2001:db8::/32\n"
+//!     .parse()?;
+//!
+//! assert!(blocked.contains("192.0.2.77".parse()?));
+//! assert!(blocked.contains("::ffff:192.0.2.77".parse()?));
+//! assert!(!blocked.contains("198.51.100.5".parse()?));
+//! assert_eq!(
+//!     blocked.to_string(),
+//!     "192.0.2.0/24\n198.51.100.4/32\n203.0.113.16/28\n2001:db8::/32"
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Example: all mistakes at once
+//! ```
+//! use portcullis::cidr::CidrSet;
+//!
+//! let error = "10.1.2.3/8\n192.0.2.1\n010.0.0.0/8\n".parse::<CidrSet>().unwrap_err();
+//! assert_eq!(
+//!     error.to_string(),
+//!     "line 1, column 1: \"10.1.2.3/8\": host bits are set; \
+//!      write 10.0.0.0/8 for the network or 10.1.2.3/32 for the host\n\
+//!      line 3, column 1: \"010.0.0.0/8\": an octet with a leading zero, \
+//!      which some programs read as octal; write 10.0.0.0/8 if that is what is meant"
+//! );
+//! ```
+
+mod error;
+mod list;
+mod parse;
+mod ranges;
+#[cfg(feature = "serde")]
+mod serde_text;
+mod set;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_model;
+
+pub use error::{CidrEntryError, CidrLineError, CidrParseError, CidrProblem};
+pub use parse::parse_prefix;
+pub use set::CidrSet;
