@@ -3,6 +3,8 @@
 //! Each says what was wrong, where, and what would be right.
 
 use alloc::string::String;
+#[cfg(feature = "std")]
+use alloc::vec::Vec;
 use core::fmt;
 
 use crate::quota::Quota;
@@ -105,4 +107,84 @@ pub(crate) fn snippet(text: &str) -> String {
         snippet.push('…');
     }
     snippet
+}
+
+/// Why a gate cannot be built: every mistake at once.
+#[cfg(feature = "std")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildError {
+    problems: Vec<BuildProblem>,
+}
+
+#[cfg(feature = "std")]
+impl BuildError {
+    pub(crate) fn new(problems: Vec<BuildProblem>) -> Self {
+        Self { problems }
+    }
+
+    /// The mistakes, in the order of the fields; at least one.
+    #[must_use]
+    pub fn problems(&self) -> &[BuildProblem] {
+        &self.problems
+    }
+}
+
+#[cfg(feature = "std")]
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the gate cannot be built:")?;
+        self.problems.iter().try_for_each(|problem| write!(f, "\n- {problem}"))
+    }
+}
+
+#[cfg(feature = "std")]
+impl core::error::Error for BuildError {}
+
+/// One mistake in the description of a gate.
+#[cfg(feature = "std")]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildProblem {
+    /// A limit's name is not fit to be shown.
+    #[error(
+        "limit {number}: the name {name:?} must be 1 to 64 visible ASCII characters or blanks inside, \
+         without '\"' and '\\', as in \"per client\""
+    )]
+    LimitName {
+        /// Which limit, counted from 1.
+        number: usize,
+        /// The start of the name.
+        name: String,
+    },
+    /// Two limits have the same name, or one has the name of a rule of the gate's own.
+    #[error("limit {number}: the name {name:?} is taken; give every limit a name of its own")]
+    DuplicateLimit {
+        /// Which limit, counted from 1.
+        number: usize,
+        /// The name.
+        name: String,
+    },
+    /// A client group has more bits than the address.
+    #[error(
+        "client group: {family} = {bits} is more than the {most} bits of such an address; use 0 to {most}"
+    )]
+    GroupTooLong {
+        /// `v4` or `v6`.
+        family: &'static str,
+        /// The bits that were asked for.
+        bits: u8,
+        /// The most that there are.
+        most: u8,
+    },
+    /// No client can be remembered.
+    #[error("clients: 0 clients cannot be limited; use at least 1, or leave the limits out")]
+    NoClients,
+    /// More clients than a gate can hold.
+    #[error("clients: {clients} is more than the {most} that a gate can remember")]
+    TooManyClients {
+        /// The number that was asked for.
+        clients: usize,
+        /// The most that there can be.
+        most: usize,
+    },
 }

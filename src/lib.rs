@@ -1,4 +1,9 @@
-#![doc = include_str!("../README.md")]
+// The examples of the README need the adapters, so it is tested and shown where they are.
+#![cfg_attr(feature = "axum", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(feature = "axum"),
+    doc = "Rate limiting and traffic filtering that you build into a Rust service."
+)]
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -18,10 +23,15 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+#[cfg(feature = "tower")]
+mod adapt;
 pub mod cidr;
 pub mod error;
+#[cfg(feature = "std")]
+pub mod gate;
 pub mod limit;
 mod quota;
+mod request;
 mod sync;
 mod time;
 mod verdict;
@@ -31,13 +41,22 @@ mod test_support;
 
 pub use ipnet;
 
-#[cfg(feature = "std")]
-pub use crate::time::SystemClock;
+#[cfg(feature = "tower")]
+pub use crate::adapt::tower::{self, GateLayer};
 pub use crate::{
     cidr::{CidrParseError, CidrSet},
     error::{QuotaError, QuotaParseError},
     limit::TokenBucket,
     quota::Quota,
+    request::{ClientGroup, Request},
     time::Timestamp,
     verdict::{Decision, Standing},
+};
+#[cfg(feature = "std")]
+pub use crate::{
+    error::{BuildError, BuildProblem},
+    gate::{Gate, GateBuilder, GateStats, MissingPeer, Mode, Outcome, RuleStats},
+    limit::{ExactLimiter, OnSaturation},
+    time::SystemClock,
+    verdict::{Admission, Denial, DenialReason, Verdict},
 };

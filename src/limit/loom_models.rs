@@ -1,4 +1,4 @@
-//! loom models of the limits: `RUSTFLAGS="--cfg loom" cargo test --release --lib loom_`.
+//! loom models of the limits: `RUSTFLAGS="--cfg loom" cargo test -p portcullis --release --lib loom_`.
 //!
 //! Every thread is spawned: loom explores fewer schedules of what runs on the model's main thread.
 
@@ -7,7 +7,11 @@ use std::vec::Vec;
 
 use loom::{sync::Arc, thread};
 
-use crate::{limit::TokenBucket, quota::Quota, time::Timestamp};
+use crate::{
+    limit::{ExactLimiter, TokenBucket},
+    quota::Quota,
+    time::Timestamp,
+};
 
 /// Runs `model` for every schedule of up to three preemptions.
 fn explore(model: impl Fn() + Sync + Send + 'static) {
@@ -122,4 +126,25 @@ fn loom_healing_forgives_no_more_than_one_burst() {
         assert_eq!(race(&bucket, &[(1, later), (1, later)]), 2);
         assert!(bucket.check(later).is_denied());
     });
+}
+
+/// Two new keys and one free seat: one of them gets it; and a key that both bring shares one bucket.
+#[test]
+fn loom_newcomers_never_share_a_seat_or_take_two() {
+    for (keys, expected) in [([1, 2], 1), ([1, 1], 1)] {
+        explore(move || {
+            let limiter: Arc<ExactLimiter<u32>> =
+                Arc::new(ExactLimiter::new(Quota::per_second(1), 1));
+            let threads: Vec<_> = keys
+                .iter()
+                .map(|&key| {
+                    let limiter = Arc::clone(&limiter);
+                    thread::spawn(move || u32::from(limiter.check(&key, NOW).is_admitted()))
+                })
+                .collect();
+            let admitted: u32 = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
+            assert_eq!(admitted, expected);
+            assert_eq!(limiter.len(), 1);
+        });
+    }
 }

@@ -10,7 +10,11 @@
 //! time is the *debt*; a request of `n` units adds `n` intervals to it, and is admitted if the
 //! debt is then no more than `burst` intervals.
 
-pub(crate) mod bucket;
+mod bucket;
+#[cfg(feature = "std")]
+mod exact;
+#[cfg(feature = "std")]
+mod index;
 #[cfg(any(test, feature = "__reference"))]
 #[doc(hidden)]
 #[allow(
@@ -20,7 +24,14 @@ pub(crate) mod bucket;
 )]
 pub mod reference;
 
+#[cfg(feature = "std")]
+pub(crate) mod shard;
+#[cfg(feature = "std")]
+pub(crate) mod store;
+
 pub use bucket::TokenBucket;
+#[cfg(feature = "std")]
+pub use exact::{ExactLimiter, OnSaturation};
 
 #[cfg(all(test, loom))]
 mod loom_models;

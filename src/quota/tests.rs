@@ -39,7 +39,7 @@ fn any_period() -> impl Strategy<Value = u64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
+    #![proptest_config(crate::test_support::cases(5_000))]
 
     /// I1, I2 and I3 of the ticks.
     #[test]

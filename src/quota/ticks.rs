@@ -118,10 +118,18 @@ impl Ticks {
     }
 
     /// `now` in ticks.
+    #[cfg(feature = "std")]
     #[inline]
     pub(crate) const fn absolute(&self, now: Timestamp) -> u128 {
         // Cannot saturate: both factors are below 2^64.
         (now.as_nanos().wrapping_shr(self.shift) as u128).saturating_mul(self.per_nano as u128)
+    }
+
+    /// The first moment that is not before this tick, in nanoseconds, at most `u64::MAX`.
+    #[cfg(feature = "std")]
+    pub(crate) fn time_of(&self, tick: u128) -> u64 {
+        let nanos = tick.div_ceil(u128::from(self.per_nano)).checked_shl(self.shift);
+        nanos.and_then(|nanos| u64::try_from(nanos).ok()).unwrap_or(u64::MAX)
     }
 
     /// The ticks that `n` units cost.

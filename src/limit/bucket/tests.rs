@@ -85,7 +85,7 @@ fn answer(decision: Decision) -> Answer {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
+    #![proptest_config(crate::test_support::cases(5_000))]
 
     /// I5: equality with the reference over the whole public domain, time going anywhere.
     #[test]

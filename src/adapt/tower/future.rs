@@ -1,0 +1,80 @@
+//! The future of a response: the service's, or a refusal that is there already.
+
+use core::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::Response;
+use http_body::Body;
+use pin_project_lite::pin_project;
+
+use super::{body::GateBody, layer::GateLayer};
+use crate::{
+    adapt::http::refusal,
+    gate::Outcome,
+    verdict::{Admission, Denial},
+};
+
+pin_project! {
+    /// The response of a [`GateService`](super::GateService).
+    #[derive(Debug)]
+    pub struct GateFuture<F> {
+        #[pin]
+        kind: Kind<F>,
+    }
+}
+
+pin_project! {
+    #[project = KindProjection]
+    #[derive(Debug)]
+    enum Kind<F> {
+        Admitted {
+            #[pin]
+            response: F,
+            // `None` once it is finished.
+            admission: Option<Admission>,
+            layer: GateLayer,
+        },
+        // `None` once it has been answered.
+        Denied { denial: Option<Denial> },
+    }
+}
+
+impl<F> GateFuture<F> {
+    pub(super) fn admitted(response: F, admission: Admission, layer: GateLayer) -> Self {
+        Self { kind: Kind::Admitted { response, admission: Some(admission), layer } }
+    }
+
+    pub(super) fn denied(denial: Denial) -> Self {
+        Self { kind: Kind::Denied { denial: Some(denial) } }
+    }
+}
+
+impl<F, Given, E> Future for GateFuture<F>
+where
+    F: Future<Output = Result<Response<Given>, E>>,
+    Given: Body<Data = Bytes>,
+{
+    type Output = Result<Response<GateBody<Given>>, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().kind.project() {
+            KindProjection::Admitted { response, admission, layer } => {
+                let response = ready!(response.poll(context))?;
+                if let Some(admission) = admission.take() {
+                    let outcome = Outcome::status(response.status().as_u16());
+                    layer.gate.finish(admission, outcome, layer.now());
+                }
+                Poll::Ready(Ok(response.map(GateBody::passed)))
+            }
+            KindProjection::Denied { denial } => match denial.take() {
+                Some(denial) => Poll::Ready(Ok(refusal(&denial).map(GateBody::refused))),
+                // Polled after completion, which futures may answer as they like.
+                None => Poll::Pending,
+            },
+        }
+    }
+}

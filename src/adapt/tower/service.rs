@@ -1,0 +1,55 @@
+//! The service: one question to the gate per request.
+
+use core::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response, header::HOST};
+use http_body::Body;
+use tower_service::Service;
+
+use super::{body::GateBody, future::GateFuture, layer::GateLayer};
+use crate::request;
+
+/// A service with a [`Gate`](crate::Gate) in front of it; made by [`GateLayer`].
+#[derive(Clone, Debug)]
+pub struct GateService<S> {
+    inner: S,
+    layer: GateLayer,
+}
+
+impl<S> GateService<S> {
+    pub(super) fn new(inner: S, layer: GateLayer) -> Self {
+        Self { inner, layer }
+    }
+}
+
+impl<S, Sent, Given> Service<Request<Sent>> for GateService<S>
+where
+    S: Service<Request<Sent>, Response = Response<Given>>,
+    Given: Body<Data = Bytes>,
+{
+    type Response = Response<GateBody<Given>>;
+    type Error = S::Error;
+    type Future = GateFuture<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Sent>) -> GateFuture<S::Future> {
+        let peer = self.layer.find_peer(request.extensions(), request.headers());
+        let host = match request.uri().host() {
+            Some(host) => host,
+            None => request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or(""),
+        };
+        let target = request.uri().path_and_query().map_or("", |target| target.as_str());
+        let view =
+            request::Request::new(peer).method(request.method().as_str()).host(host).target(target);
+        match self.layer.gate.check(&view, self.layer.now()).into_result() {
+            Ok(admission) => {
+                GateFuture::admitted(self.inner.call(request), admission, self.layer.clone())
+            }
+            Err(denial) => GateFuture::denied(denial),
+        }
+    }
+}

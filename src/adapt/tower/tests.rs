@@ -1,0 +1,219 @@
+use core::{
+    convert::Infallible,
+    future::{Future, Ready, ready},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    vec::Vec,
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{GateBody, GateLayer, GateService};
+use crate::{Gate, MissingPeer, Mode, Quota, Timestamp};
+
+/// A service that answers with its text and never fails.
+#[derive(Clone)]
+struct Hello;
+
+impl Service<Request<()>> for Hello {
+    type Response = Response<Text>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Text>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<()>) -> Self::Future {
+        ready(Ok(Response::new(Text(Some(Bytes::from_static(b"hello"))))))
+    }
+}
+
+struct Text(Option<Bytes>);
+
+impl Body for Text {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: core::pin::Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.take().map(|text| Ok(http_body::Frame::data(text))))
+    }
+}
+
+fn now<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("the response should have been there"),
+    }
+}
+
+fn read<B: Body<Data = Bytes, Error = Infallible>>(body: B) -> Vec<u8> {
+    let mut body = pin!(body);
+    let mut read = Vec::new();
+    let mut context = Context::from_waker(Waker::noop());
+    while let Poll::Ready(Some(Ok(frame))) = body.as_mut().poll_frame(&mut context) {
+        read.extend_from_slice(frame.data_ref().unwrap());
+    }
+    read
+}
+
+fn ask(service: &mut GateService<Hello>, peer: Option<IpAddr>) -> Response<GateBody<Text>> {
+    let mut request = Request::new(());
+    if let Some(peer) = peer {
+        request.extensions_mut().insert(SocketAddr::new(peer, 4_711));
+    }
+    now(service.call(request)).unwrap()
+}
+
+const CLIENT: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)));
+
+fn one_per_second() -> Gate {
+    Gate::builder().limit("per client", Quota::per_second(1)).build().unwrap()
+}
+
+#[test]
+fn what_may_pass_passes_untouched_and_is_finished() {
+    let gate = one_per_second();
+    let mut service = GateLayer::new(&gate).layer(Hello);
+    let response = ask(&mut service, CLIENT);
+    assert_eq!(response.status(), 200);
+    assert!(response.headers().is_empty());
+    assert_eq!(read(response.into_body()), b"hello");
+    assert_eq!((gate.stats().admitted(), gate.stats().finished(2)), (1, 1));
+}
+
+#[test]
+fn what_may_not_is_answered_with_a_response() {
+    let gate = one_per_second();
+    let mut service = GateLayer::new(&gate).clock(|| Timestamp::from_secs(1)).layer(Hello);
+    assert_eq!(ask(&mut service, CLIENT).status(), 200);
+    let response = ask(&mut service, CLIENT);
+    assert_eq!(response.status(), 429);
+    assert_eq!(response.headers()["retry-after"], "1");
+    assert!(!response.body().is_end_stream());
+    assert_eq!(response.body().size_hint().exact(), Some(read(response.into_body()).len() as u64));
+    assert_eq!(gate.stats().rule("per client").unwrap().denied(), 1);
+    assert_eq!(gate.stats().finished(2), 1, "a refusal is not an answer of the service");
+}
+
+#[test]
+fn the_clock_is_the_layers() {
+    let time = Arc::new(AtomicU64::new(0));
+    let clock = {
+        let time = Arc::clone(&time);
+        move || Timestamp::from_secs(time.load(Ordering::Relaxed))
+    };
+    let mut service = GateLayer::new(&one_per_second()).clock(clock).layer(Hello);
+    assert_eq!(ask(&mut service, CLIENT).status(), 200);
+    assert_eq!(ask(&mut service, CLIENT).status(), 429);
+    time.store(1, Ordering::Relaxed);
+    assert_eq!(ask(&mut service, CLIENT).status(), 200);
+}
+
+/// 1,000 clones of a layer and its services are one limit.
+#[test]
+fn clones_share_one_limit() {
+    let gate = Gate::builder().limit("per client", Quota::per_hour(5)).build().unwrap();
+    let layer = GateLayer::new(&gate);
+    let served = (0..1_000)
+        .filter(|_| ask(&mut layer.clone().layer(Hello).clone(), CLIENT).status() == 200)
+        .count();
+    assert_eq!(served, 5);
+}
+
+#[test]
+fn a_missing_peer_is_a_choice_and_never_an_error() {
+    let build = |choice| {
+        let limit = Quota::per_hour(2);
+        Gate::builder().limit("per client", limit).missing_peer(choice).build().unwrap()
+    };
+    for (choice, statuses) in [
+        (MissingPeer::Skip, [200, 200, 200]),
+        (MissingPeer::Shared, [200, 200, 429]),
+        (MissingPeer::Deny, [403, 403, 403]),
+    ] {
+        let gate = build(choice);
+        let mut service = GateLayer::new(&gate).layer(Hello);
+        assert_eq!(statuses.map(|_| ask(&mut service, None).status().as_u16()), statuses);
+        assert_eq!(gate.stats().missing_peer(), 3);
+    }
+}
+
+#[test]
+fn the_peer_can_come_from_anywhere() {
+    let gate = Gate::builder().deny("192.0.2.0/24".parse().unwrap()).build().unwrap();
+    let mut service = GateLayer::new(&gate)
+        .peer(|_, headers| headers.get("x-peer")?.to_str().ok()?.parse().ok())
+        .layer(Hello);
+    let mut from = |peer: &str| {
+        let request = Request::builder().header("x-peer", peer).body(()).unwrap();
+        now(service.call(request)).unwrap().status().as_u16()
+    };
+    assert_eq!([from("192.0.2.1"), from("::ffff:192.0.2.1"), from("192.0.3.1")], [403, 403, 200]);
+
+    let mut service = GateLayer::new(&gate).layer(Hello);
+    let mut request = Request::new(());
+    request.extensions_mut().insert(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)));
+    assert_eq!(now(service.call(request)).unwrap().status(), 403);
+}
+
+#[cfg(feature = "axum")]
+#[test]
+fn axums_connect_info_is_read_also_mocked() {
+    use axum::extract::connect_info::{ConnectInfo, MockConnectInfo};
+
+    let gate = Gate::builder().deny("192.0.2.0/24".parse().unwrap()).build().unwrap();
+    let mut service = GateLayer::new(&gate).layer(Hello);
+    let denied = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 1);
+    let mut request = Request::new(());
+    request.extensions_mut().insert(ConnectInfo(denied));
+    assert_eq!(now(service.call(request)).unwrap().status(), 403);
+    let mut request = Request::new(());
+    request.extensions_mut().insert(MockConnectInfo(denied));
+    assert_eq!(now(service.call(request)).unwrap().status(), 403);
+}
+
+/// Readiness is the inner service's, also while everything is refused.
+#[test]
+fn the_gate_never_makes_a_caller_wait() {
+    let gate = Gate::builder().limit("none", Quota::per_second(0)).build().unwrap();
+    let mut service = GateLayer::new(&gate).layer(Hello);
+    let mut context = Context::from_waker(Waker::noop());
+    for _ in 0..3 {
+        assert!(service.poll_ready(&mut context).is_ready());
+        let response = ask(&mut service, CLIENT);
+        assert_eq!(response.status(), 429);
+        assert!(!response.headers().contains_key("retry-after"), "waiting does not help");
+    }
+    gate.set_mode(Mode::Observe);
+    assert_eq!(ask(&mut service, CLIENT).status(), 200);
+    assert_eq!(gate.stats().would_deny(), 1);
+}
+
+/// A cancelled request stays charged.
+#[test]
+fn dropping_the_future_gives_nothing_back() {
+    let gate = Gate::builder().limit("per client", Quota::per_hour(2)).build().unwrap();
+    let mut service = GateLayer::new(&gate).layer(Hello);
+    for _ in 0..2 {
+        let mut request = Request::new(());
+        request.extensions_mut().insert(CLIENT.unwrap());
+        drop(service.call(request));
+    }
+    assert_eq!(ask(&mut service, CLIENT).status(), 429);
+    assert_eq!(gate.stats().finished(2), 0);
+}

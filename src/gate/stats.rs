@@ -1,0 +1,204 @@
+//! What a gate has decided, counted.
+
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
+
+use crate::sync::{AtomicU64, Ordering};
+
+/// What a gate has decided since it was built: a snapshot, made by [`Gate::stats`](crate::Gate::stats).
+///
+/// Counts are read one after the other while checks go on, so sums may be off by the checks in
+/// flight.
+#[derive(Clone, Debug)]
+pub struct GateStats {
+    admitted: u64,
+    exempted: u64,
+    missing_peer: u64,
+    saturated: u64,
+    finished: [u64; 5],
+    rules: Vec<RuleStats>,
+}
+
+impl GateStats {
+    /// Requests that passed, including those that would have been denied while observing.
+    #[must_use]
+    pub fn admitted(&self) -> u64 {
+        self.admitted
+    }
+
+    /// Requests that were denied, by whichever rule.
+    #[must_use]
+    pub fn denied(&self) -> u64 {
+        self.rules.iter().fold(0, |sum, rule| sum.saturating_add(rule.denied))
+    }
+
+    /// Requests that would have been denied, had the gate not only observed.
+    #[must_use]
+    pub fn would_deny(&self) -> u64 {
+        self.rules.iter().fold(0, |sum, rule| sum.saturating_add(rule.would_deny))
+    }
+
+    /// Requests from exempt addresses.
+    #[must_use]
+    pub fn exempted(&self) -> u64 {
+        self.exempted
+    }
+
+    /// Requests without a peer address. More than none usually means that the server does not pass
+    /// it on, see [`MissingPeer`](crate::MissingPeer).
+    #[must_use]
+    pub fn missing_peer(&self) -> u64 {
+        self.missing_peer
+    }
+
+    /// Requests of new clients that found the gate full. More than none means that
+    /// [`clients`](crate::GateBuilder::clients) is too low for the traffic.
+    #[must_use]
+    pub fn saturated(&self) -> u64 {
+        self.saturated
+    }
+
+    /// Requests that were finished with a status of this class: 2 for all of 200 to 299.
+    #[must_use]
+    pub fn finished(&self, class: u16) -> u64 {
+        usize::from(class).checked_sub(1).and_then(|at| self.finished.get(at)).copied().unwrap_or(0)
+    }
+
+    /// Who denied what: the deny list, missing peers, saturation, then the limits in their order.
+    #[must_use]
+    pub fn rules(&self) -> &[RuleStats] {
+        &self.rules
+    }
+
+    /// The counts of the rule or limit of this name.
+    #[must_use]
+    pub fn rule(&self, name: &str) -> Option<&RuleStats> {
+        self.rules.iter().find(|rule| rule.name() == name)
+    }
+}
+
+/// What one rule or limit has denied.
+#[derive(Clone, Debug)]
+pub struct RuleStats {
+    name: Arc<str>,
+    denied: u64,
+    would_deny: u64,
+}
+
+impl RuleStats {
+    /// The name, as in [`Denial::name`](crate::Denial::name).
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Requests that it denied.
+    #[must_use]
+    pub fn denied(&self) -> u64 {
+        self.denied
+    }
+
+    /// Requests that it would have denied, had the gate not only observed.
+    #[must_use]
+    pub fn would_deny(&self) -> u64 {
+        self.would_deny
+    }
+}
+
+/// The live counts.
+#[derive(Debug)]
+pub(super) struct Counters {
+    pub(super) admitted: Counter,
+    pub(super) exempted: Counter,
+    pub(super) missing_peer: Counter,
+    finished: [Counter; 5],
+    pub(super) deny_list: Rule,
+    pub(super) no_peer: Rule,
+    pub(super) saturated: Rule,
+    limits: Box<[Rule]>,
+}
+
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub(super) name: Arc<str>,
+    pub(super) denied: Counter,
+    pub(super) would_deny: Counter,
+}
+
+/// A count that many threads add to.
+#[derive(Debug)]
+pub(super) struct Counter(AtomicU64);
+
+impl Counters {
+    /// The names that limits cannot have: the deny list's, missing peers' and saturation's.
+    pub(super) const OWN_NAMES: [&str; 3] =
+        ["deny list", "missing peer address", "too many clients"];
+
+    pub(super) fn new(limits: impl Iterator<Item = Arc<str>>) -> Self {
+        let [deny_list, no_peer, saturated] =
+            Self::OWN_NAMES.map(|name| Rule::new(Arc::from(name)));
+        Self {
+            admitted: Counter::new(),
+            exempted: Counter::new(),
+            missing_peer: Counter::new(),
+            finished: core::array::from_fn(|_| Counter::new()),
+            deny_list,
+            no_peer,
+            saturated,
+            limits: limits.map(Rule::new).collect(),
+        }
+    }
+
+    pub(super) fn limit(&self, at: usize) -> &Rule {
+        // Every limit has one; the store numbers them as the builder did.
+        self.limits.get(at).unwrap_or(&self.saturated)
+    }
+
+    pub(super) fn finished(&self, status: u16) {
+        let class = usize::from(status / 100);
+        if let Some(counter) = class.checked_sub(1).and_then(|at| self.finished.get(at)) {
+            counter.add();
+        }
+    }
+
+    pub(super) fn snapshot(&self, saturated: u64) -> GateStats {
+        let builtin = [&self.deny_list, &self.no_peer, &self.saturated];
+        GateStats {
+            admitted: self.admitted.get(),
+            exempted: self.exempted.get(),
+            missing_peer: self.missing_peer.get(),
+            saturated,
+            finished: self.finished.each_ref().map(Counter::get),
+            rules: builtin.into_iter().chain(&self.limits).map(Rule::snapshot).collect(),
+        }
+    }
+}
+
+impl Rule {
+    fn new(name: Arc<str>) -> Self {
+        Self { name, denied: Counter::new(), would_deny: Counter::new() }
+    }
+
+    fn snapshot(&self) -> RuleStats {
+        RuleStats {
+            name: Arc::clone(&self.name),
+            denied: self.denied.get(),
+            would_deny: self.would_deny.get(),
+        }
+    }
+}
+
+impl Counter {
+    fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    #[inline]
+    pub(super) fn add(&self) {
+        // Relaxed: nothing is ordered by a count.
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

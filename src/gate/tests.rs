@@ -1,0 +1,305 @@
+use core::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::Duration,
+};
+use std::{string::ToString, thread, vec::Vec};
+
+use proptest::prelude::*;
+
+use super::{Gate, MissingPeer, Mode, Outcome};
+use crate::{
+    cidr::CidrSet,
+    error::BuildProblem,
+    limit::{OnSaturation, reference::Bucket},
+    quota::Quota,
+    request::{ClientGroup, Request},
+    test_support::cases,
+    time::Timestamp,
+    verdict::{Denial, DenialReason},
+};
+
+const NOW: Timestamp = Timestamp::from_secs(1_000);
+
+fn list(text: &str) -> CidrSet {
+    text.parse().unwrap()
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn check(gate: &Gate, peer: &str, now: Timestamp) -> Result<(), Denial> {
+    gate.check(&Request::new(address(peer)), now).into_result().map(drop)
+}
+
+fn reason(gate: &Gate, peer: &str) -> Option<DenialReason> {
+    check(gate, peer, NOW).err().map(|denial| denial.reason())
+}
+
+#[test]
+fn stages_decide_in_their_order() {
+    let gate = Gate::builder()
+        .exempt(list("192.0.2.1"))
+        .allow(list("192.0.2.2"))
+        .deny(list("192.0.2.0/24"))
+        .limit("per client", Quota::per_hour(1))
+        .build()
+        .unwrap();
+    for _ in 0..3 {
+        assert_eq!(reason(&gate, "192.0.2.1"), None, "exempt: neither denied nor limited");
+        assert_eq!(reason(&gate, "192.0.2.3"), Some(DenialReason::DenyList));
+    }
+    assert_eq!(reason(&gate, "192.0.2.2"), None, "allow beats deny");
+    assert_eq!(reason(&gate, "192.0.2.2"), Some(DenialReason::Limit), "and does not lift limits");
+    let stats = gate.stats();
+    assert_eq!((stats.exempted(), stats.admitted(), stats.denied()), (3, 4, 4));
+    assert_eq!(stats.rule("deny list").unwrap().denied(), 3);
+    assert_eq!(stats.rule("per client").unwrap().denied(), 1);
+    assert!(stats.rule("another").is_none());
+}
+
+#[test]
+fn a_denial_names_the_limit_and_the_wait() {
+    let gate = Gate::builder()
+        .limit("per second", Quota::per_second(10).burst(100))
+        .limit("per minute", Quota::per_minute(2))
+        .build()
+        .unwrap();
+    for _ in 0..2 {
+        assert!(check(&gate, "203.0.113.9", NOW).is_ok());
+    }
+    let denial = check(&gate, "203.0.113.9", NOW).unwrap_err();
+    assert_eq!((denial.name(), denial.status()), ("per minute", 429));
+    assert_eq!(denial.retry_after(), Some(Duration::from_secs(30)));
+    assert_eq!(denial.standing().unwrap().limit(), 2);
+    let waited = NOW.saturating_add(Duration::from_secs(30));
+    assert!(check(&gate, "203.0.113.9", waited).is_ok());
+}
+
+#[test]
+fn an_admission_tells_the_strictest_standing() {
+    let gate = Gate::builder()
+        .limit("wide", Quota::per_second(100))
+        .limit("narrow", Quota::per_second(5))
+        .build()
+        .unwrap();
+    let request = Request::new(address("203.0.113.9"));
+    let admission = gate.check(&request, NOW).into_result().unwrap();
+    let standing = admission.standing().unwrap();
+    assert_eq!((standing.limit(), standing.remaining()), (5, 4));
+    gate.finish(admission, Outcome::status(503), NOW);
+    assert_eq!((gate.stats().finished(5), gate.stats().finished(2)), (1, 0));
+    assert_eq!((gate.stats().finished(0), gate.stats().finished(6)), (0, 0));
+}
+
+#[test]
+fn modes_switch_everything_at_once() {
+    let gate = Gate::builder()
+        .deny(list("192.0.2.0/24"))
+        .limit("none", Quota::per_second(0))
+        .mode(Mode::Observe)
+        .build()
+        .unwrap();
+    for peer in ["192.0.2.1", "203.0.113.9"] {
+        assert_eq!(reason(&gate, peer), None);
+    }
+    assert_eq!((gate.stats().would_deny(), gate.stats().denied()), (2, 0));
+
+    gate.clone().set_mode(Mode::Enforce);
+    assert_eq!(reason(&gate, "192.0.2.1"), Some(DenialReason::DenyList));
+    let denial = check(&gate, "203.0.113.9", NOW).unwrap_err();
+    assert_eq!((denial.name(), denial.retry_after()), ("none", None), "waiting does not help");
+
+    gate.set_mode(Mode::Off);
+    assert_eq!(gate.mode(), Mode::Off);
+    assert_eq!(reason(&gate, "192.0.2.1"), None);
+    assert_eq!((gate.stats().would_deny(), gate.stats().denied()), (2, 2));
+}
+
+#[test]
+fn missing_peers_are_a_choice() {
+    for (choice, expected) in [
+        (MissingPeer::Skip, [None, None]),
+        (MissingPeer::Shared, [None, Some(DenialReason::Limit)]),
+        (MissingPeer::Deny, [Some(DenialReason::MissingPeer); 2]),
+    ] {
+        let gate = Gate::builder()
+            .limit("per client", Quota::per_hour(1))
+            .missing_peer(choice)
+            .build()
+            .unwrap();
+        let found = expected.map(|_| {
+            gate.check(&Request::new(None), NOW).into_result().err().map(|denial| denial.reason())
+        });
+        assert_eq!(found, expected, "{choice:?}");
+        assert_eq!(gate.stats().missing_peer(), 2);
+        assert_eq!(reason(&gate, "203.0.113.9"), None, "known clients are not affected");
+    }
+}
+
+#[test]
+fn a_full_gate_says_so() {
+    let build = |choice| {
+        Gate::builder()
+            .limit("per client", Quota::per_second(1))
+            .clients(1)
+            .on_saturation(choice)
+            .build()
+            .unwrap()
+    };
+    let gate = build(OnSaturation::Deny);
+    assert_eq!(reason(&gate, "203.0.113.1"), None);
+    let denial = check(&gate, "203.0.113.2", NOW).unwrap_err();
+    assert_eq!((denial.reason(), denial.status()), (DenialReason::Saturated, 429));
+    assert_eq!(denial.retry_after(), Some(Duration::from_secs(1)));
+    assert_eq!(gate.stats().saturated(), 1);
+
+    let gate = build(OnSaturation::Allow);
+    for peer in ["203.0.113.1", "203.0.113.2", "203.0.113.2"] {
+        assert_eq!(reason(&gate, peer), None);
+    }
+    assert_eq!(gate.stats().saturated(), 2);
+}
+
+/// I1: clones share one state, across threads.
+#[test]
+fn clones_are_one_gate() {
+    let gate = Gate::builder().limit("per client", Quota::per_hour(100)).build().unwrap();
+    let admitted: usize = thread::scope(|scope| {
+        let workers: Vec<_> = (0..4)
+            .map(|_| {
+                let gate = gate.clone();
+                scope.spawn(move || (0..100).filter(|_| check(&gate, "::1", NOW).is_ok()).count())
+            })
+            .collect();
+        workers.into_iter().map(|worker| worker.join().unwrap()).sum()
+    });
+    assert_eq!(admitted, 100);
+    assert_eq!((gate.stats().admitted(), gate.stats().denied()), (100, 300));
+}
+
+proptest! {
+    #![proptest_config(cases(500))]
+
+    /// I3: several limits equal as many references that are charged together or not at all.
+    #[test]
+    fn limits_are_taken_all_or_none(
+        bursts in prop::collection::vec(1..6_u32, 1..4),
+        steps in prop::collection::vec(0..900_000_000_u64, 1..60),
+    ) {
+        let quotas: Vec<_> =
+            bursts.iter().zip([1, 3, 7]).map(|(burst, n)| Quota::per_second(n).burst(*burst)).collect();
+        let mut builder = Gate::builder();
+        for (at, quota) in quotas.iter().enumerate() {
+            builder = builder.limit(at.to_string(), *quota);
+        }
+        let gate = builder.build().unwrap();
+        let mut references: Vec<_> = quotas.iter().map(|quota| Bucket::new(*quota)).collect();
+        let mut now = NOW;
+        for step in steps {
+            now = now.saturating_add(Duration::from_nanos(step));
+            let passes = references.iter().all(|bucket| bucket.clone().check_n(1, now).admitted);
+            let answers: Vec<_> =
+                references.iter_mut().map(|bucket| bucket.clone().check_n(1, now)).collect();
+            if passes {
+                for bucket in &mut references {
+                    bucket.check_n(1, now);
+                }
+            }
+            match check(&gate, "203.0.113.9", now) {
+                Ok(()) => prop_assert!(passes),
+                Err(denial) => {
+                    prop_assert!(!passes);
+                    let longest = answers.iter().map(|answer| answer.retry_after).max();
+                    prop_assert_eq!(denial.retry_after(), longest);
+                }
+            }
+        }
+    }
+
+    /// I5: every spelling of an IPv4 address meets the same lists and the same limit.
+    #[test]
+    fn an_address_is_the_same_in_every_spelling(bits in any::<u32>(), other in any::<u32>()) {
+        prop_assume!(bits != other);
+        let [v4, other] = [bits, other].map(Ipv4Addr::from_bits);
+        let mapped = v4.to_ipv6_mapped();
+        let listed = Gate::builder().deny([IpAddr::from(mapped)].into_iter().collect()).build().unwrap();
+        let limited = Gate::builder().limit("one", Quota::per_hour(1)).build().unwrap();
+        let pass = |gate: &Gate, ip: IpAddr| gate.check(&Request::new(ip), NOW).is_admitted();
+        prop_assert!(!pass(&listed, v4.into()) && !pass(&listed, mapped.into()));
+        prop_assert!(pass(&listed, other.into()));
+        prop_assert!(pass(&limited, mapped.into()) && !pass(&limited, v4.into()));
+        prop_assert!(pass(&limited, other.into()));
+    }
+}
+
+#[test]
+fn a_64_is_one_client_unless_told_otherwise() {
+    let build = |v6| {
+        Gate::builder()
+            .limit("one", Quota::per_hour(1))
+            .client_group(ClientGroup { v4: 32, v6 })
+            .build()
+            .unwrap()
+    };
+    let addresses = [0, 1, 1 << 63]
+        .map(|low: u64| IpAddr::from(Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(low))));
+    for (bits, expected) in [(64, 1), (128, 3), (0, 1), (65, 2)] {
+        let gate = build(bits);
+        let passed = addresses
+            .iter()
+            .filter(|ip| gate.check(&Request::new(**ip), NOW).is_admitted())
+            .count();
+        assert_eq!(passed, expected, "/{bits}");
+    }
+}
+
+#[test]
+fn every_mistake_is_told_at_once_with_what_would_be_right() {
+    let quota = Quota::per_second(1);
+    let error = Gate::builder()
+        .limit("", quota)
+        .limit("fine", quota)
+        .limit("fine", quota)
+        .limit("deny list", quota)
+        .limit("say \"hi\"", quota)
+        .limit("tab\there", quota)
+        .limit(" edge ", quota)
+        .limit("é", quota)
+        .limit("x".repeat(65), quota)
+        .client_group(ClientGroup { v4: 33, v6: 129 })
+        .clients(0)
+        .build()
+        .unwrap_err();
+    assert_eq!(error.problems().len(), 11, "{error}");
+    let shown = error.to_string();
+    for says in [
+        "limit 1: the name \"\"",
+        "as in \"per client\"",
+        "limit 3: the name \"fine\" is taken",
+        "limit 4: the name \"deny list\" is taken",
+        "limit 9:",
+        "client group: v4 = 33 is more than the 32 bits",
+        "client group: v6 = 129 is more than the 128 bits",
+        "clients: 0 clients cannot be limited; use at least 1",
+    ] {
+        assert!(shown.contains(says), "{says}: {shown}");
+    }
+    let too_many = Gate::builder().clients(usize::MAX).build().unwrap_err();
+    assert!(matches!(too_many.problems(), [BuildProblem::TooManyClients { .. }]));
+}
+
+/// I4: the memory is there from the start and stays.
+#[test]
+fn memory_does_not_grow_with_clients() {
+    let gate = Gate::builder().limit("one", Quota::per_day(1)).clients(10_000).build().unwrap();
+    let before = gate.memory_bytes();
+    for peer in 0..50_000_u32 {
+        let _ = gate.check(&Request::new(IpAddr::from(Ipv4Addr::from_bits(peer))), NOW);
+    }
+    assert_eq!(gate.memory_bytes(), before);
+    assert!(before < 10_000 * 110, "{before}");
+    let stats = gate.stats();
+    assert!(stats.admitted() >= 10_000);
+    assert_eq!(stats.admitted() + stats.saturated(), 50_000);
+}

@@ -1,0 +1,186 @@
+//! Shards and who takes which: the keyed store under [`ExactLimiter`](super::ExactLimiter) and the gate.
+//!
+//! The hash of a key (keyed with a random seed of the store's own) chooses the shard with its upper
+//! half and the place in the shard's index with its lower half. Capacity is divided evenly; since
+//! keys do not divide as evenly, every shard has six standard deviations of a random division more
+//! than its share, so that one in a thousand million full stores refuses a key before the number of
+//! keys that it was made for is reached.
+
+use alloc::{borrow::ToOwned, boxed::Box};
+use core::{borrow::Borrow, hash::Hash};
+
+use ahash::RandomState;
+
+use super::shard::{Judgement, Rate, Shard};
+use crate::{
+    sync::{AtomicU64, Mutex, Ordering},
+    time::Timestamp,
+};
+
+#[derive(Debug)]
+pub(crate) struct Store<K> {
+    rates: Box<[Rate]>,
+    shards: Box<[Line<K>]>,
+    hasher: RandomState,
+    unseated: AtomicU64,
+}
+
+/// A shard on cache lines of its own, so that neighbours' locks do not slow each other down.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Line<K>(Mutex<Shard<K>>);
+
+/// What a store answers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Answer {
+    Judged(Judgement),
+    /// No seat for this key, and none before this time.
+    Unseated {
+        free_at: Timestamp,
+    },
+}
+
+impl<K: Hash + Eq> Store<K> {
+    pub(crate) fn new(rates: Box<[Rate]>, capacity: usize) -> Self {
+        let shards = (capacity / SEATS_PER_SHARD).clamp(1, MOST_SHARDS).next_power_of_two();
+        let share = capacity.div_ceil(shards);
+        let slack = if shards == 1 { 0 } else { share.isqrt().saturating_mul(6) };
+        let seats = u32::try_from(share.saturating_add(slack)).unwrap_or(u32::MAX - 1);
+        Self {
+            shards: (0..shards).map(|_| Line(Mutex::new(Shard::new(seats, rates.len())))).collect(),
+            rates,
+            hasher: RandomState::new(),
+            unseated: AtomicU64::new(0),
+        }
+    }
+
+    /// Takes `units` from the key's buckets, seating the key if it is new and nothing stands against it.
+    ///
+    /// A new key is cloned from `key` outside of the lock, unless it is given as `owned`.
+    #[inline]
+    pub(crate) fn charge<Q>(
+        &self,
+        key: &Q,
+        mut owned: Option<K>,
+        units: u32,
+        now: Timestamp,
+    ) -> Answer
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let place = self.place(key);
+        let Some(line) = self.shards.get(place.shard) else {
+            return Answer::Unseated { free_at: Timestamp::MAX };
+        };
+        loop {
+            let mut shard = line.0.lock();
+            if let Some(seat) = shard.find(place.hash, key) {
+                return Answer::Judged(shard.charge(seat, &self.rates, units, now));
+            }
+            // A denial or nothing to take leaves no trace, so neither needs a seat.
+            let greeting = shard.greet(&self.rates, units, now);
+            if greeting.decision.is_denied() || units == 0 {
+                return Answer::Judged(greeting);
+            }
+            let Some(key) = owned.take() else {
+                if let Err(free_at) = shard.room(&self.rates, now) {
+                    return self.unseated(free_at);
+                }
+                drop(shard);
+                owned = Some(key.to_owned());
+                continue;
+            };
+            let seated = shard.seat(key, place.hash, &self.rates, units, now);
+            // Dropping a key runs the caller's code: not under the lock.
+            drop(shard);
+            return match seated {
+                Ok((judgement, _former)) => Answer::Judged(judgement),
+                Err((free_at, _key)) => self.unseated(free_at),
+            };
+        }
+    }
+
+    pub(crate) fn peek<Q>(&self, key: &Q, units: u32, now: Timestamp) -> Judgement
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let place = self.place(key);
+        let Some(line) = self.shards.get(place.shard) else {
+            return Shard::<K>::new(0, 0).greet(&self.rates, units, now);
+        };
+        let shard = line.0.lock();
+        match shard.find(place.hash, key) {
+            Some(seat) => shard.peek(seat, &self.rates, units, now),
+            None => shard.greet(&self.rates, units, now),
+        }
+    }
+
+    pub(crate) fn refund<Q>(&self, key: &Q, units: u32, now: Timestamp)
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let place = self.place(key);
+        let Some(line) = self.shards.get(place.shard) else { return };
+        let mut shard = line.0.lock();
+        if let Some(seat) = shard.find(place.hash, key) {
+            shard.refund(seat, &self.rates, units, now);
+        }
+    }
+
+    fn place<Q: Hash + ?Sized>(&self, key: &Q) -> Place {
+        let hash = self.hasher.hash_one(key);
+        let [upper, lower] = [hash >> 32, hash & u64::from(u32::MAX)];
+        // Both halves fit their types; the number of shards is a power of two.
+        let shard = usize::try_from(upper).unwrap_or(0) & self.shards.len().wrapping_sub(1);
+        Place { shard, hash: u32::try_from(lower).unwrap_or(0) }
+    }
+
+    fn unseated(&self, free_at: Timestamp) -> Answer {
+        // Relaxed: a counter.
+        self.unseated.fetch_add(1, Ordering::Relaxed);
+        Answer::Unseated { free_at }
+    }
+}
+
+impl<K> Store<K> {
+    pub(crate) fn rates(&self) -> &[Rate] {
+        &self.rates
+    }
+
+    /// How often a new key found no seat.
+    pub(crate) fn times_unseated(&self) -> u64 {
+        self.unseated.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.sum(Shard::len)
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.sum(Shard::capacity)
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let own = size_of::<Self>()
+            .saturating_add(size_of_val(&*self.rates))
+            .saturating_add(size_of_val(&*self.shards));
+        own.saturating_add(self.sum(Shard::memory_bytes))
+    }
+
+    fn sum(&self, of: impl Fn(&Shard<K>) -> usize) -> usize {
+        self.shards.iter().fold(0, |sum, line| sum.saturating_add(of(&line.0.lock())))
+    }
+}
+
+struct Place {
+    shard: usize,
+    hash: u32,
+}
+
+/// A shard has at least this many seats, unless it is the only one.
+const SEATS_PER_SHARD: usize = 1_024;
+/// More would not lower contention further on the machines there are.
+const MOST_SHARDS: usize = 64;

@@ -1,0 +1,9 @@
+//! The gate inside real servers, asked over real connections.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "tests open sockets and print what they could not test"
+)]
+
+mod axum;
+mod client;

@@ -1,0 +1,131 @@
+//! Guarantees about the whole process: a check allocates nothing, whatever it decides.
+//!
+//! Counted by an allocator, which needs a process of its own.
+#![allow(missing_docs, reason = "a test")]
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+    net::{IpAddr, Ipv4Addr},
+};
+
+use portcullis::{
+    CidrSet, ExactLimiter, Gate, Mode, OnSaturation, Quota, Request, Timestamp, TokenBucket,
+};
+
+/// The system's allocator, counting each thread's allocations.
+struct Counting;
+
+thread_local! {
+    // Constant and without a destructor, so that the allocator may use it at any time.
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: every call goes to the system's allocator unchanged; counting touches no memory of theirs.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of `dealloc`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How many allocations `work` makes on this thread.
+fn allocations(work: impl FnOnce()) -> u64 {
+    let before = ALLOCATIONS.get();
+    work();
+    ALLOCATIONS.get() - before
+}
+
+fn peer(number: u32) -> IpAddr {
+    Ipv4Addr::from_bits(number).into()
+}
+
+#[test]
+fn the_count_counts() {
+    assert_eq!(allocations(|| drop(std::hint::black_box(vec![1_u8]))), 1);
+}
+
+#[test]
+fn single_limits_allocate_nothing() {
+    let bucket = TokenBucket::new(Quota::per_second(1_000).burst(10));
+    let (mut admitted, mut denied) = (0, 0);
+    let count = allocations(|| {
+        for at in 0..10_000 {
+            let decision = bucket.check(Timestamp::from_micros(at * 100));
+            let _ = decision.standing();
+            if decision.is_admitted() { admitted += 1 } else { denied += 1 }
+        }
+    });
+    assert_eq!(count, 0);
+    assert!(admitted > 100 && denied > 100, "both kinds were seen");
+}
+
+#[test]
+fn keyed_limits_allocate_nothing() {
+    for on_saturation in [OnSaturation::Deny, OnSaturation::Allow] {
+        let limiter = ExactLimiter::new(Quota::per_second(5), 1_000).on_saturation(on_saturation);
+        let (mut denied, mut saturated) = (0, 0);
+        // More keys than places, over a time in which places become free again.
+        let count = allocations(|| {
+            for at in 0..100_000_u32 {
+                let key = peer(at % 3_000 / 2);
+                let decision = limiter.check(&key, Timestamp::from_micros(u64::from(at) * 10));
+                saturated += u32::from(decision.is_saturated());
+                denied += u32::from(decision.is_denied() && !decision.is_saturated());
+            }
+        });
+        assert_eq!(count, 0);
+        assert!(denied > 100 && saturated > 100, "{denied} denied, {saturated} saturated");
+    }
+}
+
+#[test]
+fn lists_allocate_nothing() {
+    let list: CidrSet = "10.0.0.0/8\n192.0.2.0/24\n2001:db8::/32".parse().unwrap();
+    let mut hits = 0;
+    let count = allocations(|| {
+        hits = (0..=255).filter(|top| list.contains(peer(top << 24 | 1))).count();
+    });
+    assert_eq!((count, hits), (0, 1));
+}
+
+#[test]
+fn gates_allocate_nothing() {
+    let gate = Gate::builder()
+        .exempt("10.0.0.0/8".parse().unwrap())
+        .deny("192.0.2.0/24".parse().unwrap())
+        .limit("per second", Quota::per_second(2))
+        .limit("per minute", Quota::per_minute(60))
+        .clients(1_000)
+        .build()
+        .unwrap();
+    for mode in [Mode::Enforce, Mode::Observe, Mode::Off] {
+        gate.set_mode(mode);
+        let count = allocations(|| {
+            for at in 0..20_000_u32 {
+                let from = [peer(0x0a00_0001), peer(0xc000_0201), peer(at % 1_500)];
+                let now = Timestamp::from_micros(u64::from(at) * 100);
+                for peer in from {
+                    let request = Request::new(peer).method("GET").host("h").target("/?q=1");
+                    drop(gate.check(&request, now));
+                }
+                drop(gate.check(&Request::new(None), now));
+            }
+        });
+        assert_eq!(count, 0, "{mode:?}");
+    }
+    let stats = gate.stats();
+    assert!(stats.exempted() > 0 && stats.saturated() > 0 && stats.would_deny() > 0);
+    for rule in ["deny list", "per second", "too many clients"] {
+        assert!(stats.rule(rule).unwrap().denied() > 0, "{rule} was never met");
+    }
+}
