@@ -1,0 +1,28 @@
+# What .ci/run and .ci/long share. Sourced, from the repository's root.
+
+step() { printf '\n== %s (%s s so far)\n' "$*" "$SECONDS"; }
+loudly() { printf '\n!! %s\n' "$*"; }
+
+# A rustup component or toolchain; fails when it is not there and cannot be had.
+component() { rustup component list --installed | grep -q "^$1" || rustup component add "$1"; }
+toolchain() { rustup toolchain list | grep -q "^$1" || rustup toolchain install "$1" --profile minimal; }
+tool() { command -v "$1" >/dev/null || cargo install --locked "${2:-$1}"; }
+
+# The real data, where it lies beside the checkout; tests fall back to small samples and say so.
+if [ -z "${PORTCULLIS_DATA:-}" ] && [ -d ../shared/data ]; then
+  PORTCULLIS_DATA=$(cd ../shared/data && pwd)
+  export PORTCULLIS_DATA
+fi
+
+fuzz_targets() { sed -n 's/^name = "\(.*\)"$/\1/p' fuzz/Cargo.toml | grep -v '^portcullis'; }
+
+# Runs every fuzz target for $1 seconds, from its seeds.
+fuzz_all() {
+  local seconds=$1 target
+  for target in $(fuzz_targets); do
+    step "fuzz $target for $seconds s"
+    mkdir -p "fuzz/corpus/$target"
+    (cd fuzz && cargo +nightly fuzz run "$target" "corpus/$target" "seeds/$target" -- \
+      -max_total_time="$seconds" -max_len=4096 -print_final_stats=1 2>&1 | tail -n 12)
+  done
+}
