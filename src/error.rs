@@ -7,8 +7,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::quota::Quota;
-
 /// Why a quota cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -16,15 +14,15 @@ pub enum QuotaError {
     /// The period is zero.
     #[error("the period of a quota is zero; it must be at least 1 ns")]
     ZeroPeriod,
-    /// The period is longer than [`Quota::LONGEST_PERIOD`].
+    /// The period is longer than [`Quota::LONGEST_PERIOD`](crate::Quota::LONGEST_PERIOD).
     #[error(
         "the period of a quota is longer than 100 years; use a shorter one, or a count of 0 to let nothing pass"
     )]
     PeriodTooLong,
-    /// The rate is higher than [`Quota::HIGHEST_RATE`] a second.
+    /// The rate is higher than [`Quota::HIGHEST_RATE`](crate::Quota::HIGHEST_RATE) a second.
     #[error(
         "{count} per {period_nanos} ns is more than {max} a second, the highest rate of a quota; use a lower count or a longer period",
-        max = Quota::HIGHEST_RATE
+        max = u32::MAX
     )]
     TooFast {
         /// The count that was asked for.

@@ -60,3 +60,33 @@ pub use crate::{
     time::SystemClock,
     verdict::{Admission, Denial, DenialReason, Verdict},
 };
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use core::panic::{RefUnwindSafe, UnwindSafe};
+
+    fn shareable<T: Send + Sync + 'static>() {}
+    fn survives_panics<T: UnwindSafe + RefUnwindSafe>() {}
+
+    /// What users put into statics, tasks, handlers and extensions must go there.
+    #[test]
+    fn public_types_can_be_shared_and_outlive_panics() {
+        shareable::<crate::Gate>();
+        shareable::<crate::GateStats>();
+        shareable::<crate::Admission>();
+        shareable::<crate::Denial>();
+        shareable::<crate::TokenBucket>();
+        shareable::<crate::ExactLimiter<std::string::String>>();
+        shareable::<crate::CidrSet>();
+        shareable::<crate::BuildError>();
+        shareable::<crate::CidrParseError>();
+        shareable::<crate::QuotaError>();
+        shareable::<crate::QuotaParseError>();
+        #[cfg(feature = "tower")]
+        shareable::<crate::GateLayer>();
+        survives_panics::<crate::TokenBucket>();
+        survives_panics::<crate::CidrSet>();
+        survives_panics::<crate::Quota>();
+        survives_panics::<crate::Denial>();
+    }
+}

@@ -11,7 +11,7 @@ use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
 
-use super::{body::GateBody, layer::GateLayer};
+use super::{body::GateBody, setting::Setting};
 use crate::{
     adapt::http::refusal,
     gate::Outcome,
@@ -36,7 +36,7 @@ pin_project! {
             response: F,
             // `None` once it is finished.
             admission: Option<Admission>,
-            layer: GateLayer,
+            setting: Setting,
         },
         // `None` once it has been answered.
         Denied { denial: Option<Denial> },
@@ -44,8 +44,8 @@ pin_project! {
 }
 
 impl<F> GateFuture<F> {
-    pub(super) fn admitted(response: F, admission: Admission, layer: GateLayer) -> Self {
-        Self { kind: Kind::Admitted { response, admission: Some(admission), layer } }
+    pub(super) fn admitted(response: F, admission: Admission, setting: Setting) -> Self {
+        Self { kind: Kind::Admitted { response, admission: Some(admission), setting } }
     }
 
     pub(super) fn denied(denial: Denial) -> Self {
@@ -62,11 +62,11 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
-            KindProjection::Admitted { response, admission, layer } => {
+            KindProjection::Admitted { response, admission, setting } => {
                 let response = ready!(response.poll(context))?;
                 if let Some(admission) = admission.take() {
                     let outcome = Outcome::status(response.status().as_u16());
-                    layer.gate.finish(admission, outcome, layer.now());
+                    setting.gate.finish(admission, outcome, setting.now());
                 }
                 Poll::Ready(Ok(response.map(GateBody::passed)))
             }

@@ -36,6 +36,7 @@ mod body;
 mod future;
 mod layer;
 mod service;
+mod setting;
 
 pub use body::GateBody;
 pub use future::GateFuture;

@@ -7,19 +7,19 @@ use http::{Request, Response, header::HOST};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{body::GateBody, future::GateFuture, layer::GateLayer};
+use super::{body::GateBody, future::GateFuture, setting::Setting};
 use crate::request;
 
-/// A service with a [`Gate`](crate::Gate) in front of it; made by [`GateLayer`].
+/// A service with a [`Gate`](crate::Gate) in front of it; made by [`GateLayer`](super::GateLayer).
 #[derive(Clone, Debug)]
 pub struct GateService<S> {
     inner: S,
-    layer: GateLayer,
+    setting: Setting,
 }
 
 impl<S> GateService<S> {
-    pub(super) fn new(inner: S, layer: GateLayer) -> Self {
-        Self { inner, layer }
+    pub(super) fn new(inner: S, setting: Setting) -> Self {
+        Self { inner, setting }
     }
 }
 
@@ -37,7 +37,7 @@ where
     }
 
     fn call(&mut self, request: Request<Sent>) -> GateFuture<S::Future> {
-        let peer = self.layer.find_peer(request.extensions(), request.headers());
+        let peer = self.setting.find_peer(request.extensions(), request.headers());
         let host = match request.uri().host() {
             Some(host) => host,
             None => request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or(""),
@@ -45,9 +45,9 @@ where
         let target = request.uri().path_and_query().map_or("", |target| target.as_str());
         let view =
             request::Request::new(peer).method(request.method().as_str()).host(host).target(target);
-        match self.layer.gate.check(&view, self.layer.now()).into_result() {
+        match self.setting.gate.check(&view, self.setting.now()).into_result() {
             Ok(admission) => {
-                GateFuture::admitted(self.inner.call(request), admission, self.layer.clone())
+                GateFuture::admitted(self.inner.call(request), admission, self.setting.clone())
             }
             Err(denial) => GateFuture::denied(denial),
         }
