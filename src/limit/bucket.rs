@@ -57,8 +57,9 @@ use crate::{
 ///
 /// # Concurrency
 /// `check` is one compare-exchange, retried while other threads admit at the same time; a denial
-/// writes nothing, so a bucket under attack stays in every core's cache. Lock-free for all but the
-/// first check after decades (for the finest ticks, hours) of idleness.
+/// writes nothing, so a bucket under attack stays in every core's cache. No thread ever waits for
+/// another one that was stopped. The first admission after decades of idleness (for the finest
+/// ticks, half a second) takes three atomic operations instead of one.
 ///
 /// # Memory
 /// 72 bytes, no allocation.
