@@ -1,0 +1,80 @@
+//! A limit per client address, uniformly drawn.
+
+#![allow(missing_docs, reason = "criterion's macros generate public items")]
+
+use std::{
+    hint::black_box,
+    net::{IpAddr, Ipv4Addr},
+};
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use portcullis::{ExactLimiter, Quota, Timestamp};
+
+const SIZES: [u32; 2] = [10_000, 1_000_000];
+
+/// Never runs out.
+const OPEN: Quota = Quota::per_second(1_000_000_000).burst(u32::MAX);
+/// Taken once, it is denied for a day; a benchmark pretends to run for seconds.
+const DAILY: Quota = Quota::per_day(1);
+
+fn exact(c: &mut Criterion) {
+    for (name, quota, admits) in [("exact/hit", OPEN, true), ("exact/deny", DAILY, false)] {
+        let mut group = c.benchmark_group(name);
+        for keys in SIZES {
+            let limiter = with_all(quota, keys);
+            let draws = Draws::of(keys);
+            let mut nth = 0;
+            group.bench_function(BenchmarkId::from_parameter(keys), |b| {
+                b.iter(|| {
+                    nth += 1;
+                    let client = address(draws.nth(nth));
+                    let now = Timestamp::from_nanos(nth as u64);
+                    let decision = black_box(&limiter).check(&client, now);
+                    assert_eq!(decision.is_admitted(), admits);
+                });
+            });
+        }
+        group.finish();
+    }
+}
+
+/// A limiter that every client has come to once.
+fn with_all(quota: Quota, keys: u32) -> ExactLimiter<IpAddr> {
+    let limiter = ExactLimiter::new(quota, keys as usize);
+    for client in (0..keys).map(address) {
+        assert!(limiter.check(&client, Timestamp::ZERO).is_admitted());
+    }
+    limiter
+}
+
+/// Which of so many clients comes next, drawn beforehand.
+struct Draws(Box<[u32]>);
+
+impl Draws {
+    fn of(keys: u32) -> Self {
+        // A power of two, so that going round is one instruction.
+        let many = (keys as usize * 4).next_power_of_two();
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        let order = (0..many).map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 32) as u32 % keys
+        });
+        Self(order.collect())
+    }
+
+    #[inline]
+    fn nth(&self, nth: usize) -> u32 {
+        self.0[nth & (self.0.len() - 1)]
+    }
+}
+
+/// Client by number; the factor is odd, so no two clients share an address.
+#[inline]
+fn address(client: u32) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::from_bits(client.wrapping_mul(0x9e37_79b1)))
+}
+
+criterion_group!(keyed, exact);
+criterion_main!(keyed);

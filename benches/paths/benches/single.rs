@@ -1,0 +1,164 @@
+//! One limit: what each way through a bucket costs.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "a benchmark reads clocks and starts threads"
+)]
+#![allow(missing_docs, reason = "criterion's macros generate public items")]
+
+use std::{
+    hint::black_box,
+    sync::Barrier,
+    thread,
+    time::{Duration, Instant},
+};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use portcullis::{Decision, Quota, SystemClock, Timestamp, TokenBucket};
+
+/// A tick of 1 ns, an interval of one tick, and more of a burst than a benchmark takes.
+const EXACT: Quota = Quota::per_second(1_000_000_000).burst(u32::MAX);
+/// An interval that no tick divides with this burst: the ticks are binary fractions of 1 ns.
+const FINER: Quota = Quota::per_second(1_000_000_007).burst(u32::MAX);
+/// A rate that people write, with exact ticks finer than 1 ns; refilled faster than it is taken here.
+const THIRDS: Quota = Quota::per_second(3_000_000);
+/// Taken once, it is denied for a day; a benchmark pretends to run for seconds.
+const DAILY: Quota = Quota::per_day(1);
+
+fn allow(c: &mut Criterion) {
+    let mut group = c.benchmark_group("single/allow");
+    for (name, quota, step) in
+        [("exact ticks", EXACT, 2), ("binary ticks", FINER, 2), ("thirds of 1 ns", THIRDS, 1_000)]
+    {
+        let bucket = TokenBucket::new(quota);
+        let mut clock = Clock::every(step);
+        group.bench_function(name, |b| b.iter(|| admitted(black_box(&bucket).check(clock.tick()))));
+    }
+    let bucket = TokenBucket::new(EXACT);
+    let mut clock = Clock::every(8);
+    group.bench_function("check_n(5)", |b| {
+        b.iter(|| admitted(black_box(&bucket).check_n(black_box(5), clock.tick())));
+    });
+    let bucket = TokenBucket::new(EXACT);
+    group.bench_function("own clock", |b| {
+        b.iter(|| admitted(black_box(&bucket).check(SystemClock::now())));
+    });
+    group.finish();
+}
+
+fn deny(c: &mut Criterion) {
+    let mut group = c.benchmark_group("single/deny");
+    let bucket = TokenBucket::new(DAILY);
+    take(&bucket);
+    let mut clock = Clock::every(1);
+    group.bench_function("check", |b| b.iter(|| denied(black_box(&bucket).check(clock.tick()))));
+    group.bench_function("with its standing", |b| {
+        b.iter(|| denied(black_box(&bucket).check(clock.tick())).standing());
+    });
+    let decision = denied(bucket.check(clock.tick()));
+    group.bench_function("standing alone", |b| b.iter(|| black_box(&decision).standing()));
+    group.bench_function("more than the burst", |b| {
+        b.iter(|| denied(black_box(&bucket).check_n(black_box(2), clock.tick())));
+    });
+    group.finish();
+}
+
+fn peek(c: &mut Criterion) {
+    let mut group = c.benchmark_group("single/peek");
+    let bucket = TokenBucket::new(DAILY);
+    let mut clock = Clock::every(1);
+    group.bench_function("admitted", |b| {
+        b.iter(|| admitted(black_box(&bucket).peek_n(1, clock.tick())));
+    });
+    take(&bucket);
+    group.bench_function("denied", |b| {
+        b.iter(|| denied(black_box(&bucket).peek_n(1, clock.tick())));
+    });
+    group.finish();
+}
+
+fn refund(c: &mut Criterion) {
+    let bucket = TokenBucket::new(DAILY);
+    take(&bucket);
+    let mut clock = Clock::every(1);
+    c.bench_function("single/refund and check", |b| {
+        b.iter(|| {
+            let now = clock.tick();
+            black_box(&bucket).refund_n(1, now);
+            admitted(black_box(&bucket).check(now))
+        });
+    });
+}
+
+fn two_threads(c: &mut Criterion) {
+    let mut group = c.benchmark_group("single/two threads");
+    let open = TokenBucket::new(EXACT);
+    group.bench_function("allow", |b| {
+        b.iter_custom(|checks| together(checks, |now| admitted(open.check(now))));
+    });
+    let shut = TokenBucket::new(DAILY);
+    take(&shut);
+    group.bench_function("deny", |b| {
+        b.iter_custom(|checks| together(checks, |now| denied(shut.check(now))));
+    });
+    group.finish();
+}
+
+/// How long one of two threads takes for so many checks while the other does as many.
+fn together(checks: u64, check: impl Fn(Timestamp) -> Decision + Sync) -> Duration {
+    const THREADS: u32 = 2;
+    let ready = Barrier::new(THREADS as usize);
+    let run = || {
+        let mut clock = Clock::every(4);
+        ready.wait();
+        let start = Instant::now();
+        for _ in 0..checks {
+            let _ = black_box(check(clock.tick()));
+        }
+        start.elapsed()
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(run)).collect();
+        threads.into_iter().map(|each| each.join().unwrap()).sum::<Duration>() / THREADS
+    })
+}
+
+fn take(bucket: &TokenBucket) {
+    assert!(bucket.check(Timestamp::ZERO).is_admitted());
+}
+
+/// Time that moves by the same step at each check.
+struct Clock {
+    nanos: u64,
+    step: u64,
+}
+
+impl Clock {
+    fn every(step: u64) -> Self {
+        Self { nanos: 0, step }
+    }
+
+    #[inline]
+    fn tick(&mut self) -> Timestamp {
+        self.nanos += self.step;
+        Timestamp::from_nanos(self.nanos)
+    }
+}
+
+// A bench that takes another path than its name says is worse than none.
+
+#[inline]
+fn admitted(decision: Decision) -> Decision {
+    assert!(decision.is_admitted());
+    decision
+}
+
+#[inline]
+fn denied(decision: Decision) -> Decision {
+    assert!(decision.is_denied());
+    decision
+}
+
+criterion_group!(single, allow, deny, peek, refund, two_threads);
+criterion_main!(single);

@@ -1,0 +1,29 @@
+//! Portcullis beside other rate limiters and the bare memory, interleaved in one run.
+//!
+//! `cargo bench -p portcullis-peers` prints every table; words after `--` pick the tables whose
+//! title contains one of them, as in `cargo bench -p portcullis-peers -- deny "10 k"`.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "a benchmark reads clocks, starts threads and prints"
+)]
+
+mod clock;
+mod keyed;
+mod limits;
+mod rounds;
+mod single;
+
+use std::env;
+
+fn main() {
+    // Cargo itself passes `--bench`.
+    let wanted: Vec<String> = env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let cases = single::CASES.iter().chain(keyed::CASES);
+    for (title, build) in cases {
+        if wanted.is_empty() || wanted.iter().any(|word| title.contains(word.as_str())) {
+            build().run(title);
+        }
+    }
+}

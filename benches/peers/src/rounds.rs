@@ -1,0 +1,196 @@
+//! How contestants are measured: turn by turn, so that a change of the machine's mood hits them all.
+
+use std::{
+    hint,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Many short rounds rather than a few long ones: on a machine that has other things to do, most
+/// rounds of this length are left alone, and the median does not see the rest.
+const ROUNDS: usize = 101;
+const ROUND: Duration = Duration::from_millis(3);
+/// Two threads must be given both cores at once, or they do not meet; so they stay for longer.
+const ROUND_TOGETHER: Duration = Duration::from_millis(15);
+/// This part of a round's checks comes before it, unmeasured, to bring the caches back.
+const WARM_UP: u64 = 3;
+const THREADS: usize = 2;
+
+/// What a check is given.
+#[derive(Clone, Copy)]
+pub(crate) struct At {
+    /// Counts up, from a different start in each turn and thread.
+    pub(crate) nth: usize,
+    /// The time: [`STEP`] later at each check, and in each turn an hour later than in the last.
+    pub(crate) nanos: u64,
+}
+
+/// Nanoseconds between two checks of one thread.
+const STEP: u64 = 4;
+const HOUR: u64 = 3_600_000_000_000;
+/// Far enough apart that the threads and turns do not follow each other through the same keys.
+const APART: usize = 7_654_321;
+
+/// A table's title and who is in it; built when its turn has come, since some fill memory.
+pub(crate) type Titled = (&'static str, fn() -> Case);
+
+/// Contestants for one table; ours comes first.
+pub(crate) struct Case {
+    contestants: Vec<Contestant>,
+    admits: bool,
+}
+
+struct Contestant {
+    name: &'static str,
+    /// Runs so many checks on each thread, and says how long one thread took.
+    run: Box<dyn FnMut(u64, u64) -> Duration>,
+    round: Duration,
+    checks: u64,
+    turns: u64,
+    samples: Vec<f64>,
+}
+
+impl Case {
+    /// Every check of every contestant must be admitted.
+    pub(crate) fn allowed() -> Self {
+        Self { contestants: Vec::new(), admits: true }
+    }
+
+    /// Every check of every contestant must be denied.
+    pub(crate) fn denied() -> Self {
+        Self { contestants: Vec::new(), admits: false }
+    }
+
+    /// Adds a contestant on one thread.
+    pub(crate) fn alone(self, name: &'static str, check: impl Fn(At) -> bool + 'static) -> Self {
+        let admits = self.admits;
+        self.with(name, ROUND, move |checks, turn| measure(checks, admits, 0, turn, &check))
+    }
+
+    /// Adds a contestant on two threads at once.
+    pub(crate) fn together(
+        self,
+        name: &'static str,
+        check: impl Fn(At) -> bool + Sync + 'static,
+    ) -> Self {
+        let admits = self.admits;
+        self.with(name, ROUND_TOGETHER, move |checks, turn| {
+            let ready = AtomicUsize::new(0);
+            let (ready, check) = (&ready, &check);
+            thread::scope(|scope| {
+                let threads: Vec<_> = (0..THREADS)
+                    .map(|thread| {
+                        scope.spawn(move || {
+                            // Spinning, so that both start in the same moment.
+                            ready.fetch_add(1, Ordering::AcqRel);
+                            while ready.load(Ordering::Acquire) < THREADS {
+                                hint::spin_loop();
+                            }
+                            measure(checks, admits, thread, turn, check)
+                        })
+                    })
+                    .collect();
+                let sum: Duration = threads.into_iter().map(|each| each.join().unwrap()).sum();
+                sum / THREADS as u32
+            })
+        })
+    }
+
+    fn with(
+        mut self,
+        name: &'static str,
+        round: Duration,
+        run: impl FnMut(u64, u64) -> Duration + 'static,
+    ) -> Self {
+        let run = Box::new(run);
+        let samples = Vec::with_capacity(ROUNDS);
+        self.contestants.push(Contestant { name, run, round, checks: 1, turns: 0, samples });
+        self
+    }
+
+    /// Measures all contestants and prints their table.
+    pub(crate) fn run(mut self, title: &str) {
+        for contestant in &mut self.contestants {
+            contestant.calibrate();
+        }
+        let many = self.contestants.len();
+        for round in 0..ROUNDS {
+            // A different one begins each time: who follows whom matters to caches and clocks.
+            for i in 0..many {
+                self.contestants[(i + round) % many].sample();
+            }
+        }
+        let ours = self.contestants[0].median();
+        println!("\n### {title}\n");
+        println!("| | median ns | fastest tenth | slowest tenth | portcullis takes |");
+        println!("|---|---:|---:|---:|---:|");
+        for contestant in &self.contestants {
+            let (name, median) = (contestant.name, contestant.median());
+            let fastest = contestant.samples[ROUNDS / 10];
+            let slowest = contestant.samples[ROUNDS - 1 - ROUNDS / 10];
+            let ratio = ours / median;
+            println!("| {name} | {median:.2} | {fastest:.2} | {slowest:.2} | {ratio:.2}x |");
+        }
+    }
+}
+
+impl Contestant {
+    /// Finds how many checks fill a round; warms up on the way.
+    fn calibrate(&mut self) {
+        loop {
+            let took = self.turn();
+            if took >= self.round / 8 {
+                let factor = self.round.as_secs_f64() / took.as_secs_f64();
+                self.checks = (self.checks as f64 * factor) as u64 + 1;
+                return;
+            }
+            self.checks *= 2;
+        }
+    }
+
+    fn sample(&mut self) {
+        let took = self.turn().as_nanos() as f64 / self.checks as f64;
+        self.samples.push(took);
+        self.samples.sort_by(f64::total_cmp);
+    }
+
+    fn turn(&mut self) -> Duration {
+        self.turns += 1;
+        (self.run)(self.checks, self.turns)
+    }
+
+    fn median(&self) -> f64 {
+        self.samples[self.samples.len() / 2]
+    }
+}
+
+#[inline(always)]
+fn measure(
+    checks: u64,
+    admits: bool,
+    thread: usize,
+    turn: u64,
+    check: &impl Fn(At) -> bool,
+) -> Duration {
+    let start = At { nth: (turn as usize * THREADS + thread) * APART, nanos: turn * HOUR };
+    let (_, start) = stretch(checks / WARM_UP, admits, start, check);
+    stretch(checks, admits, start, check).0
+}
+
+#[inline(always)]
+fn stretch(checks: u64, admits: bool, from: At, check: &impl Fn(At) -> bool) -> (Duration, At) {
+    // A copy that nobody else knows, so that it stays in registers.
+    let mut at = from;
+    let mut admitted = 0;
+    let start = Instant::now();
+    for _ in 0..checks {
+        at.nth += 1;
+        at.nanos += STEP;
+        admitted += u64::from(check(at));
+    }
+    let took = start.elapsed();
+    // A limiter that answers otherwise is measured on another path than the table says.
+    assert_eq!(admitted, if admits { checks } else { 0 });
+    (took, at)
+}

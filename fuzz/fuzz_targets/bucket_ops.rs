@@ -1,0 +1,159 @@
+//! A bucket answers every sequence of operations as its models do.
+//!
+//! Two models: the same rules with time in 128 bits, which must agree on everything whatever the
+//! clock does; and the token bucket in rational arithmetic, which knows nothing of ticks, and must
+//! have admitted whatever the bucket admits while the clock goes forward.
+
+#![no_main]
+
+use std::time::Duration;
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use portcullis::{
+    Decision, Quota, Timestamp, TokenBucket,
+    limit::reference::{Answer, Bucket, Exact},
+};
+
+#[derive(Arbitrary, Debug)]
+struct Story {
+    quota: AnyQuota,
+    start: u64,
+    steps: Vec<(Move, Operation)>,
+}
+
+#[derive(Arbitrary, Debug)]
+enum AnyQuota {
+    PerSecond {
+        count: u32,
+    },
+    PerDay {
+        count: u32,
+        burst: u32,
+    },
+    /// Small numbers, where buckets fill and drain within a few steps.
+    Small {
+        count: u8,
+        burst: u8,
+        millis: u8,
+    },
+    Any {
+        count: u32,
+        burst: u32,
+        period: u64,
+    },
+}
+
+#[derive(Arbitrary, Debug)]
+enum Move {
+    Stay,
+    /// As far as the last denial said to wait, or so much short of it.
+    Wait {
+        short_of: u8,
+    },
+    Nanos(u16),
+    Millis(u16),
+    Forward(u64),
+    Back(u16),
+    BackMillis(u16),
+    To(u64),
+}
+
+#[derive(Arbitrary, Debug)]
+enum Operation {
+    Check(u8),
+    CheckMany(u32),
+    Peek(u32),
+    Refund(u32),
+}
+
+impl AnyQuota {
+    fn build(&self) -> Option<Quota> {
+        match *self {
+            Self::PerSecond { count } => Some(Quota::per_second(count)),
+            Self::PerDay { count, burst } => Some(Quota::per_day(count).burst(burst)),
+            Self::Small { count, burst, millis } => {
+                let period = Duration::from_millis(u64::from(millis) + 1);
+                Some(Quota::new(u32::from(count), period).ok()?.burst(u32::from(burst)))
+            }
+            Self::Any { count, burst, period } => {
+                let longest = Quota::LONGEST_PERIOD.as_nanos() as u64;
+                let period = Duration::from_nanos(period % longest + 1);
+                Some(Quota::new(count, period).ok()?.burst(burst))
+            }
+        }
+    }
+}
+
+impl Move {
+    fn apply(&self, now: Timestamp, wait: Duration) -> Timestamp {
+        let millis = |millis: u16| Duration::from_millis(u64::from(millis));
+        match *self {
+            Self::Stay => now,
+            Self::Wait { short_of } => now
+                .saturating_add(wait)
+                .saturating_sub(Duration::from_nanos(u64::from(short_of)).min(wait)),
+            Self::Nanos(by) => now.saturating_add(Duration::from_nanos(u64::from(by))),
+            Self::Millis(by) => now.saturating_add(millis(by)),
+            Self::Forward(by) => now.saturating_add(Duration::from_nanos(by)),
+            Self::Back(by) => now.saturating_sub(Duration::from_nanos(u64::from(by))),
+            Self::BackMillis(by) => now.saturating_sub(millis(by)),
+            Self::To(nanos) => Timestamp::from_nanos(nanos),
+        }
+    }
+}
+
+fn answer(decision: Decision) -> Answer {
+    let standing = decision.standing();
+    Answer {
+        admitted: decision.is_admitted(),
+        remaining: standing.remaining(),
+        retry_after: standing.retry_after(),
+        reset_after: standing.reset_after(),
+    }
+}
+
+fuzz_target!(|story: Story| {
+    let Some(quota) = story.quota.build() else { return };
+    let bucket = TokenBucket::new(quota);
+    let mut model = Bucket::new(quota);
+    let mut exact = Exact::new(quota);
+    let mut now = Timestamp::from_nanos(story.start);
+    let mut latest = now;
+    let mut wait = Duration::ZERO;
+    // Until the clock first steps back, or a refund gives back intervals of the bucket's length,
+    // which may be longer than the exact ones.
+    let mut forward = true;
+
+    for (step, operation) in &story.steps {
+        now = step.apply(now, wait);
+        forward &= now >= latest;
+        latest = latest.max(now);
+        let n = match *operation {
+            Operation::Check(n) => u32::from(n),
+            Operation::CheckMany(n) => n,
+            Operation::Peek(n) => {
+                let expected = model.clone().check_n(n, now);
+                let peeked = answer(bucket.peek_n(n, now));
+                assert_eq!(peeked.admitted, expected.admitted, "peek of {n} at {now:?}");
+                assert_eq!(peeked.retry_after, expected.retry_after, "peek of {n} at {now:?}");
+                // It took nothing.
+                assert_eq!(answer(bucket.peek_n(n, now)), peeked);
+                continue;
+            }
+            Operation::Refund(n) => {
+                bucket.refund_n(n, now);
+                model.refund_n(n, now);
+                forward = false;
+                continue;
+            }
+        };
+        let given = answer(bucket.check_n(n, now));
+        assert_eq!(given, model.check_n(n, now), "{n} of {quota} at {now:?}");
+        if forward && given.admitted && n != 0 {
+            assert!(exact.would_admit(n, now), "{n} of {quota} at {now:?} is too many");
+            exact.charge(n, now);
+        }
+        wait = if given.retry_after == Duration::MAX { Duration::ZERO } else { given.retry_after };
+    }
+});
