@@ -19,6 +19,9 @@
     )
 )]
 
+#[cfg(not(target_has_atomic = "64"))]
+compile_error!("portcullis keeps its limits in 64-bit atomics, which this target does not have");
+
 extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;

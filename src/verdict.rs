@@ -2,9 +2,11 @@
 
 #[cfg(feature = "std")]
 use alloc::sync::Arc;
+#[cfg(feature = "std")]
+use core::fmt;
 use core::time::Duration;
 
-use crate::{quota::ticks::Ticks, time::Timestamp};
+use crate::{quota::ticks::Scale, time::Timestamp};
 
 /// One limiter's answer: admitted or denied, and where the caller now stands.
 ///
@@ -16,24 +18,20 @@ use crate::{quota::ticks::Ticks, time::Timestamp};
 #[must_use = "a decision says whether the request may pass"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
-    outcome: Outcome,
-    /// The debt after the decision.
+    on: Asked,
+    /// The debt after the decision; of a key without a place, the time at which one may be free.
     debt: u64,
-    units: u32,
-    limit: u32,
-    ticks: Ticks,
-    now: Timestamp,
+    outcome: Outcome,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     Admitted,
     Denied,
-    /// The store had no place for the key, and may have one at this time.
+    /// The store had no place for the key.
     #[cfg_attr(not(feature = "std"), expect(dead_code, reason = "only keyed stores saturate"))]
     Saturated {
         admitted: bool,
-        free_at: Timestamp,
     },
 }
 
@@ -63,34 +61,33 @@ impl Decision {
     /// Where the caller stands after this decision.
     #[must_use]
     pub const fn standing(&self) -> Standing {
-        let never = Duration::MAX;
-        let retry_after = match self.outcome {
-            Outcome::Admitted | Outcome::Saturated { admitted: true, .. } => Duration::ZERO,
-            Outcome::Denied => self.retry_after(),
-            // Another key may be faster, so this is when it is worth a try; zero would be a lie.
-            Outcome::Saturated { free_at, .. } => {
-                let wait = free_at.saturating_duration_since(self.now);
-                if wait.is_zero() { Duration::from_nanos(1) } else { wait }
-            }
-        };
+        let Asked { scale, limit, now, .. } = self.on;
+        if let Outcome::Saturated { admitted } = self.outcome {
+            // Somebody else may be faster, so this is when it is worth a try; zero would be a lie.
+            let wait = Timestamp::from_nanos(self.debt).saturating_duration_since(now);
+            let wait = if wait.is_zero() { Duration::from_nanos(1) } else { wait };
+            let retry_after = if admitted { Duration::ZERO } else { wait };
+            return Standing { limit, remaining: 0, retry_after, reset_after: wait };
+        }
         Standing {
-            limit: self.limit,
-            remaining: self.ticks.remaining(self.debt),
-            retry_after,
-            reset_after: match self.ticks.wait(self.debt, self.now) {
-                Some(wait) if self.ticks.burst != 0 => wait,
-                _ => never,
+            limit,
+            remaining: scale.remaining(limit, self.debt),
+            retry_after: if self.is_admitted() { Duration::ZERO } else { self.retry_after() },
+            reset_after: match scale.wait(self.debt, now) {
+                Some(wait) if scale.cost(limit) != 0 => wait,
+                _ => Duration::MAX,
             },
         }
     }
 
     const fn retry_after(&self) -> Duration {
-        let cost = self.ticks.cost(self.units);
-        if self.ticks.burst == 0 || cost > self.ticks.burst {
+        let Asked { scale, limit, units, now } = self.on;
+        let burst = scale.cost(limit);
+        if burst == 0 || units > limit {
             return Duration::MAX;
         }
-        let excess = self.debt.saturating_add(cost).saturating_sub(self.ticks.burst);
-        match self.ticks.wait(excess, self.now) {
+        let excess = self.debt.saturating_add(scale.cost(units)).saturating_sub(burst);
+        match scale.wait(excess, now) {
             Some(wait) => wait,
             None => Duration::MAX,
         }
@@ -101,32 +98,24 @@ impl Decision {
 impl Decision {
     #[inline]
     pub(crate) const fn admitted(on: Asked, debt: u64) -> Self {
-        Self::new(Outcome::Admitted, on, debt)
+        Self { on, debt, outcome: Outcome::Admitted }
     }
 
     #[inline]
     pub(crate) const fn denied(on: Asked, debt: u64) -> Self {
-        Self::new(Outcome::Denied, on, debt)
+        Self { on, debt, outcome: Outcome::Denied }
     }
 
     #[cfg(feature = "std")]
     pub(crate) const fn saturated(on: Asked, admitted: bool, free_at: Timestamp) -> Self {
-        // An unseated key owes nothing, but it has nothing to spend either.
-        let debt = on.ticks.burst;
-        Self::new(Outcome::Saturated { admitted, free_at }, on, debt)
-    }
-
-    #[inline]
-    const fn new(outcome: Outcome, on: Asked, debt: u64) -> Self {
-        let Asked { ticks, limit, units, now } = on;
-        Self { outcome, debt, units, limit, ticks, now }
+        Self { on, debt: free_at.as_nanos(), outcome: Outcome::Saturated { admitted } }
     }
 }
 
-/// What a limiter was asked: `units` of a quota with this burst and these ticks, at `now`.
-#[derive(Clone, Copy, Debug)]
+/// What a limiter was asked: `units` under a quota with this scale and burst, at `now`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Asked {
-    pub(crate) ticks: Ticks,
+    pub(crate) scale: Scale,
     /// The quota's burst.
     pub(crate) limit: u32,
     pub(crate) units: u32,
@@ -307,3 +296,18 @@ impl Denial {
         self.standing
     }
 }
+
+/// What a log line may say: the name of the rule and the wait, nothing that the client has sent.
+#[cfg(feature = "std")]
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "denied by \"{}\"", self.name)?;
+        match self.retry_after() {
+            Some(wait) => write!(f, ", again in {wait:?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(feature = "std")]
+impl core::error::Error for Denial {}

@@ -76,7 +76,7 @@ impl GateBuilder {
     /// How many clients are remembered at a time; 100,000 unless set here.
     ///
     /// A client is remembered until it has all of its units back. This is what the gate's memory is
-    /// made of, some 80 bytes a client and 16 more for each limit after the first, all allocated by
+    /// made of, 85 to 115 bytes a client and 16 to 20 more for each limit after the first, all allocated by
     /// [`build`](Self::build).
     pub fn clients(self, clients: usize) -> Self {
         Self { clients: Some(clients), ..self }

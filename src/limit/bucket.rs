@@ -1,22 +1,21 @@
-//! One token bucket in one word.
+//! One token bucket in one word, and a guard.
 //!
 //! The word, `full_at`, is the time at which the bucket will be full again, in the quota's ticks
-//! and modulo 2⁶⁴. A check is one load, some arithmetic and one compare-exchange; a denial only
-//! loads.
+//! and modulo 2⁶⁴. A check is a load, some arithmetic and one compare-exchange; a denial only loads.
 //!
-//! # Why a second word
+//! # Why a guard
 //! Ticks can be finer than a nanosecond, so 64 bits of them span less than the 584 years of a
 //! [`Timestamp`], and for a bucket left alone long enough a time in the past would read as one in the
 //! future: idleness as debt. `written_at` rules that out. It is the untruncated time of a recent
 //! charge, and `full_at` is read modulo 2⁶⁴ only while `now` is within [`TRUSTED`] ticks of it.
 //! Outside of that the answer is known without decoding: long after a charge the bucket is full,
-//! long before it (a clock set back) the bucket counts as empty. It is a guard and not a second half
-//! of the state: no admission depends on the two words being read at one instant.
+//! long before it (a clock set back) the bucket counts as empty.
 //!
-//! | word | content | written |
+//! | word | bits | content |
 //! |---|---|---|
-//! | `full_at` | ticks, modulo 2⁶⁴: when the bucket is full | by compare-exchange: admissions, refunds, healing, renewal |
-//! | `written_at` | nanoseconds; not later than `full_at` | renewal: when a charge finds it a quarter of [`TRUSTED`] old; healing |
+//! | `full_at` | 63..1 | half the tick at which the bucket is full, modulo 2⁶³; ticks are even |
+//! | | 0 | [`RENEWED`]: set by a renewal, cleared by the next charge |
+//! | `written_at` | 63..0 | nanoseconds; not later than `full_at` once all threads are done |
 //!
 //! # Invariants
 //! - **I1** any interval `[a, b]` admits at most `burst + rate · (b − a)` units, under every
@@ -26,15 +25,26 @@
 //! - **I4** each step back of more than a second forgives at most one burst;
 //! - **I5** every decision equals that of the reference, which keeps the time in 128 bits;
 //! - **I6** a lost compare-exchange never admits;
-//! - **I7** a charge is made only by a thread that has seen a fresh `written_at`.
+//! - **I7** a charge is made only by a thread that has seen a fresh `written_at`, and a denial only
+//!   on a `full_at` that still stood after `written_at` was read.
 //!
-//! Why I6 and I7 suffice for I1: a charge is a compare-exchange on `full_at` from the value that it
-//! was judged by, and that value is read *before* `written_at`. If `written_at` was fresh, the value
-//! was valid. If it was stale, the thread renews: it first turns `full_at` into "full now" (which it
-//! is), then updates `written_at`, then starts again. So whoever still sees a stale `written_at` has
-//! read `full_at` from before any charge that followed, and its compare-exchange fails if there was
-//! one. What is left is a thread that sleeps between its load and its compare-exchange while the word
-//! comes round to the same value, 2⁶⁴ ticks later; it overdraws by its own units at most.
+//! # Why that holds
+//! *Renewal.* Who would charge and finds `written_at` stale first turns `full_at` into "full now"
+//! (which it is), marked `RENEWED`, then raises `written_at` to its `now`, then starts again. Several
+//! threads may renew at once, each with a `now` of its own, so `full_at` may go back a little while
+//! nobody has charged.
+//!
+//! *No charge is lost.* A renewal is a compare-exchange from a value that was read before a stale
+//! `written_at`. By I7 no charge was made before that value, since the raised `written_at` would have
+//! been seen with it; so the value is either from before the idleness, or marked. A charge that came
+//! since has cleared the mark, and the exchange fails. (Without the mark it could succeed: renewals to
+//! `a`, then back to `b < a`, and a charge that lifts the word to just `a` again.)
+//!
+//! *No idleness reads as debt.* A decision is made on a `full_at` that was seen before and after
+//! `written_at`, or that its compare-exchange finds unchanged; the pair was therefore valid together.
+//!
+//! *What is left* is a thread that sleeps between its load and its compare-exchange until the word,
+//! 2⁶⁴ ticks later, has come round to the very same value: it may forgive one burst.
 
 use crate::{
     quota::{
@@ -51,18 +61,18 @@ use crate::{
 /// # Guarantee
 /// Every interval of length `x` admits at most `burst + rate · x` units, whatever the threads do,
 /// as long as the timestamps given to it do not step back by more than a second (a step back of
-/// more forgives at most one burst). The rate is the quota's, exactly, or lower by less than 2⁻²⁶
+/// more forgives at most one burst). The rate is the quota's, exactly, or lower by at most 2⁻²⁵
 /// where 64 bits cannot hold it. An earlier timestamp is taken at its word: it sees the debt that
 /// there is, and never gives more tokens.
 ///
 /// # Concurrency
 /// `check` is one compare-exchange, retried while other threads admit at the same time; a denial
 /// writes nothing, so a bucket under attack stays in every core's cache. No thread ever waits for
-/// another one that was stopped. The first admission after decades of idleness (for the finest
-/// ticks, half a second) takes three atomic operations instead of one.
+/// another one that was stopped. The first admission, and one after long idleness (decades for most
+/// quotas, half a second for the finest ticks), takes three atomic operations instead of one.
 ///
 /// # Memory
-/// 72 bytes, no allocation.
+/// 64 bytes, no allocation.
 ///
 /// # Example: at most 50 a second, bursts of 100
 /// ```
@@ -100,7 +110,7 @@ impl TokenBucket {
             written_at: AtomicU64::new(0),
             limit: quota.max_burst(),
             ticks,
-            trusted: ticks.nanos(TRUSTED),
+            trusted: ticks.scale.nanos(TRUSTED),
         }
     }
 
@@ -114,7 +124,7 @@ impl TokenBucket {
             written_at: AtomicU64::new(0),
             limit: quota.max_burst(),
             ticks,
-            trusted: ticks.nanos(TRUSTED),
+            trusted: ticks.scale.nanos(TRUSTED),
         }
     }
 
@@ -130,13 +140,34 @@ impl TokenBucket {
     /// Zero units are admitted unless the quota is zero, and change nothing.
     #[inline]
     pub fn check_n(&self, n: u32, now: Timestamp) -> Decision {
+        // The plain case first: a recent charge, no race, something to take.
+        let cost = self.ticks.scale.cost(n);
+        let read = self.glance(now);
+        if read.fresh && now.as_nanos() >= read.written_at && cost != 0 {
+            match self.ticks.step(self.debt(read.full_at, now), cost) {
+                Step::Admitted { debt } if self.replace(read, debt, now) => {
+                    return Decision::admitted(self.asked(n, now), debt);
+                }
+                Step::Denied { debt } if self.full_at.load(Ordering::Acquire) == read.full_at => {
+                    return Decision::denied(self.asked(n, now), debt);
+                }
+                _ => {}
+            }
+        }
+        self.check_slowly(n, now)
+    }
+
+    /// All cases of [`check_n`](Self::check_n), and the second try of who lost an exchange.
+    #[cold]
+    #[inline(never)]
+    fn check_slowly(&self, n: u32, now: Timestamp) -> Decision {
         let asked = self.asked(n, now);
-        let cost = self.ticks.cost(n);
+        let cost = self.ticks.scale.cost(n);
         loop {
-            let read = self.read(now);
-            match self.ticks.step(read.debt, cost) {
+            let (read, debt) = self.read(now);
+            match self.ticks.step(debt, cost) {
                 Step::Admitted { debt } if n == 0 => return Decision::admitted(asked, debt),
-                Step::Admitted { .. } if !read.fresh => self.renew(read, now),
+                Step::Admitted { .. } if !read.fresh => self.renew(read, debt, now),
                 Step::Admitted { debt } => {
                     if self.replace(read, debt, now) {
                         return Decision::admitted(asked, debt);
@@ -159,8 +190,8 @@ impl TokenBucket {
     #[inline]
     pub fn peek_n(&self, n: u32, now: Timestamp) -> Decision {
         let asked = self.asked(n, now);
-        let debt = self.read(now).debt;
-        match self.ticks.step(debt, self.ticks.cost(n)) {
+        let (_, debt) = self.read(now);
+        match self.ticks.step(debt, self.ticks.scale.cost(n)) {
             Step::Admitted { .. } => Decision::admitted(asked, self.ticks.owed(debt)),
             Step::Denied { debt } | Step::Healed { debt } => Decision::denied(asked, debt),
         }
@@ -170,14 +201,16 @@ impl TokenBucket {
     ///
     /// The bucket is then at most full: giving back more than was taken makes no tokens.
     pub fn refund_n(&self, n: u32, now: Timestamp) {
-        let cost = self.ticks.cost(n);
+        let cost = self.ticks.scale.cost(n);
         loop {
-            let read = self.read(now);
-            let owed = self.ticks.owed(read.debt);
+            let (read, debt) = self.read(now);
+            let owed = self.ticks.owed(debt);
             if owed == 0 || cost == 0 {
                 return;
             }
-            if self.replace(read, owed.saturating_sub(cost), now) {
+            // A word that was renewed and not charged stays one.
+            let full_at = self.due(owed.saturating_sub(cost), now) | (read.full_at & RENEWED);
+            if self.exchange(read, full_at) {
                 self.lower(read, now);
                 return;
             }
@@ -190,37 +223,68 @@ impl TokenBucket {
         self.trusted
     }
 
+    #[inline]
     fn asked(&self, units: u32, now: Timestamp) -> Asked {
-        Asked { ticks: self.ticks, limit: self.limit, units, now }
+        Asked { scale: self.ticks.scale, limit: self.limit, units, now }
     }
 }
 
 /// The words and who may write them when; see the module's documentation.
 impl TokenBucket {
+    /// Both words, read once: good for an exchange, or if `full_at` is seen again afterwards.
     #[inline]
-    fn read(&self, now: Timestamp) -> Read {
+    fn glance(&self, now: Timestamp) -> Read {
         // Acquire, and before `written_at`: whoever sees a charge also sees the `written_at` that
-        // was set before it.
+        // was raised before it.
         let full_at = self.full_at.load(Ordering::Acquire);
-        // Relaxed: the load above orders it, and a stale value only leads to a renewal.
-        let written_at = self.written_at.load(Ordering::Relaxed);
+        // Acquire: whoever sees a raised guard also sees, on looking again, the word that it guards.
+        let written_at = self.written_at.load(Ordering::Acquire);
+        let fresh = now.as_nanos().saturating_sub(written_at) <= self.trusted / 4;
+        Read { full_at, written_at, fresh }
+    }
+
+    /// Both words as they stood together, and the debt at `now`: negative if the bucket has been
+    /// full for a while.
+    fn read(&self, now: Timestamp) -> (Read, i64) {
+        let mut read = self.glance(now);
+        loop {
+            let again = self.glance(now);
+            if again.full_at == read.full_at {
+                break;
+            }
+            read = again;
+        }
         let nanos = now.as_nanos();
-        let debt = if nanos.abs_diff(written_at) <= self.trusted {
-            full_at.wrapping_sub(self.ticks.wrapped(now)) as i64
-        } else if nanos > written_at {
+        let debt = if nanos.abs_diff(read.written_at) <= self.trusted {
+            self.debt(read.full_at, now)
+        } else if nanos > read.written_at {
             0
         } else {
             i64::MAX
         };
-        let fresh = nanos.saturating_sub(written_at) <= self.trusted / 4;
-        Read { full_at, written_at, debt, fresh }
+        (read, debt)
+    }
+
+    #[inline]
+    fn debt(&self, full_at: u64, now: Timestamp) -> i64 {
+        (full_at & !RENEWED).wrapping_sub(self.ticks.scale.wrapped(now)) as i64
+    }
+
+    /// The `full_at` of a bucket that owes `debt` at `now`.
+    #[inline]
+    fn due(&self, debt: u64, now: Timestamp) -> u64 {
+        self.ticks.scale.wrapped(now).wrapping_add(debt)
     }
 
     /// Makes the bucket owe `debt` at `now`, if nobody has changed it since `read`.
     #[inline]
     fn replace(&self, read: Read, debt: u64, now: Timestamp) -> bool {
-        let full_at = self.ticks.wrapped(now).wrapping_add(debt);
-        // Release on success: publishes the `written_at` that this charge was judged by. Relaxed on
+        self.exchange(read, self.due(debt, now))
+    }
+
+    #[inline]
+    fn exchange(&self, read: Read, full_at: u64) -> bool {
+        // Release on success: publishes the `written_at` that this change was judged by. Relaxed on
         // failure: the caller reads again.
         self.full_at
             .compare_exchange(read.full_at, full_at, Ordering::AcqRel, Ordering::Relaxed)
@@ -243,9 +307,9 @@ impl TokenBucket {
 
     /// Brings `written_at` to `now`, before a charge.
     #[cold]
-    fn renew(&self, read: Read, now: Timestamp) {
+    fn renew(&self, read: Read, debt: i64, now: Timestamp) {
         // A bucket in debt is full later than now already.
-        if read.debt > 0 || self.replace(read, 0, now) {
+        if debt > 0 || self.exchange(read, self.due(0, now) | RENEWED) {
             // A maximum, so that a thread that was held up here cannot make it older. Release: a
             // charge that follows, by anyone who has seen this, publishes it with `full_at`.
             self.written_at.fetch_max(now.as_nanos(), Ordering::AcqRel);
@@ -258,11 +322,12 @@ impl TokenBucket {
 struct Read {
     full_at: u64,
     written_at: u64,
-    /// The debt at `now`; negative if the bucket has been full for a while.
-    debt: i64,
     /// Whether `written_at` is recent enough to charge.
     fresh: bool,
 }
+
+/// Marks a `full_at` that was renewed and not charged since.
+const RENEWED: u64 = 1;
 
 /// How far from `written_at`, in ticks, `full_at` is read modulo 2⁶⁴.
 ///

@@ -1,7 +1,7 @@
 //! One limit per key, exactly, for keys that the service knows: tenants, accounts, API keys.
 
 use alloc::{borrow::ToOwned, boxed::Box};
-use core::{borrow::Borrow, hash::Hash};
+use core::{borrow::Borrow, fmt, hash::Hash};
 
 use super::{
     shard::Rate,
@@ -23,15 +23,17 @@ use crate::{
 ///
 /// # Concurrency
 /// A check takes the lock of one shard, for a lookup and an addition. [`Hash`], [`Clone`] and
-/// [`Drop`] of the key run outside of the lock; [`Eq`] runs under it and must not call back into the
-/// limiter.
+/// [`Drop`] of the key run outside of the lock; [`Borrow`] and [`Eq`] run under it and must not call
+/// back into the limiter.
 ///
 /// # Memory
-/// All of it is allocated by [`new`](Self::new): about 60 bytes a key and the key itself, see
-/// [`memory_bytes`](Self::memory_bytes). A check allocates only what cloning a new key does.
+/// All of it is allocated by [`new`](Self::new): for a key of 8 bytes 70 to 95 bytes per key of the
+/// capacity, see [`memory_bytes`](Self::memory_bytes). A check allocates only what cloning a new key
+/// does (and, once for each thread that ever waits for a lock, what the lock needs to wait with).
 ///
 /// # Cost
-/// O(1), and a new key in a full limiter looks at no more than 64 places.
+/// O(1); for a new key O(log n), and in a full limiter it looks at no more than 64 places. (Once
+/// after a clock was set back, O(n log n).)
 ///
 /// # Example: ten a second for each tenant
 /// ```
@@ -43,7 +45,6 @@ use crate::{
 /// assert!(tenants.check("acme", now).is_denied());
 /// assert!(tenants.check("globex", now).is_admitted());
 /// ```
-#[derive(Debug)]
 pub struct ExactLimiter<K> {
     store: Store<K>,
     on_saturation: OnSaturation,
@@ -53,6 +54,7 @@ pub struct ExactLimiter<K> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum OnSaturation {
     /// It is denied: the limit holds for everybody, newcomers wait.
     #[default]
@@ -64,8 +66,9 @@ pub enum OnSaturation {
 impl<K: Hash + Eq> ExactLimiter<K> {
     /// A limiter for up to `capacity` keys at a time, which denies new keys while it is full.
     ///
-    /// All memory is allocated here. From 2,048 keys on, a little more than `capacity` is, so that an
-    /// uneven division of the keys among shards does not matter; [`capacity`](Self::capacity) tells.
+    /// All memory is allocated here. From 2,048 keys on there are up to a quarter more places than
+    /// `capacity`, so that an uneven division of the keys among shards does not matter;
+    /// [`capacity`](Self::capacity) tells.
     ///
     /// # Panics
     /// If the memory cannot be had, as [`Vec::with_capacity`](alloc::vec::Vec::with_capacity) does.
@@ -110,7 +113,10 @@ impl<K: Hash + Eq> ExactLimiter<K> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.store.peek(key, n, now).decision
+        match self.store.peek(key, n, now) {
+            Some(judgement) => judgement.decision,
+            None => self.saturated(n, Timestamp::MAX, now),
+        }
     }
 
     /// Gives back `n` units of the key's that were taken before; its bucket is then at most full.
@@ -124,7 +130,7 @@ impl<K: Hash + Eq> ExactLimiter<K> {
 
     fn saturated(&self, units: u32, free_at: Timestamp, now: Timestamp) -> Decision {
         let rate = self.store.rates().first().copied().unwrap_or(Rate::of(Quota::per_second(0)));
-        let asked = Asked { ticks: rate.ticks, limit: rate.limit, units, now };
+        let asked = Asked { scale: rate.ticks.scale, limit: rate.limit, units, now };
         Decision::saturated(asked, self.on_saturation == OnSaturation::Allow, free_at)
     }
 }
@@ -158,6 +164,16 @@ impl<K> ExactLimiter<K> {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.store.memory_bytes()
+    }
+}
+
+/// The capacity and what happens beyond it, not the keys.
+impl<K> fmt::Debug for ExactLimiter<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExactLimiter")
+            .field("capacity", &self.capacity())
+            .field("on_saturation", &self.on_saturation)
+            .finish_non_exhaustive()
     }
 }
 

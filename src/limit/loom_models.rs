@@ -15,8 +15,13 @@ use crate::{
 
 /// Runs `model` for every schedule of up to three preemptions.
 fn explore(model: impl Fn() + Sync + Send + 'static) {
+    explore_with(3, model);
+}
+
+/// Runs `model` for every schedule of up to this many preemptions.
+fn explore_with(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
+    builder.preemption_bound = Some(preemptions);
     builder.check(model);
 }
 
@@ -86,18 +91,40 @@ fn loom_a_refund_and_a_check_keep_the_count() {
     });
 }
 
-/// The guard word: after idleness beyond the range of the ticks, threads renew it and race to charge.
+/// The guard: after idleness beyond the range of the ticks, threads renew it and race to charge.
+///
+/// The idle time is chosen so that the old word, read modulo 2⁶⁴, would look like debt: who reads one
+/// word from before a renewal and the other from after it must not deny.
 #[test]
-fn loom_checks_after_long_idleness_take_no_more_than_the_burst() {
-    // A prime rate: binary ticks, 2^62 of which are a few seconds.
+fn loom_checks_after_long_idleness_are_all_admitted() {
+    // Two billion ticks a nanosecond: 2^62 of them are 2.3 s, and 2^64 are 9.2 s.
     let quota = Quota::per_second(1_000_000_007).burst(3);
     explore(move || {
         let bucket = Arc::new(TokenBucket::new(quota));
         assert!(bucket.check_n(3, NOW).is_admitted());
-        let idle = Timestamp::from_secs(1_000);
-        let later = idle.saturating_add(Duration::from_nanos(1));
-        assert!(race(&bucket, &[(2, idle), (2, later)]) <= 4, "burst 3 and one refilled in 1 ns");
-        assert!(bucket.check_n(3, later).is_denied());
+        let idle = NOW.saturating_add(Duration::from_millis(8_800));
+        assert_eq!(race(&bucket, &[(1, idle), (2, idle)]), 3);
+        assert!(bucket.check(idle).is_denied());
+    });
+}
+
+/// The mark: renewals at different times, and a charge that lifts the word to the value of one of
+/// them. A third thread that has read that value must not erase the charge.
+#[test]
+fn loom_no_renewal_erases_a_charge() {
+    // 3 units are exactly the microsecond by which the clocks differ.
+    let quota = Quota::per_second(3_000_000).burst(3);
+    explore_with(2, move || {
+        let bucket = Arc::new(TokenBucket::new(quota));
+        let early = Timestamp::from_nanos(bucket.trusted() + 10_000);
+        let late = early.saturating_add(Duration::from_micros(1));
+        let renewer = {
+            let bucket = Arc::clone(&bucket);
+            thread::spawn(move || drop(bucket.check_n(1, late).is_admitted()))
+        };
+        let admitted = race(&bucket, &[(3, early), (3, early)]);
+        renewer.join().unwrap();
+        assert!(admitted <= 3, "{admitted} units at one instant from a burst of 3");
     });
 }
 

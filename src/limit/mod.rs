@@ -10,6 +10,8 @@
 //! time is the *debt*; a request of `n` units adds `n` intervals to it, and is admitted if the
 //! debt is then no more than `burst` intervals.
 
+#[cfg(feature = "std")]
+mod agenda;
 mod bucket;
 #[cfg(feature = "std")]
 mod exact;

@@ -8,7 +8,10 @@
 use core::time::Duration;
 
 use crate::{
-    quota::{Quota, ticks::Ticks},
+    quota::{
+        Quota,
+        ticks::{Scale, Ticks},
+    },
     time::{NANOS_PER_SEC, Timestamp},
 };
 
@@ -81,8 +84,8 @@ impl Bucket {
     /// A full bucket.
     #[must_use]
     pub fn new(quota: Quota) -> Self {
-        let ticks = Ticks::of(quota);
-        Self::with(quota, u128::from(ticks.interval), u128::from(ticks.per_nano), ticks.shift)
+        let Scale { interval, per_nano, shift } = Ticks::of(quota).scale;
+        Self::with(quota, interval.into(), per_nano.into(), shift.into())
     }
 
     fn with(quota: Quota, interval: u128, per_nano: u128, shift: u32) -> Self {
@@ -91,7 +94,7 @@ impl Bucket {
             limit: quota.max_burst(),
             interval,
             burst: interval * u128::from(quota.max_burst()),
-            slack: (u128::from(NANOS_PER_SEC) * per_nano).div_ceil(1 << shift),
+            slack: u128::from(NANOS_PER_SEC).div_ceil(1 << shift) * per_nano,
             per_nano,
             shift,
             full_at: 0,

@@ -2,8 +2,8 @@
 //!
 //! A key that is new takes a seat that was never used or, once there is none, the seat of a key whose
 //! buckets are all full again. Such a key is indistinguishable from one that never came, so taking
-//! its seat forgives nothing. Which seat that is, a heap tells: it holds for every seat a time that
-//! is not later than the one at which the seat's buckets are full.
+//! its seat forgives nothing. Which seat that is, an agenda tells: it holds for every seat a time that
+//! is not later than the one at which the seat's buckets are full, and is corrected when it matters.
 //!
 //! # Invariants
 //! - **I1** a seat is taken from a key only when all of its buckets are full;
@@ -13,12 +13,13 @@
 //!   kept, whatever its thread's clock says: it starts not before `reclaimed_to`, the latest time at
 //!   which any reclaimed bucket was full. (A step back of more than a second is forgiven, as in
 //!   every limiter of this crate.)
-//! - **I5** a claim looks at no more than [`GLANCES`] seats.
+//! - **I5** a claim looks at no more than [`GLANCES`] seats, except for the first one after a clock
+//!   was set back by more than a bucket takes to fill: that one heals all seats.
 
-use alloc::{collections::BinaryHeap, vec::Vec};
-use core::{borrow::Borrow, cmp::Reverse, mem};
+use alloc::vec::Vec;
+use core::{borrow::Borrow, mem};
 
-use super::index::Index;
+use super::{agenda::Agenda, index::Index};
 use crate::{
     quota::{
         Quota,
@@ -28,19 +29,17 @@ use crate::{
     verdict::{Asked, Decision},
 };
 
-#[derive(Debug)]
 pub(crate) struct Shard<K> {
     seats: Vec<Seat<K>>,
     /// When each seat's buckets are full, in ticks: one entry per seat and quota.
     full_at: Vec<u128>,
     index: Index,
-    /// For every seat, once: a time not later than when it is free, in nanoseconds.
-    free_at: BinaryHeap<Reverse<(u64, u32)>>,
+    /// Nanoseconds not later than the time at which a seat is free.
+    agenda: Agenda,
     capacity: u32,
     reclaimed_to: Timestamp,
 }
 
-#[derive(Debug)]
 struct Seat<K> {
     key: K,
     hash: u32,
@@ -56,6 +55,15 @@ pub(crate) struct Rate {
 impl Rate {
     pub(crate) fn of(quota: Quota) -> Self {
         Self { limit: quota.max_burst(), ticks: Ticks::of(quota) }
+    }
+
+    #[inline]
+    fn decision(&self, step: Step, units: u32, now: Timestamp) -> Decision {
+        let asked = Asked { scale: self.ticks.scale, limit: self.limit, units, now };
+        match step {
+            Step::Admitted { debt } => Decision::admitted(asked, debt),
+            Step::Denied { debt } | Step::Healed { debt } => Decision::denied(asked, debt),
+        }
     }
 }
 
@@ -73,7 +81,7 @@ impl<K> Shard<K> {
             seats: Vec::with_capacity(seats),
             full_at: Vec::with_capacity(seats.saturating_mul(rates)),
             index: Index::new(capacity),
-            free_at: BinaryHeap::with_capacity(seats),
+            agenda: Agenda::new(capacity),
             capacity,
             reclaimed_to: Timestamp::ZERO,
         }
@@ -91,6 +99,7 @@ impl<K> Shard<K> {
     }
 
     /// Takes `units` from a seated key's buckets: from all of them or from none (I2).
+    #[inline]
     pub(crate) fn charge(
         &mut self,
         seat: u32,
@@ -99,17 +108,35 @@ impl<K> Shard<K> {
         now: Timestamp,
     ) -> Judgement {
         let full_at = slots(&mut self.full_at, seat, rates.len());
-        let judgement =
-            judge(rates, units, now, Take::Units, |at, rate| debt(rate, full_at.get(at), now));
-        let admitted = judgement.decision.is_admitted() && units > 0;
+        // One pass where there is one quota, which is the common case.
+        let judgement = match rates {
+            [_] => None,
+            _ => {
+                let debt = |at: usize, rate: &Rate| debt(rate, full_at.get(at), now);
+                Some(judge(rates, units, now, Take::Units, debt))
+            }
+        };
+        let denied = judgement.is_some_and(|judgement| judgement.decision.is_denied());
+        let mut outcome = judgement;
+        let mut healed = false;
         for (full_at, rate) in full_at.iter_mut().zip(rates) {
-            match rate.ticks.step(debt(rate, Some(full_at), now), rate.ticks.cost(units)) {
-                Step::Admitted { debt } if admitted => *full_at = due(rate, debt, now),
-                Step::Healed { debt } => *full_at = due(rate, debt, now),
+            let cost = rate.ticks.scale.cost(units);
+            let step = rate.ticks.step(debt(rate, Some(full_at), now), cost);
+            match step {
+                Step::Admitted { debt } if !denied && units > 0 => *full_at = due(rate, debt, now),
+                Step::Healed { debt } => {
+                    *full_at = due(rate, debt, now);
+                    healed = true;
+                }
                 Step::Admitted { .. } | Step::Denied { .. } => {}
             }
+            let decision = rate.decision(step, units, now);
+            outcome = outcome.or(Some(Judgement { decision, strictest: 0 }));
         }
-        judgement
+        if healed {
+            self.bring_forward(seat, rates);
+        }
+        outcome.unwrap_or_else(|| unlimited(now))
     }
 
     /// What [`charge`](Self::charge) would answer; the standing is the present one.
@@ -125,77 +152,73 @@ impl<K> Shard<K> {
         let full_at = slots(&mut self.full_at, seat, rates.len());
         for (full_at, rate) in full_at.iter_mut().zip(rates) {
             let owed = rate.ticks.owed(debt(rate, Some(full_at), now));
-            let cost = rate.ticks.cost(units);
+            let cost = rate.ticks.scale.cost(units);
             if owed > 0 && cost > 0 {
                 *full_at = due(rate, owed.saturating_sub(cost), now);
             }
         }
+        self.bring_forward(seat, rates);
     }
 
     /// What a key without a seat would be answered; the standing is the present one.
     pub(crate) fn greet(&self, rates: &[Rate], units: u32, now: Timestamp) -> Judgement {
         let start = self.start(now);
         judge(rates, units, now, Take::Nothing, |_, rate| {
-            debt(rate, Some(&rate.ticks.absolute(start)), now)
+            debt(rate, Some(&rate.ticks.scale.absolute(start)), now)
         })
     }
 
-    /// Whether a seat is free at `now`; else a time before which none will be.
-    ///
-    /// The seat is then the heap's front, or one that was never used.
-    pub(crate) fn room(&mut self, rates: &[Rate], now: Timestamp) -> Result<(), Timestamp> {
+    /// A seat for a new key, one that was never used or one that is free at `now`; else a time before
+    /// which none will be.
+    pub(crate) fn vacancy(
+        &mut self,
+        rates: &[Rate],
+        now: Timestamp,
+    ) -> Result<Option<u32>, Timestamp> {
         if self.seats.len() < self.capacity() {
-            return Ok(());
+            return Ok(None);
+        }
+        let earliest = self.agenda.first().map_or(u64::MAX, |(time, _)| time);
+        if earliest > now.as_nanos().saturating_add(longest_debt(rates)) {
+            self.heal_all(rates, now);
         }
         for _ in 0..GLANCES {
-            let Some(&Reverse((at, seat))) = self.free_at.peek() else {
+            let Some((time, seat)) = self.agenda.first() else {
                 return Err(Timestamp::MAX);
             };
-            let truly = self.heal(seat, rates, now);
-            if truly <= now.as_nanos() {
-                return Ok(());
+            if self.is_free(seat, rates, now) {
+                return Ok(Some(seat));
             }
-            if truly == at {
-                // No other seat is free before its own time in the heap, which is not before this.
-                return Err(Timestamp::from_nanos(at));
+            let truly = self.free_at(seat, rates);
+            if truly <= time {
+                // No other seat is free before its own time in the agenda, which is not before this.
+                return Err(Timestamp::from_nanos(truly));
             }
-            self.requeue(truly);
+            self.agenda.set(seat, truly);
         }
         Err(now)
     }
 
-    /// Seats a new key and charges it, or gives it back with a time before which no seat is free.
+    /// Puts a new key in the seat that [`vacancy`](Self::vacancy) has just found, and charges it.
     ///
-    /// The key that lost its seat comes back too, for the caller to drop outside of the lock.
+    /// The key that lost its seat comes back, for the caller to drop outside of the lock.
     pub(crate) fn seat(
         &mut self,
-        key: K,
-        hash: u32,
+        newcomer: Newcomer<K>,
+        vacancy: Option<u32>,
         rates: &[Rate],
         units: u32,
         now: Timestamp,
-    ) -> Result<(Judgement, Option<K>), (Timestamp, K)> {
-        if let Err(free_at) = self.room(rates, now) {
-            return Err((free_at, key));
-        }
-        let taken = match self.free_at.peek() {
-            _ if self.seats.len() < self.capacity() => None,
-            Some(&Reverse((_, seat))) => Some(seat),
-            None => return Err((Timestamp::MAX, key)),
-        };
-        let newcomer = Seat { key, hash };
-        let (seat, former) = match taken {
-            Some(seat) => {
-                let was_full_at = self.heal(seat, rates, now);
-                self.reclaimed_to = self.reclaimed_to.max(Timestamp::from_nanos(was_full_at));
-                (seat, self.replace(seat, newcomer))
-            }
+    ) -> (Judgement, Option<K>) {
+        let Newcomer { key, hash } = newcomer;
+        let (seat, former) = match vacancy {
+            Some(seat) => (seat, self.vacate(seat, rates, Seat { key, hash })),
             None => {
                 // Below the capacity, which is a u32.
                 let seat = u32::try_from(self.seats.len()).unwrap_or(u32::MAX);
-                self.seats.push(newcomer);
+                self.seats.push(Seat { key, hash });
                 self.full_at.extend(rates.iter().map(|_| 0));
-                self.free_at.push(Reverse((now.as_nanos(), seat)));
+                self.agenda.add(0);
                 (seat, None)
             }
         };
@@ -203,16 +226,16 @@ impl<K> Shard<K> {
         // After a step back of the clock, which `start` forgives, the time that stands is forgotten.
         self.reclaimed_to = self.start(now);
         for (full_at, rate) in slots(&mut self.full_at, seat, rates.len()).iter_mut().zip(rates) {
-            *full_at = rate.ticks.absolute(self.reclaimed_to);
+            *full_at = rate.ticks.scale.absolute(self.reclaimed_to);
         }
-        Ok((self.charge(seat, rates, units, now), former))
+        let judgement = self.charge(seat, rates, units, now);
+        self.agenda.set(seat, self.free_at(seat, rates));
+        (judgement, former)
     }
 
-    /// Puts a newcomer in the seat at the heap's front.
-    fn replace(&mut self, seat: u32, newcomer: Seat<K>) -> Option<K> {
-        // Not free before the newcomer's first charge is paid, which is after now; this is earlier.
-        let at = self.reclaimed_to.as_nanos();
-        self.requeue(at);
+    fn vacate(&mut self, seat: u32, rates: &[Rate], newcomer: Seat<K>) -> Option<K> {
+        let was_full_at = Timestamp::from_nanos(self.free_at(seat, rates));
+        self.reclaimed_to = self.reclaimed_to.max(was_full_at);
         let taken = self.seats.get_mut(seat as usize)?;
         self.index.remove(taken.hash, seat);
         Some(mem::replace(taken, newcomer).key)
@@ -229,8 +252,8 @@ impl<K> Shard<K> {
     pub(crate) fn memory_bytes(&self) -> usize {
         let seats = self.seats.capacity().saturating_mul(size_of::<Seat<K>>());
         let debts = self.full_at.capacity().saturating_mul(size_of::<u128>());
-        let heap = self.free_at.capacity().saturating_mul(size_of::<Reverse<(u64, u32)>>());
-        seats.saturating_add(debts).saturating_add(heap).saturating_add(self.index.memory_bytes())
+        let order = self.agenda.memory_bytes().saturating_add(self.index.memory_bytes());
+        seats.saturating_add(debts).saturating_add(order)
     }
 
     /// When the buckets of a key without a seat are full at the latest (I4).
@@ -240,25 +263,59 @@ impl<K> Shard<K> {
         if ahead > SLACK { now } else { self.reclaimed_to }
     }
 
-    /// When a seat is free, in nanoseconds; debts that a clock set back has left are healed.
-    fn heal(&mut self, seat: u32, rates: &[Rate], now: Timestamp) -> u64 {
-        let mut free_at = 0;
-        for (full_at, rate) in slots(&mut self.full_at, seat, rates.len()).iter_mut().zip(rates) {
-            if let Step::Healed { debt } = rate.ticks.step(debt(rate, Some(full_at), now), u64::MAX)
-            {
-                *full_at = due(rate, debt, now);
-            }
-            free_at = free_at.max(rate.ticks.time_of(*full_at));
-        }
-        free_at
+    /// Whether a seat's buckets are all full (I1). In ticks, since nanoseconds end at `Timestamp::MAX`.
+    fn is_free(&self, seat: u32, rates: &[Rate], now: Timestamp) -> bool {
+        let debts = self.debts(seat, rates);
+        debts.zip(rates).all(|(full_at, rate)| debt(rate, Some(full_at), now) <= 0)
     }
 
-    /// Corrects the time of the seat at the front.
-    fn requeue(&mut self, at: u64) {
-        if let Some(mut front) = self.free_at.peek_mut() {
-            front.0.0 = at;
+    /// When a seat is free, in nanoseconds.
+    fn free_at(&self, seat: u32, rates: &[Rate]) -> u64 {
+        let times = self.debts(seat, rates).zip(rates);
+        times.map(|(full_at, rate)| rate.ticks.scale.time_of(*full_at)).max().unwrap_or(0)
+    }
+
+    fn debts(&self, seat: u32, rates: &[Rate]) -> impl Iterator<Item = &u128> {
+        let start = (seat as usize).saturating_mul(rates.len());
+        self.full_at.iter().skip(start).take(rates.len())
+    }
+
+    /// Keeps the agenda's promise after a seat's debt was lowered.
+    fn bring_forward(&mut self, seat: u32, rates: &[Rate]) {
+        let free_at = self.free_at(seat, rates);
+        if self.agenda.time(seat).is_some_and(|time| free_at < time) {
+            self.agenda.set(seat, free_at);
         }
     }
+
+    /// Heals every debt that a clock set back has left.
+    #[cold]
+    fn heal_all(&mut self, rates: &[Rate], now: Timestamp) {
+        let seats = u32::try_from(self.seats.len()).unwrap_or(u32::MAX);
+        for seat in 0..seats {
+            for (full_at, rate) in slots(&mut self.full_at, seat, rates.len()).iter_mut().zip(rates)
+            {
+                let owed = rate.ticks.owed(debt(rate, Some(full_at), now));
+                if owed > 0 {
+                    *full_at = due(rate, owed, now);
+                }
+            }
+            self.agenda.set(seat, self.free_at(seat, rates));
+        }
+    }
+}
+
+/// A key that asks for a seat, and its hash.
+pub(crate) struct Newcomer<K> {
+    pub(crate) key: K,
+    pub(crate) hash: u32,
+}
+
+/// The longest that a lawful debt can take, in nanoseconds.
+fn longest_debt(rates: &[Rate]) -> u64 {
+    let most = |rate: &Rate| rate.ticks.burst.saturating_add(rate.ticks.slack);
+    let times = rates.iter().map(|rate| rate.ticks.scale.time_of(u128::from(most(rate))));
+    times.max().unwrap_or(0)
 }
 
 /// The most seats that one new key looks at before it counts as unseated.
@@ -282,25 +339,25 @@ fn judge(
 ) -> Judgement {
     let mut strictest: Option<Judgement> = None;
     for (at, rate) in rates.iter().enumerate() {
-        let asked = Asked { ticks: rate.ticks, limit: rate.limit, units, now };
         let debt = debt(at, rate);
-        let decision = match rate.ticks.step(debt, rate.ticks.cost(units)) {
+        let step = match rate.ticks.step(debt, rate.ticks.scale.cost(units)) {
             Step::Admitted { .. } if take == Take::Nothing => {
-                Decision::admitted(asked, rate.ticks.owed(debt))
+                Step::Admitted { debt: rate.ticks.owed(debt) }
             }
-            Step::Admitted { debt } => Decision::admitted(asked, debt),
-            Step::Denied { debt } | Step::Healed { debt } => Decision::denied(asked, debt),
+            step => step,
         };
+        let decision = rate.decision(step, units, now);
         if strictest.is_none_or(|so_far| stricter(&decision, &so_far.decision)) {
             strictest = Some(Judgement { decision, strictest: at });
         }
     }
-    strictest.unwrap_or_else(|| {
-        // No quota, no limit.
-        let any = Rate::of(Quota::per_second(1));
-        let asked = Asked { ticks: any.ticks, limit: any.limit, units: 0, now };
-        Judgement { decision: Decision::admitted(asked, 0), strictest: 0 }
-    })
+    strictest.unwrap_or_else(|| unlimited(now))
+}
+
+/// No quota, no limit: nothing was asked of anyone.
+fn unlimited(now: Timestamp) -> Judgement {
+    let any = Rate::of(Quota::per_second(1));
+    Judgement { decision: any.decision(Step::Admitted { debt: 0 }, 0, now), strictest: 0 }
 }
 
 /// A denial is stricter than an admission; then the longer wait, then the fewer units left.
@@ -313,7 +370,7 @@ fn stricter(one: &Decision, other: &Decision) -> bool {
 #[inline]
 fn debt(rate: &Rate, full_at: Option<&u128>, now: Timestamp) -> i64 {
     let full_at = full_at.copied().unwrap_or(0);
-    let now = rate.ticks.absolute(now);
+    let now = rate.ticks.scale.absolute(now);
     match full_at.checked_sub(now) {
         Some(ahead) => i64::try_from(ahead).unwrap_or(i64::MAX),
         None => -1,
@@ -323,7 +380,7 @@ fn debt(rate: &Rate, full_at: Option<&u128>, now: Timestamp) -> i64 {
 /// The tick at which a bucket is full that owes `debt` at `now`.
 #[inline]
 fn due(rate: &Rate, debt: u64, now: Timestamp) -> u128 {
-    rate.ticks.absolute(now).saturating_add(u128::from(debt))
+    rate.ticks.scale.absolute(now).saturating_add(u128::from(debt))
 }
 
 #[inline]

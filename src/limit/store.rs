@@ -3,22 +3,22 @@
 //! The hash of a key (keyed with a random seed of the store's own) chooses the shard with its upper
 //! half and the place in the shard's index with its lower half. Capacity is divided evenly; since
 //! keys do not divide as evenly, every shard has six standard deviations of a random division more
-//! than its share, so that one in a thousand million full stores refuses a key before the number of
-//! keys that it was made for is reached.
+//! than its share. The number of keys that a store was made for is then reached, before any shard is
+//! full, in all but one of some ten million stores.
 
 use alloc::{borrow::ToOwned, boxed::Box};
-use core::{borrow::Borrow, hash::Hash};
+use core::{borrow::Borrow, fmt, hash::Hash};
 
 use ahash::RandomState;
 
-use super::shard::{Judgement, Rate, Shard};
+use super::shard::{Judgement, Newcomer, Rate, Shard};
 use crate::{
     sync::{AtomicU64, Mutex, Ordering},
     time::Timestamp,
 };
 
-#[derive(Debug)]
 pub(crate) struct Store<K> {
+    capacity: usize,
     rates: Box<[Rate]>,
     shards: Box<[Line<K>]>,
     hasher: RandomState,
@@ -26,7 +26,6 @@ pub(crate) struct Store<K> {
 }
 
 /// A shard on cache lines of its own, so that neighbours' locks do not slow each other down.
-#[derive(Debug)]
 #[repr(align(128))]
 struct Line<K>(Mutex<Shard<K>>);
 
@@ -47,6 +46,7 @@ impl<K: Hash + Eq> Store<K> {
         let slack = if shards == 1 { 0 } else { share.isqrt().saturating_mul(6) };
         let seats = u32::try_from(share.saturating_add(slack)).unwrap_or(u32::MAX - 1);
         Self {
+            capacity: shards.saturating_mul(seats as usize),
             shards: (0..shards).map(|_| Line(Mutex::new(Shard::new(seats, rates.len())))).collect(),
             rates,
             hasher: RandomState::new(),
@@ -83,38 +83,41 @@ impl<K: Hash + Eq> Store<K> {
             if greeting.decision.is_denied() || units == 0 {
                 return Answer::Judged(greeting);
             }
-            let Some(key) = owned.take() else {
-                if let Err(free_at) = shard.room(&self.rates, now) {
-                    return self.unseated(free_at);
+            let vacancy = match shard.vacancy(&self.rates, now) {
+                Ok(vacancy) => vacancy,
+                Err(free_at) => {
+                    // Relaxed: a counter.
+                    self.unseated.fetch_add(1, Ordering::Relaxed);
+                    return Answer::Unseated { free_at };
                 }
+            };
+            let Some(key) = owned.take() else {
                 drop(shard);
                 owned = Some(key.to_owned());
                 continue;
             };
-            let seated = shard.seat(key, place.hash, &self.rates, units, now);
+            let newcomer = Newcomer { key, hash: place.hash };
+            let (judgement, former) = shard.seat(newcomer, vacancy, &self.rates, units, now);
             // Dropping a key runs the caller's code: not under the lock.
             drop(shard);
-            return match seated {
-                Ok((judgement, _former)) => Answer::Judged(judgement),
-                Err((free_at, _key)) => self.unseated(free_at),
-            };
+            drop(former);
+            return Answer::Judged(judgement);
         }
     }
 
-    pub(crate) fn peek<Q>(&self, key: &Q, units: u32, now: Timestamp) -> Judgement
+    /// What [`charge`](Self::charge) would answer if there is a seat; never `None`.
+    pub(crate) fn peek<Q>(&self, key: &Q, units: u32, now: Timestamp) -> Option<Judgement>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
         let place = self.place(key);
-        let Some(line) = self.shards.get(place.shard) else {
-            return Shard::<K>::new(0, 0).greet(&self.rates, units, now);
-        };
+        let line = self.shards.get(place.shard)?;
         let shard = line.0.lock();
-        match shard.find(place.hash, key) {
+        Some(match shard.find(place.hash, key) {
             Some(seat) => shard.peek(seat, &self.rates, units, now),
             None => shard.greet(&self.rates, units, now),
-        }
+        })
     }
 
     pub(crate) fn refund<Q>(&self, key: &Q, units: u32, now: Timestamp)
@@ -137,12 +140,6 @@ impl<K: Hash + Eq> Store<K> {
         let shard = usize::try_from(upper).unwrap_or(0) & self.shards.len().wrapping_sub(1);
         Place { shard, hash: u32::try_from(lower).unwrap_or(0) }
     }
-
-    fn unseated(&self, free_at: Timestamp) -> Answer {
-        // Relaxed: a counter.
-        self.unseated.fetch_add(1, Ordering::Relaxed);
-        Answer::Unseated { free_at }
-    }
 }
 
 impl<K> Store<K> {
@@ -160,7 +157,7 @@ impl<K> Store<K> {
     }
 
     pub(crate) fn capacity(&self) -> usize {
-        self.sum(Shard::capacity)
+        self.capacity
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
@@ -175,12 +172,19 @@ impl<K> Store<K> {
     }
 }
 
+/// Neither keys nor debts: there may be a million of them, and a log is no place for addresses.
+impl<K> fmt::Debug for Store<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("capacity", &self.capacity).finish_non_exhaustive()
+    }
+}
+
 struct Place {
     shard: usize,
     hash: u32,
 }
 
-/// A shard has at least this many seats, unless it is the only one.
+/// A shard's share is about this many seats, or more where there are [`MOST_SHARDS`].
 const SEATS_PER_SHARD: usize = 1_024;
 /// More would not lower contention further on the machines there are.
 const MOST_SHARDS: usize = 64;

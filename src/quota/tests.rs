@@ -41,23 +41,26 @@ fn any_period() -> impl Strategy<Value = u64> {
 proptest! {
     #![proptest_config(crate::test_support::cases(5_000))]
 
-    /// I1, I2 and I3 of the ticks.
+    /// I1 to I4 of the ticks.
     #[test]
     fn ticks_are_never_too_fast_and_fit_the_window(quota in any_quota()) {
         let ticks = Ticks::of(quota);
         if quota.is_zero() {
-            prop_assert_eq!((ticks.interval, ticks.burst), (0, 0));
+            prop_assert_eq!((ticks.scale.interval, ticks.burst), (0, 0));
             return Ok(());
         }
         prop_assert_eq!(
             u128::from(ticks.burst),
-            u128::from(ticks.interval) * u128::from(quota.max_burst())
+            u128::from(ticks.scale.interval) * u128::from(quota.max_burst())
         );
         prop_assert!(ticks.burst + ticks.slack <= 1 << 61, "I3: {ticks:?}");
+        let Ticks { scale, burst, slack } = ticks;
+        let even = scale.interval | u64::from(scale.per_nano) | burst | slack;
+        prop_assert_eq!(even % 2, 0, "I4: {:?}", ticks);
 
         // interval · tick ≥ period / count, both sides times count · per_nano.
-        let given = (u128::from(ticks.interval) << ticks.shift) * u128::from(quota.count());
-        let wanted = u128::from(quota.period_nanos()) * u128::from(ticks.per_nano);
+        let given = (u128::from(ticks.scale.interval) << ticks.scale.shift) * u128::from(quota.count());
+        let wanted = u128::from(quota.period_nanos()) * u128::from(ticks.scale.per_nano);
         prop_assert!(given >= wanted, "I1: {ticks:?}");
 
         let exact = given == wanted;
@@ -66,12 +69,12 @@ proptest! {
             let excess = given - wanted;
             let per_second = u128::from(quota.count()) * u128::from(NANOS_PER_SEC)
                 / u128::from(quota.period_nanos());
-            let promised = if ticks.shift > 0 {
-                27
-            } else if quota.max_burst() <= 1 << 27 && per_second <= 100_000_000 {
+            let promised = if ticks.scale.shift > 0 {
+                26
+            } else if quota.max_burst() <= 1 << 26 && per_second <= 50_000_000 {
                 32
             } else {
-                26
+                25
             };
             prop_assert!(excess <= wanted >> promised, "I2: {ticks:?}");
         }
@@ -101,8 +104,8 @@ fn quotas_that_people_write_are_exact() {
         ] {
             let ticks = Ticks::of(quota.burst(1_000));
             assert_eq!(
-                u128::from(ticks.interval) * u128::from(count),
-                u128::from(quota.period_nanos()) * u128::from(ticks.per_nano),
+                u128::from(ticks.scale.interval) * u128::from(count),
+                u128::from(quota.period_nanos()) * u128::from(ticks.scale.per_nano),
                 "{quota}"
             );
         }
@@ -152,7 +155,8 @@ fn texts_mean_what_they_say() {
         ("0/day", Quota::per_day(0)),
         ("7/250ms", Quota::new(7, Duration::from_millis(250)).unwrap()),
         ("7/250 us", Quota::new(7, Duration::from_micros(250)).unwrap()),
-        ("7/250µs", Quota::new(7, Duration::from_micros(250)).unwrap()),
+        ("7/250\u{3bc}s", Quota::new(7, Duration::from_micros(250)).unwrap()),
+        ("7/250\u{b5}s", Quota::new(7, Duration::from_micros(250)).unwrap()),
         ("1/5ns burst 0", Quota::new(1, Duration::from_nanos(5)).unwrap().burst(0)),
         ("4294967295/min", Quota::new(u32::MAX, minute).unwrap()),
     ] {

@@ -63,7 +63,7 @@ fn unit_nanos(name: &str) -> Option<u64> {
         "m" | "min" | "mins" | "minute" | "minutes" => MINUTE,
         "s" | "sec" | "secs" | "second" | "seconds" => NANOS_PER_SEC,
         "ms" => 1_000_000,
-        "us" | "µs" => 1_000,
+        "us" | "\u{b5}s" | "\u{3bc}s" => 1_000,
         "ns" => 1,
         _ => return None,
     })

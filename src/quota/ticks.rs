@@ -4,21 +4,23 @@
 //! come back) is seldom a whole number of nanoseconds: 3 million a second is one per 333 ⅓ ns, and
 //! cutting that to 333 would be a rate 0.1 % too high. The tick is chosen per quota, at build time:
 //!
-//! 1. **exact**: with `count / period` reduced to `q / p`, a tick is 1/q ns and an interval is `p`
+//! 1. **exact**: with `count / period` reduced to `q / p`, a tick is 1/2q ns and an interval is `2p`
 //!    ticks. Nothing is rounded. This is the case whenever the window below has room for it, which
 //!    takes in every quota per second, minute, hour or day of a size that people write;
 //! 2. **binary**: a tick is 2⁻ᵏ ns, as fine as the window allows, and the interval is rounded *up*;
-//! 3. **coarse**: for buckets that take more than 73 years to fill, a tick is 2ˢ ns, and the
-//!    interval is rounded up and lengthened by one tick, which pays for rounding `now` down.
+//! 3. **coarse**: for buckets that take more than 36 years to fill, a tick is 2ˢ ns, and the
+//!    interval is rounded up and lengthened by two ticks, which pays for rounding `now` down.
 //!
 //! The window: the ticks of a full bucket and of [`SLACK`] together are at most 2⁶¹, so that debts
-//! fit a 64-bit word with room for clocks that disagree.
+//! fit a 64-bit word with room for clocks that disagree. And every count of ticks is even: times,
+//! intervals, and so all debts. The lowest bit is free for whoever keeps them in a word.
 //!
 //! Invariants, each with a test that cites it:
 //! - **I1** the rate is never higher than the quota's: `interval / ticks per ns ≥ period / count`;
 //! - **I2** it is exact in case 1; in case 2 it is lower by at most 2⁻³² (relative) for bursts up to
-//!   2²⁷ and rates up to 10⁸ a second, and by at most 2⁻²⁶ in all; in case 3 by at most 2⁻²⁷;
-//! - **I3** `burst + slack ≤ 2⁶¹` ticks, and neither building nor using them overflows.
+//!   2²⁶ and rates up to 5 · 10⁷ a second, and by at most 2⁻²⁵ in all; in case 3 by at most 2⁻²⁶;
+//! - **I3** `burst + slack ≤ 2⁶¹` ticks, and neither building nor using them overflows;
+//! - **I4** times, intervals, bursts and slacks are even.
 
 use core::time::Duration;
 
@@ -31,16 +33,22 @@ pub(crate) const SLACK: u64 = NANOS_PER_SEC;
 /// One quota's units of time; all fields in ticks unless said otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticks {
-    /// The time that one unit takes to come back; 0 if the quota is zero.
-    pub(crate) interval: u64,
+    pub(crate) scale: Scale,
     /// The debt of an empty bucket, `burst · interval`; 0 if the quota is zero.
     pub(crate) burst: u64,
     /// [`SLACK`], rounded up.
     pub(crate) slack: u64,
-    /// Ticks per nanosecond once `shift` is applied; at least 1, and 1 when `shift` is not 0.
-    pub(crate) per_nano: u64,
-    /// A tick is 2^`shift` nanoseconds (case 3); else 0.
-    pub(crate) shift: u32,
+}
+
+/// How long a tick is, and how many of them a unit takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Scale {
+    /// The ticks in which one unit comes back; 0 if the quota is zero.
+    pub(crate) interval: u64,
+    /// Ticks per nanosecond once `shift` is applied; at least 2, and 2 when `shift` is not 0.
+    pub(crate) per_nano: u32,
+    /// Two ticks are 2^`shift` nanoseconds (case 3); else 0.
+    pub(crate) shift: u8,
 }
 
 /// What became of a debt.
@@ -63,35 +71,39 @@ impl Ticks {
     )]
     pub(crate) const fn of(quota: Quota) -> Self {
         if quota.is_zero() {
-            return Self { interval: 0, burst: 0, slack: 0, per_nano: 1, shift: 0 };
+            return Self {
+                scale: Scale { interval: 0, per_nano: 2, shift: 0 },
+                burst: 0,
+                slack: 0,
+            };
         }
         let (count, burst) = (quota.count() as u128, quota.max_burst() as u128);
         let period = quota.period_nanos() as u128;
 
         let divisor = greatest_common_divisor(quota.count() as u64, quota.period_nanos()) as u128;
-        let (per_nano, interval) = (count / divisor, period / divisor);
+        let (per_nano, interval) = (2 * (count / divisor), 2 * (period / divisor));
         if fits(interval, burst, per_nano) {
             return Self::assemble(interval, burst, per_nano, 0);
         }
 
         // Case 2 from the finest tick down; SLACK alone rules out anything finer than 2^-31 ns.
-        let mut binary = 32;
-        while binary > 0 {
+        let mut binary = 32_u8;
+        while binary > 1 {
             binary -= 1;
-            let interval = (period << binary).div_ceil(count);
+            let interval = 2 * (period << (binary - 1)).div_ceil(count);
             if fits(interval, burst, 1 << binary) {
                 return Self::assemble(interval, burst, 1 << binary, 0);
             }
         }
 
         // Case 3. It ends: 2^62 · 2^32 ns of a full bucket are 2^59 ticks of 2^35 ns.
-        let mut shift = 0;
+        let mut shift = 0_u8;
         loop {
             shift += 1;
-            let interval = period.div_ceil(count << shift) + 1;
-            let slack = (SLACK as u128).div_ceil(1 << shift);
+            let interval = 2 * (period.div_ceil(count << shift) + 1);
+            let slack = 2 * (SLACK as u128).div_ceil(1 << shift);
             if interval * burst + slack <= WINDOW {
-                return Self::assemble(interval, burst, 1, shift);
+                return Self::assemble(interval, burst, 2, shift);
             }
         }
     }
@@ -99,62 +111,15 @@ impl Ticks {
     #[expect(
         clippy::arithmetic_side_effects,
         clippy::cast_possible_truncation,
-        reason = "both products fit the window of 2^61, which the caller has checked"
+        reason = "both products fit the window of 2^61, which the caller has checked, so that \
+                  per_nano < 2^32"
     )]
-    const fn assemble(interval: u128, burst: u128, per_nano: u128, shift: u32) -> Self {
+    const fn assemble(interval: u128, burst: u128, per_nano: u128, shift: u8) -> Self {
         Self {
-            interval: interval as u64,
+            scale: Scale { interval: interval as u64, per_nano: per_nano as u32, shift },
             burst: (interval * burst) as u64,
-            slack: (SLACK as u128 * per_nano).div_ceil(1 << shift) as u64,
-            per_nano: per_nano as u64,
-            shift,
+            slack: (per_nano * (SLACK as u128).div_ceil(1 << shift)) as u64,
         }
-    }
-
-    /// `now` in ticks, modulo 2⁶⁴.
-    #[inline]
-    pub(crate) const fn wrapped(&self, now: Timestamp) -> u64 {
-        now.as_nanos().wrapping_shr(self.shift).wrapping_mul(self.per_nano)
-    }
-
-    /// `now` in ticks.
-    #[cfg(feature = "std")]
-    #[inline]
-    pub(crate) const fn absolute(&self, now: Timestamp) -> u128 {
-        // Cannot saturate: both factors are below 2^64.
-        (now.as_nanos().wrapping_shr(self.shift) as u128).saturating_mul(self.per_nano as u128)
-    }
-
-    /// The first moment that is not before this tick, in nanoseconds, at most `u64::MAX`.
-    #[cfg(feature = "std")]
-    pub(crate) fn time_of(&self, tick: u128) -> u64 {
-        let nanos = tick.div_ceil(u128::from(self.per_nano)).checked_shl(self.shift);
-        nanos.and_then(|nanos| u64::try_from(nanos).ok()).unwrap_or(u64::MAX)
-    }
-
-    /// The ticks that `n` units cost.
-    #[inline]
-    pub(crate) const fn cost(&self, n: u32) -> u64 {
-        // Saturates only where n is far above the burst, which is at most 2^61 ticks.
-        (n as u64).saturating_mul(self.interval)
-    }
-
-    /// What is owed: a debt without the sign, healed.
-    #[inline]
-    pub(crate) const fn owed(&self, debt: i64) -> u64 {
-        // More than any burst, so that the debt stays as it is.
-        match self.step(debt, u64::MAX) {
-            Step::Admitted { debt } | Step::Denied { debt } | Step::Healed { debt } => debt,
-        }
-    }
-
-    /// This many ticks in nanoseconds, rounded down, at most `u64::MAX`.
-    pub(crate) const fn nanos(&self, ticks: u64) -> u64 {
-        let nanos = match ticks.checked_div(self.per_nano) {
-            Some(nanos) => nanos,
-            None => u64::MAX,
-        };
-        if nanos.leading_zeros() < self.shift { u64::MAX } else { nanos.wrapping_shl(self.shift) }
     }
 
     /// The rule of the token bucket: takes `cost` if that leaves no more debt than an empty bucket has.
@@ -176,6 +141,59 @@ impl Ticks {
         if unlawful { Step::Healed { debt } } else { Step::Denied { debt } }
     }
 
+    /// What is owed: a debt without the sign, healed.
+    #[inline]
+    pub(crate) const fn owed(&self, debt: i64) -> u64 {
+        // More than any burst, so that the debt stays as it is.
+        match self.step(debt, u64::MAX) {
+            Step::Admitted { debt } | Step::Denied { debt } | Step::Healed { debt } => debt,
+        }
+    }
+}
+
+impl Scale {
+    /// `now` in ticks, modulo 2⁶⁴.
+    #[inline]
+    pub(crate) const fn wrapped(&self, now: Timestamp) -> u64 {
+        now.as_nanos().wrapping_shr(self.shift as u32).wrapping_mul(self.per_nano as u64)
+    }
+
+    /// `now` in ticks.
+    #[cfg(feature = "std")]
+    #[inline]
+    pub(crate) const fn absolute(&self, now: Timestamp) -> u128 {
+        // Cannot saturate: both factors are below 2^64.
+        (now.as_nanos().wrapping_shr(self.shift as u32) as u128)
+            .saturating_mul(self.per_nano as u128)
+    }
+
+    /// The first moment that is not before this tick, in nanoseconds, at most `u64::MAX`.
+    #[cfg(feature = "std")]
+    pub(crate) fn time_of(&self, tick: u128) -> u64 {
+        let nanos = tick.div_ceil(u128::from(self.per_nano)).checked_shl(u32::from(self.shift));
+        nanos.and_then(|nanos| u64::try_from(nanos).ok()).unwrap_or(u64::MAX)
+    }
+
+    /// The ticks that `n` units cost.
+    #[inline]
+    pub(crate) const fn cost(&self, n: u32) -> u64 {
+        // Saturates only where n is far above the burst, which is at most 2^61 ticks.
+        (n as u64).saturating_mul(self.interval)
+    }
+
+    /// This many ticks in nanoseconds, rounded down, at most `u64::MAX`.
+    pub(crate) const fn nanos(&self, ticks: u64) -> u64 {
+        let nanos = match ticks.checked_div(self.per_nano as u64) {
+            Some(nanos) => nanos,
+            None => u64::MAX,
+        };
+        if nanos.leading_zeros() < self.shift as u32 {
+            u64::MAX
+        } else {
+            nanos.wrapping_shl(self.shift as u32)
+        }
+    }
+
     /// How long after `now` a bucket that owes `ticks` owes nothing; `None` past the end of time.
     ///
     /// Rounded up to the nanosecond, never down.
@@ -185,11 +203,12 @@ impl Ticks {
         }
         let nanos = now.as_nanos();
         let then = if self.shift == 0 {
-            nanos.checked_add(ticks.div_ceil(self.per_nano))
+            nanos.checked_add(ticks.div_ceil(self.per_nano as u64))
         } else {
-            match nanos.wrapping_shr(self.shift).checked_add(ticks) {
-                Some(then) if then <= u64::MAX.wrapping_shr(self.shift) => {
-                    Some(then.wrapping_shl(self.shift))
+            let halves = ticks.div_ceil(self.per_nano as u64);
+            match nanos.wrapping_shr(self.shift as u32).checked_add(halves) {
+                Some(then) if then <= u64::MAX.wrapping_shr(self.shift as u32) => {
+                    Some(then.wrapping_shl(self.shift as u32))
                 }
                 _ => None,
             }
@@ -200,11 +219,11 @@ impl Ticks {
         }
     }
 
-    /// Whole units that a bucket with this debt still has.
-    pub(crate) const fn remaining(&self, debt: u64) -> u32 {
-        match self.burst.saturating_sub(debt).checked_div(self.interval) {
-            // At most `burst / interval`, which is the quota's burst, a u32.
-            Some(units) if units <= u32::MAX as u64 => {
+    /// Whole units that a bucket of `limit` units still has at this debt.
+    pub(crate) const fn remaining(&self, limit: u32, debt: u64) -> u32 {
+        match self.cost(limit).saturating_sub(debt).checked_div(self.interval) {
+            // At most the limit.
+            Some(units) if units <= limit as u64 => {
                 #[expect(clippy::cast_possible_truncation, reason = "checked by the guard")]
                 {
                     units as u32

@@ -38,18 +38,27 @@ impl<B> GateBody<B> {
     }
 }
 
-impl<B: Body<Data = Bytes>> Body for GateBody<B> {
-    type Data = Bytes;
+impl<B: Default> Default for GateBody<B> {
+    fn default() -> Self {
+        Self::passed(B::default())
+    }
+}
+
+impl<B: Body> Body for GateBody<B>
+where
+    B::Data: From<Bytes>,
+{
+    type Data = B::Data;
     type Error = B::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         match self.project().kind.project() {
             KindProjection::Passed { body } => body.poll_frame(context),
             KindProjection::Refused { text } => {
-                Poll::Ready(text.take().map(|text| Ok(Frame::data(text))))
+                Poll::Ready(text.take().map(|text| Ok(Frame::data(text.into()))))
             }
         }
     }

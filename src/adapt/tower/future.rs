@@ -1,5 +1,6 @@
 //! The future of a response: the service's, or a refusal that is there already.
 
+use alloc::sync::Arc;
 use core::{
     future::Future,
     pin::Pin,
@@ -36,7 +37,7 @@ pin_project! {
             response: F,
             // `None` once it is finished.
             admission: Option<Admission>,
-            setting: Setting,
+            setting: Arc<Setting>,
         },
         // `None` once it has been answered.
         Denied { denial: Option<Denial> },
@@ -44,7 +45,7 @@ pin_project! {
 }
 
 impl<F> GateFuture<F> {
-    pub(super) fn admitted(response: F, admission: Admission, setting: Setting) -> Self {
+    pub(super) fn admitted(response: F, admission: Admission, setting: Arc<Setting>) -> Self {
         Self { kind: Kind::Admitted { response, admission: Some(admission), setting } }
     }
 
@@ -56,7 +57,8 @@ impl<F> GateFuture<F> {
 impl<F, Given, E> Future for GateFuture<F>
 where
     F: Future<Output = Result<Response<Given>, E>>,
-    Given: Body<Data = Bytes>,
+    Given: Body,
+    Given::Data: From<Bytes>,
 {
     type Output = Result<Response<GateBody<Given>>, E>;
 

@@ -13,19 +13,19 @@ use crate::{gate::Gate, time::Timestamp};
 ///
 /// See the [module](super) for the promises and for where the peer's address comes from.
 #[derive(Clone, Debug)]
-pub struct GateLayer(Setting);
+pub struct GateLayer(Arc<Setting>);
 
 impl GateLayer {
     /// A layer that asks this gate.
     #[must_use]
     pub fn new(gate: &Gate) -> Self {
-        Self(Setting { gate: gate.clone(), clock: None, peer: None })
+        Self(Arc::new(Setting { gate: gate.clone(), clock: None, peer: None }))
     }
 
     /// With this clock instead of [`SystemClock`](crate::SystemClock): for tests.
     #[must_use]
     pub fn clock(self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Self(Setting { clock: Some(Arc::new(clock)), ..self.0 })
+        Self(Arc::new(Setting { clock: Some(Arc::new(clock)), ..Setting::clone(&self.0) }))
     }
 
     /// With this way to find the peer's address, instead of all others.
@@ -51,7 +51,7 @@ impl GateLayer {
         self,
         peer: impl Fn(&Extensions, &HeaderMap) -> Option<IpAddr> + Send + Sync + 'static,
     ) -> Self {
-        Self(Setting { peer: Some(Arc::new(peer)), ..self.0 })
+        Self(Arc::new(Setting { peer: Some(Arc::new(peer)), ..Setting::clone(&self.0) }))
     }
 }
 
@@ -59,6 +59,6 @@ impl<S> Layer<S> for GateLayer {
     type Service = GateService<S>;
 
     fn layer(&self, inner: S) -> GateService<S> {
-        GateService::new(inner, self.0.clone())
+        GateService::new(inner, Arc::clone(&self.0))
     }
 }

@@ -1,5 +1,6 @@
 //! The service: one question to the gate per request.
 
+use alloc::sync::Arc;
 use core::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -14,11 +15,11 @@ use crate::request;
 #[derive(Clone, Debug)]
 pub struct GateService<S> {
     inner: S,
-    setting: Setting,
+    setting: Arc<Setting>,
 }
 
 impl<S> GateService<S> {
-    pub(super) fn new(inner: S, setting: Setting) -> Self {
+    pub(super) fn new(inner: S, setting: Arc<Setting>) -> Self {
         Self { inner, setting }
     }
 }
@@ -26,7 +27,8 @@ impl<S> GateService<S> {
 impl<S, Sent, Given> Service<Request<Sent>> for GateService<S>
 where
     S: Service<Request<Sent>, Response = Response<Given>>,
-    Given: Body<Data = Bytes>,
+    Given: Body,
+    Given::Data: From<Bytes>,
 {
     type Response = Response<GateBody<Given>>;
     type Error = S::Error;
@@ -47,7 +49,7 @@ where
             request::Request::new(peer).method(request.method().as_str()).host(host).target(target);
         match self.setting.gate.check(&view, self.setting.now()).into_result() {
             Ok(admission) => {
-                GateFuture::admitted(self.inner.call(request), admission, self.setting.clone())
+                GateFuture::admitted(self.inner.call(request), admission, Arc::clone(&self.setting))
             }
             Err(denial) => GateFuture::denied(denial),
         }

@@ -93,7 +93,7 @@ fn what_may_pass_passes_untouched_and_is_finished() {
     assert_eq!(response.status(), 200);
     assert!(response.headers().is_empty());
     assert_eq!(read(response.into_body()), b"hello");
-    assert_eq!((gate.stats().admitted(), gate.stats().finished(2)), (1, 1));
+    assert_eq!((gate.stats().admitted(), gate.stats().finished_with_class(2)), (1, 1));
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn what_may_not_is_answered_with_a_response() {
     assert!(!response.body().is_end_stream());
     assert_eq!(response.body().size_hint().exact(), Some(read(response.into_body()).len() as u64));
     assert_eq!(gate.stats().rule("per client").unwrap().denied(), 1);
-    assert_eq!(gate.stats().finished(2), 1, "a refusal is not an answer of the service");
+    assert_eq!(gate.stats().finished_with_class(2), 1, "a refusal is not an answer of the service");
 }
 
 #[test]
@@ -215,5 +215,5 @@ fn dropping_the_future_gives_nothing_back() {
         drop(service.call(request));
     }
     assert_eq!(ask(&mut service, CLIENT).status(), 429);
-    assert_eq!(gate.stats().finished(2), 0);
+    assert_eq!(gate.stats().finished_with_class(2), 0);
 }

@@ -127,9 +127,9 @@ proptest! {
     ) {
         let ticks = Ticks::of(quota);
         let exact_tick = !quota.is_zero()
-            && ticks.shift == 0
-            && u128::from(ticks.interval) * u128::from(quota.count())
-                == u128::from(quota.period_nanos()) * u128::from(ticks.per_nano);
+            && ticks.scale.shift == 0
+            && u128::from(ticks.scale.interval) * u128::from(quota.count())
+                == u128::from(quota.period_nanos()) * u128::from(ticks.scale.per_nano);
         let bucket = TokenBucket::new(quota);
         let mut exact = Exact::new(quota);
         let (mut now, mut wait) = (Timestamp::ZERO, Duration::ZERO);
@@ -380,11 +380,11 @@ fn a_clock_set_back_forgives_at_most_one_burst_and_heals() {
 /// I5 at the seam: idle for just under, at and over every multiple of the range of the ticks.
 #[test]
 fn no_idle_time_reads_as_debt() {
-    // Fine ticks: 10^9 + 7 is prime, so the exact tick would not fit and a binary one is taken.
+    // 10^9 + 7 is prime: an exact tick is half a thousand millionth of a nanosecond.
     let quota = Quota::per_second(1_000_000_007).burst(50);
     let ticks = Ticks::of(quota);
-    assert!(ticks.per_nano > 1 << 26, "{ticks:?}");
-    let range = u64::MAX / ticks.per_nano;
+    assert!(ticks.scale.per_nano > 1 << 30, "{ticks:?}");
+    let range = u64::MAX / u64::from(ticks.scale.per_nano);
     for eighths in 1..80_u64 {
         for off in [-1_000_000_000_i64, -1, 0, 1, 1_000] {
             let bucket = TokenBucket::new(quota);
@@ -430,5 +430,6 @@ fn a_bucket_can_be_a_static() {
 #[cfg(not(loom))]
 #[test]
 fn the_documented_size_holds() {
-    assert_eq!(size_of::<TokenBucket>(), 72);
+    assert_eq!(size_of::<TokenBucket>(), 64);
+    assert_eq!(size_of::<Decision>(), 48);
 }

@@ -81,7 +81,7 @@ proptest! {
         }
     }
 
-    /// With too few places nobody ever gets more than a bucket of its own would give, at any skew of
+    /// I1 and I4 of the shard: with too few places nobody ever gets more than a bucket of its own would give, at any skew of
     /// up to a second; and whoever is told to wait for a place is not in debt.
     #[test]
     fn a_crowd_never_gets_more_than_buckets_of_their_own(
@@ -122,7 +122,7 @@ fn keys_do_not_share() {
     assert_eq!(limiter.len(), 3, "peeks and refunds take no place");
 }
 
-/// A place is reused when its bucket is full, not before, and the exhausted keep theirs.
+/// I1 of the shard: a place is reused when its bucket is full, not before.
 #[test]
 fn a_full_limiter_reuses_only_places_of_full_buckets() {
     let limiter: ExactLimiter<u32> = ExactLimiter::new(Quota::per_second(1).burst(2), 2);
@@ -174,20 +174,61 @@ fn a_flood_of_fresh_keys_resets_nobody() {
     assert!(regained >= 99, "and not locked out either: {regained}");
 }
 
-/// A clock that was set back by hours locks neither the keys that are there nor new ones out.
+/// A clock that was set back by an hour locks neither the keys that are there nor new ones out.
 #[test]
-fn a_clock_set_back_frees_places_after_one_burst() {
-    let limiter: ExactLimiter<u32> = ExactLimiter::new(Quota::per_second(1).burst(2), 2);
+fn a_clock_set_back_frees_all_places_after_one_burst() {
+    let limiter: ExactLimiter<u32> = ExactLimiter::new(Quota::per_second(1).burst(2), 1_000);
     let late = Timestamp::from_secs(1_000_000);
-    for key in [1, 2] {
+    for key in 0..1_000 {
         assert!(limiter.check_n(&key, 2, late).is_admitted());
     }
-    let early = Timestamp::from_secs(100);
-    assert!(limiter.check(&3, early).is_saturated());
-    let healed = early.saturating_add(2 * SECOND);
-    assert!(limiter.check(&3, healed).is_admitted());
-    assert!(limiter.check(&4, healed).is_saturated(), "one was healed a call");
-    assert!(limiter.check(&4, healed.saturating_add(2 * SECOND)).is_admitted());
+    let early = late.saturating_sub(Duration::from_secs(3_600));
+    assert!(limiter.check(&1_000, early).is_saturated());
+    assert!(limiter.check(&0, early).is_denied(), "healed to an empty bucket, not to a full one");
+    let filled = early.saturating_add(2 * SECOND);
+    for key in 1_000..1_999 {
+        assert!(limiter.check(&key, filled).is_admitted(), "{key}");
+    }
+}
+
+/// What a refund frees is free at once.
+#[test]
+fn a_refund_frees_the_place() {
+    let limiter: ExactLimiter<u32> = ExactLimiter::new(Quota::per_day(1).burst(2), 2);
+    assert!(limiter.check_n(&1, 2, at(0)).is_admitted());
+    assert!(limiter.check_n(&2, 1, at(0)).is_admitted());
+    assert!(limiter.check(&3, at(0)).is_saturated());
+    limiter.refund_n(&1, 2, at(0));
+    assert!(limiter.check(&3, at(1)).is_admitted());
+    assert!(limiter.check(&1, at(1)).is_saturated());
+}
+
+/// I1 of the shard, where time ends: a debt that can never be paid keeps its place.
+#[test]
+fn nothing_is_forgiven_at_the_end_of_time() {
+    let limiter: ExactLimiter<u32> = ExactLimiter::new(Quota::per_second(1), 1);
+    assert!(limiter.check(&1, Timestamp::MAX).is_admitted());
+    for _ in 0..100 {
+        assert!(limiter.check(&2, Timestamp::MAX).is_saturated());
+        assert!(limiter.check(&1, Timestamp::MAX).is_denied());
+    }
+}
+
+/// I5 of the shard: whoever finds more stale entries in front of it than it may look at is turned
+/// away, and each try brings the agenda closer to the truth.
+#[test]
+fn a_claim_looks_at_a_bounded_number_of_places() {
+    let limiter: ExactLimiter<u32> = ExactLimiter::new(Quota::per_second(10).burst(10), 500);
+    for key in 0..499 {
+        assert!(limiter.check(&key, at(0)).is_admitted());
+    }
+    assert!(limiter.check(&499, at(40)).is_admitted());
+    // All but that last one come again: their times in the agenda are stale, and before its.
+    for key in 0..499 {
+        assert!(limiter.check_n(&key, 5, at(90)).is_admitted());
+    }
+    let tries = (0..20).position(|_| limiter.check(&1_000, at(260)).is_admitted());
+    assert_eq!(tries, Some(499 / 64), "64 places a try");
 }
 
 #[test]
@@ -229,4 +270,13 @@ fn threads_take_exactly_what_each_key_has() {
         workers.into_iter().map(|worker| worker.join().unwrap()).sum()
     });
     assert_eq!(admitted, 20 * 50);
+}
+
+/// A limiter in a log line neither fills the log nor tells its keys.
+#[test]
+fn debug_is_short_and_tells_no_key() {
+    let limiter: ExactLimiter<String> = ExactLimiter::new(Quota::per_second(1), 10_000);
+    assert!(limiter.check("a secret", at(0)).is_admitted());
+    let shown = std::format!("{limiter:?}");
+    assert!(shown.len() < 400 && !shown.contains("secret"), "{shown}");
 }

@@ -52,7 +52,7 @@ async fn a_thousand_connections_share_one_limit() {
     }
     assert_eq!((SERVED.load(Ordering::Relaxed), REFUSED.load(Ordering::Relaxed)), (5, 995));
     assert_eq!((gate.stats().admitted(), gate.stats().denied()), (5, 995));
-    assert_eq!(gate.stats().finished(2), 5);
+    assert_eq!(gate.stats().finished_with_class(2), 5);
 }
 
 /// A thousand layers around a thousand routes are still one gate.
@@ -101,9 +101,9 @@ async fn a_denied_address_is_forbidden_and_others_are_not() {
             assert_eq!((denied.status, other.status), (403, 200));
             assert_eq!(denied.header("retry-after"), None);
         }
-        (denied, other) => eprintln!(
-            "NOT TESTED: this system has no 127.0.0.0/8 to connect from: {denied:?}, {other:?}"
-        ),
+        // Linux answers on all of 127.0.0.0/8; others have one address there.
+        failed if cfg!(target_os = "linux") => panic!("{failed:?}"),
+        failed => eprintln!("NOT TESTED: no 127.0.0.0/8 to connect from: {failed:?}"),
     }
 }
 
