@@ -143,8 +143,8 @@ impl TokenBucket {
         // The plain case first: a recent charge, no race, something to take.
         let cost = self.ticks.scale.cost(n);
         let read = self.glance(now);
-        if read.fresh && now.as_nanos() >= read.written_at && cost != 0 {
-            match self.ticks.step(self.debt(read.full_at, now), cost) {
+        if cost != 0 && read.fresh && now.as_nanos() >= read.written_at {
+            match self.ticks.take(self.debt(read.full_at, now), cost) {
                 Step::Admitted { debt } if self.replace(read, debt, now) => {
                     return Decision::admitted(self.asked(n, now), debt);
                 }

@@ -120,7 +120,7 @@ fn loom_no_renewal_erases_a_charge() {
         let late = early.saturating_add(Duration::from_micros(1));
         let renewer = {
             let bucket = Arc::clone(&bucket);
-            thread::spawn(move || drop(bucket.check_n(1, late).is_admitted()))
+            thread::spawn(move || bucket.check_n(1, late).is_admitted())
         };
         let admitted = race(&bucket, &[(3, early), (3, early)]);
         renewer.join().unwrap();

@@ -313,8 +313,7 @@ pub(crate) struct Newcomer<K> {
 
 /// The longest that a lawful debt can take, in nanoseconds.
 fn longest_debt(rates: &[Rate]) -> u64 {
-    let most = |rate: &Rate| rate.ticks.burst.saturating_add(rate.ticks.slack);
-    let times = rates.iter().map(|rate| rate.ticks.scale.time_of(u128::from(most(rate))));
+    let times = rates.iter().map(|rate| rate.ticks.scale.time_of(u128::from(rate.ticks.lawful)));
     times.max().unwrap_or(0)
 }
 

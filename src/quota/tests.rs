@@ -53,9 +53,9 @@ proptest! {
             u128::from(ticks.burst),
             u128::from(ticks.scale.interval) * u128::from(quota.max_burst())
         );
-        prop_assert!(ticks.burst + ticks.slack <= 1 << 61, "I3: {ticks:?}");
-        let Ticks { scale, burst, slack } = ticks;
-        let even = scale.interval | u64::from(scale.per_nano) | burst | slack;
+        prop_assert!(ticks.lawful <= 1 << 61, "I3: {ticks:?}");
+        let Ticks { scale, burst, lawful } = ticks;
+        let even = scale.interval | u64::from(scale.per_nano) | burst | lawful;
         prop_assert_eq!(even % 2, 0, "I4: {:?}", ticks);
 
         // interval · tick ≥ period / count, both sides times count · per_nano.

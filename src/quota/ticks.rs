@@ -19,8 +19,8 @@
 //! - **I1** the rate is never higher than the quota's: `interval / ticks per ns ≥ period / count`;
 //! - **I2** it is exact in case 1; in case 2 it is lower by at most 2⁻³² (relative) for bursts up to
 //!   2²⁶ and rates up to 5 · 10⁷ a second, and by at most 2⁻²⁵ in all; in case 3 by at most 2⁻²⁶;
-//! - **I3** `burst + slack ≤ 2⁶¹` ticks, and neither building nor using them overflows;
-//! - **I4** times, intervals, bursts and slacks are even.
+//! - **I3** `lawful ≤ 2⁶¹` ticks, and neither building nor using them overflows;
+//! - **I4** times, intervals, bursts and what is lawful are even.
 
 use core::time::Duration;
 
@@ -36,8 +36,8 @@ pub(crate) struct Ticks {
     pub(crate) scale: Scale,
     /// The debt of an empty bucket, `burst · interval`; 0 if the quota is zero.
     pub(crate) burst: u64,
-    /// [`SLACK`], rounded up.
-    pub(crate) slack: u64,
+    /// The most that a legal history can leave: the burst and [`SLACK`], rounded up.
+    pub(crate) lawful: u64,
 }
 
 /// How long a tick is, and how many of them a unit takes.
@@ -74,7 +74,7 @@ impl Ticks {
             return Self {
                 scale: Scale { interval: 0, per_nano: 2, shift: 0 },
                 burst: 0,
-                slack: 0,
+                lawful: 0,
             };
         }
         let (count, burst) = (quota.count() as u128, quota.max_burst() as u128);
@@ -111,14 +111,14 @@ impl Ticks {
     #[expect(
         clippy::arithmetic_side_effects,
         clippy::cast_possible_truncation,
-        reason = "both products fit the window of 2^61, which the caller has checked, so that \
+        reason = "all products fit the window of 2^61, which the caller has checked, so that \
                   per_nano < 2^32"
     )]
     const fn assemble(interval: u128, burst: u128, per_nano: u128, shift: u8) -> Self {
         Self {
             scale: Scale { interval: interval as u64, per_nano: per_nano as u32, shift },
             burst: (interval * burst) as u64,
-            slack: (per_nano * (SLACK as u128).div_ceil(1 << shift)) as u64,
+            lawful: (interval * burst + per_nano * (SLACK as u128).div_ceil(1 << shift)) as u64,
         }
     }
 
@@ -128,26 +128,35 @@ impl Ticks {
     /// is always to be had, unless the quota is zero.
     #[inline]
     pub(crate) const fn step(&self, debt: i64, cost: u64) -> Step {
+        if cost != 0 {
+            return self.take(debt, cost);
+        }
+        if self.burst == 0 {
+            Step::Denied { debt: 0 }
+        } else {
+            Step::Admitted { debt: self.owed(debt) }
+        }
+    }
+
+    /// The rule for something: a cost above zero, which no quota of zero has.
+    #[inline]
+    pub(crate) const fn take(&self, debt: i64, cost: u64) -> Step {
         let owed = if debt > 0 { debt.unsigned_abs() } else { 0 };
         let after = owed.saturating_add(cost);
-        if after <= self.burst && self.burst != 0 {
-            return Step::Admitted { debt: after };
+        if after <= self.burst {
+            Step::Admitted { debt: after }
+        } else if owed <= self.lawful {
+            Step::Denied { debt: owed }
+        } else {
+            Step::Healed { debt: self.burst }
         }
-        let unlawful = owed > self.burst.saturating_add(self.slack);
-        let debt = if unlawful { self.burst } else { owed };
-        if cost == 0 && self.burst != 0 {
-            return Step::Admitted { debt };
-        }
-        if unlawful { Step::Healed { debt } } else { Step::Denied { debt } }
     }
 
     /// What is owed: a debt without the sign, healed.
     #[inline]
     pub(crate) const fn owed(&self, debt: i64) -> u64 {
-        // More than any burst, so that the debt stays as it is.
-        match self.step(debt, u64::MAX) {
-            Step::Admitted { debt } | Step::Denied { debt } | Step::Healed { debt } => debt,
-        }
+        let owed = if debt > 0 { debt.unsigned_abs() } else { 0 };
+        if owed <= self.lawful { owed } else { self.burst }
     }
 }
 
