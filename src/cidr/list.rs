@@ -173,7 +173,13 @@ impl<'a> Entry<'a> {
         let last = end_of_range(last)
             .map_err(|fault| Fault { at: fault.at.saturating_add(last_at), ..fault })?;
         let span = match (first, last) {
-            (IpAddr::V4(first), IpAddr::V4(last)) => Span::V4(first.to_bits(), last.to_bits()),
+            (IpAddr::V4(first), IpAddr::V4(last)) => {
+                // As `::ffff:0:0/96`: all of IPv4, in a spelling that hides it.
+                if self.text.contains(':') && (first.to_bits(), last.to_bits()) == (0, u32::MAX) {
+                    return Err(CidrProblem::MappedAll.into());
+                }
+                Span::V4(first.to_bits(), last.to_bits())
+            }
             (IpAddr::V6(first), IpAddr::V6(last)) => Span::V6(first.to_bits(), last.to_bits()),
             _ => return Err(CidrProblem::RangeAcrossFamilies.into()),
         };

@@ -78,6 +78,11 @@ fn short_ipv6_prefixes_do_not_cover_ipv4() {
     ] {
         assert_eq!(parse_prefix(text).unwrap_err().kind(), &kind, "{text}");
     }
+    for range in ["::ffff:0.0.0.0-::ffff:255.255.255.255", "::ffff:0:0-255.255.255.255"] {
+        let error = range.parse::<CidrSet>().unwrap_err();
+        assert_eq!(error.errors()[0].kind(), &P::MappedAll, "{range}");
+    }
+    assert!(set("0.0.0.0-255.255.255.255").contains("::ffff:1.2.3.4".parse().unwrap()));
     // As a value its host bits are cut first: ::/64, and still no IPv4.
     let cut: CidrSet = [net("::ffff:1.2.3.4/64")].into_iter().collect();
     assert_eq!(cut, set("::/64"));

@@ -182,7 +182,7 @@ fn clones_are_one_gate() {
 proptest! {
     #![proptest_config(cases(500))]
 
-    /// I3: several limits equal as many references that are charged together or not at all.
+    /// I3, and I2 of the shard: several limits equal as many references that are charged together or not at all.
     #[test]
     fn limits_are_taken_all_or_none(
         bursts in prop::collection::vec(1..6_u32, 1..4),

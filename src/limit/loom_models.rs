@@ -91,7 +91,7 @@ fn loom_a_refund_and_a_check_keep_the_count() {
     });
 }
 
-/// The guard: after idleness beyond the range of the ticks, threads renew it and race to charge.
+/// I7 of the bucket. The guard: after idleness beyond the range of the ticks, threads renew it and race to charge.
 ///
 /// The idle time is chosen so that the old word, read modulo 2⁶⁴, would look like debt: who reads one
 /// word from before a renewal and the other from after it must not deny.
@@ -108,7 +108,7 @@ fn loom_checks_after_long_idleness_are_all_admitted() {
     });
 }
 
-/// The mark: renewals at different times, and a charge that lifts the word to the value of one of
+/// I7 of the bucket. The mark: renewals at different times, and a charge that lifts the word to the value of one of
 /// them. A third thread that has read that value must not erase the charge.
 #[test]
 fn loom_no_renewal_erases_a_charge() {

@@ -69,6 +69,7 @@ fn single_limits_allocate_nothing() {
     assert!(admitted > 100 && denied > 100, "both kinds were seen");
 }
 
+/// I3 of the shard.
 #[test]
 fn keyed_limits_allocate_nothing() {
     for on_saturation in [OnSaturation::Deny, OnSaturation::Allow] {
@@ -98,6 +99,7 @@ fn lists_allocate_nothing() {
     assert_eq!((count, hits), (0, 1));
 }
 
+/// I2 of the gate.
 #[test]
 fn gates_allocate_nothing() {
     let gate = Gate::builder()
