@@ -31,8 +31,8 @@ use crate::{
 
 pub(crate) struct Shard<K> {
     seats: Vec<Seat<K>>,
-    /// When each seat's buckets are full, in ticks: one entry per seat and quota.
-    full_at: Vec<u128>,
+    /// As `Seat::full_at`, of the second and all further quotas: one entry per seat and quota.
+    more_full_at: Vec<u128>,
     index: Index,
     /// Nanoseconds not later than the time at which a seat is free.
     agenda: Agenda,
@@ -43,6 +43,9 @@ pub(crate) struct Shard<K> {
 struct Seat<K> {
     key: K,
     hash: u32,
+    /// When the bucket of the first quota is full, in ticks. It lies beside the key, so that the
+    /// common check misses the cache once for both.
+    full_at: u128,
 }
 
 /// What a limiter charges by: a quota, its burst and its ticks.
@@ -79,7 +82,7 @@ impl<K> Shard<K> {
         let seats = capacity as usize;
         Self {
             seats: Vec::with_capacity(seats),
-            full_at: Vec::with_capacity(seats.saturating_mul(rates)),
+            more_full_at: Vec::with_capacity(seats.saturating_mul(rates.saturating_sub(1))),
             index: Index::new(capacity),
             agenda: Agenda::new(capacity),
             capacity,
@@ -107,21 +110,20 @@ impl<K> Shard<K> {
         units: u32,
         now: Timestamp,
     ) -> Judgement {
-        let full_at = slots(&mut self.full_at, seat, rates.len());
         // One pass where there is one quota, which is the common case.
         let judgement = match rates {
             [_] => None,
-            _ => {
-                let debt = |at: usize, rate: &Rate| debt(rate, full_at.get(at), now);
-                Some(judge(rates, units, now, Take::Units, debt))
-            }
+            _ => Some(judge(rates, units, now, Take::Units, |at, rate| {
+                debt(rate, self.full_at(seat, at, rates), now)
+            })),
         };
         let denied = judgement.is_some_and(|judgement| judgement.decision.is_denied());
         let mut outcome = judgement;
         let mut healed = false;
-        for (full_at, rate) in full_at.iter_mut().zip(rates) {
+        for (at, rate) in rates.iter().enumerate() {
+            let Some(full_at) = self.full_at_mut(seat, at, rates) else { continue };
             let cost = rate.ticks.scale.cost(units);
-            let step = rate.ticks.step(debt(rate, Some(full_at), now), cost);
+            let step = rate.ticks.step(debt(rate, *full_at, now), cost);
             match step {
                 Step::Admitted { debt } if !denied && units > 0 => *full_at = due(rate, debt, now),
                 Step::Healed { debt } => {
@@ -141,17 +143,16 @@ impl<K> Shard<K> {
 
     /// What [`charge`](Self::charge) would answer; the standing is the present one.
     pub(crate) fn peek(&self, seat: u32, rates: &[Rate], units: u32, now: Timestamp) -> Judgement {
-        let start = (seat as usize).saturating_mul(rates.len());
-        let debt =
-            |at: usize, rate: &Rate| debt(rate, self.full_at.get(start.saturating_add(at)), now);
-        judge(rates, units, now, Take::Nothing, debt)
+        judge(rates, units, now, Take::Nothing, |at, rate| {
+            debt(rate, self.full_at(seat, at, rates), now)
+        })
     }
 
     /// Gives `units` back to a seated key's buckets.
     pub(crate) fn refund(&mut self, seat: u32, rates: &[Rate], units: u32, now: Timestamp) {
-        let full_at = slots(&mut self.full_at, seat, rates.len());
-        for (full_at, rate) in full_at.iter_mut().zip(rates) {
-            let owed = rate.ticks.owed(debt(rate, Some(full_at), now));
+        for (at, rate) in rates.iter().enumerate() {
+            let Some(full_at) = self.full_at_mut(seat, at, rates) else { continue };
+            let owed = rate.ticks.owed(debt(rate, *full_at, now));
             let cost = rate.ticks.scale.cost(units);
             if owed > 0 && cost > 0 {
                 *full_at = due(rate, owed.saturating_sub(cost), now);
@@ -164,7 +165,7 @@ impl<K> Shard<K> {
     pub(crate) fn greet(&self, rates: &[Rate], units: u32, now: Timestamp) -> Judgement {
         let start = self.start(now);
         judge(rates, units, now, Take::Nothing, |_, rate| {
-            debt(rate, Some(&rate.ticks.scale.absolute(start)), now)
+            debt(rate, rate.ticks.scale.absolute(start), now)
         })
     }
 
@@ -212,12 +213,12 @@ impl<K> Shard<K> {
     ) -> (Judgement, Option<K>) {
         let Newcomer { key, hash } = newcomer;
         let (seat, former) = match vacancy {
-            Some(seat) => (seat, self.vacate(seat, rates, Seat { key, hash })),
+            Some(seat) => (seat, self.vacate(seat, rates, Seat { key, hash, full_at: 0 })),
             None => {
                 // Below the capacity, which is a u32.
                 let seat = u32::try_from(self.seats.len()).unwrap_or(u32::MAX);
-                self.seats.push(Seat { key, hash });
-                self.full_at.extend(rates.iter().map(|_| 0));
+                self.seats.push(Seat { key, hash, full_at: 0 });
+                self.more_full_at.extend(rates.iter().skip(1).map(|_| 0));
                 self.agenda.add(0);
                 (seat, None)
             }
@@ -225,8 +226,11 @@ impl<K> Shard<K> {
         self.index.insert(hash, seat);
         // After a step back of the clock, which `start` forgives, the time that stands is forgotten.
         self.reclaimed_to = self.start(now);
-        for (full_at, rate) in slots(&mut self.full_at, seat, rates.len()).iter_mut().zip(rates) {
-            *full_at = rate.ticks.scale.absolute(self.reclaimed_to);
+        let start = self.reclaimed_to;
+        for (at, rate) in rates.iter().enumerate() {
+            if let Some(full_at) = self.full_at_mut(seat, at, rates) {
+                *full_at = rate.ticks.scale.absolute(start);
+            }
         }
         let judgement = self.charge(seat, rates, units, now);
         self.agenda.set(seat, self.free_at(seat, rates));
@@ -251,7 +255,7 @@ impl<K> Shard<K> {
 
     pub(crate) fn memory_bytes(&self) -> usize {
         let seats = self.seats.capacity().saturating_mul(size_of::<Seat<K>>());
-        let debts = self.full_at.capacity().saturating_mul(size_of::<u128>());
+        let debts = self.more_full_at.capacity().saturating_mul(size_of::<u128>());
         let order = self.agenda.memory_bytes().saturating_add(self.index.memory_bytes());
         seats.saturating_add(debts).saturating_add(order)
     }
@@ -265,19 +269,35 @@ impl<K> Shard<K> {
 
     /// Whether a seat's buckets are all full (I1). In ticks, since nanoseconds end at `Timestamp::MAX`.
     fn is_free(&self, seat: u32, rates: &[Rate], now: Timestamp) -> bool {
-        let debts = self.debts(seat, rates);
-        debts.zip(rates).all(|(full_at, rate)| debt(rate, Some(full_at), now) <= 0)
+        let mut rates_at = rates.iter().enumerate();
+        rates_at.all(|(at, rate)| debt(rate, self.full_at(seat, at, rates), now) <= 0)
     }
 
     /// When a seat is free, in nanoseconds.
     fn free_at(&self, seat: u32, rates: &[Rate]) -> u64 {
-        let times = self.debts(seat, rates).zip(rates);
-        times.map(|(full_at, rate)| rate.ticks.scale.time_of(*full_at)).max().unwrap_or(0)
+        let times = rates.iter().enumerate();
+        times
+            .map(|(at, rate)| rate.ticks.scale.time_of(self.full_at(seat, at, rates)))
+            .max()
+            .unwrap_or(0)
     }
 
-    fn debts(&self, seat: u32, rates: &[Rate]) -> impl Iterator<Item = &u128> {
-        let start = (seat as usize).saturating_mul(rates.len());
-        self.full_at.iter().skip(start).take(rates.len())
+    /// When the bucket of a seat's quota number `at` is full, in that quota's ticks.
+    #[inline]
+    fn full_at(&self, seat: u32, at: usize, rates: &[Rate]) -> u128 {
+        let full_at = match at.checked_sub(1) {
+            None => self.seats.get(seat as usize).map(|seat| &seat.full_at),
+            Some(more) => self.more_full_at.get(further(seat, more, rates)),
+        };
+        full_at.copied().unwrap_or(0)
+    }
+
+    #[inline]
+    fn full_at_mut(&mut self, seat: u32, at: usize, rates: &[Rate]) -> Option<&mut u128> {
+        match at.checked_sub(1) {
+            None => self.seats.get_mut(seat as usize).map(|seat| &mut seat.full_at),
+            Some(more) => self.more_full_at.get_mut(further(seat, more, rates)),
+        }
     }
 
     /// Keeps the agenda's promise after a seat's debt was lowered.
@@ -293,9 +313,9 @@ impl<K> Shard<K> {
     fn heal_all(&mut self, rates: &[Rate], now: Timestamp) {
         let seats = u32::try_from(self.seats.len()).unwrap_or(u32::MAX);
         for seat in 0..seats {
-            for (full_at, rate) in slots(&mut self.full_at, seat, rates.len()).iter_mut().zip(rates)
-            {
-                let owed = rate.ticks.owed(debt(rate, Some(full_at), now));
+            for (at, rate) in rates.iter().enumerate() {
+                let Some(full_at) = self.full_at_mut(seat, at, rates) else { continue };
+                let owed = rate.ticks.owed(debt(rate, *full_at, now));
                 if owed > 0 {
                     *full_at = due(rate, owed, now);
                 }
@@ -367,10 +387,8 @@ fn stricter(one: &Decision, other: &Decision) -> bool {
 
 /// The debt at `now` of a bucket that is full at this tick, cut to 64 bits.
 #[inline]
-fn debt(rate: &Rate, full_at: Option<&u128>, now: Timestamp) -> i64 {
-    let full_at = full_at.copied().unwrap_or(0);
-    let now = rate.ticks.scale.absolute(now);
-    match full_at.checked_sub(now) {
+fn debt(rate: &Rate, full_at: u128, now: Timestamp) -> i64 {
+    match full_at.checked_sub(rate.ticks.scale.absolute(now)) {
         Some(ahead) => i64::try_from(ahead).unwrap_or(i64::MAX),
         None => -1,
     }
@@ -382,8 +400,8 @@ fn due(rate: &Rate, debt: u64, now: Timestamp) -> u128 {
     rate.ticks.scale.absolute(now).saturating_add(u128::from(debt))
 }
 
+/// Where the further quotas of a seat are kept.
 #[inline]
-fn slots(full_at: &mut [u128], seat: u32, rates: usize) -> &mut [u128] {
-    let start = (seat as usize).saturating_mul(rates);
-    full_at.get_mut(start..start.saturating_add(rates)).unwrap_or_default()
+fn further(seat: u32, more: usize, rates: &[Rate]) -> usize {
+    (seat as usize).saturating_mul(rates.len().saturating_sub(1)).saturating_add(more)
 }
