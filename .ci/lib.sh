@@ -5,7 +5,9 @@ loudly() { printf '\n!! %s\n' "$*"; }
 
 # A rustup component or toolchain; fails when it is not there and cannot be had.
 component() { rustup component list --installed | grep -q "^$1" || rustup component add "$1"; }
-toolchain() { rustup toolchain list | grep -q "^$1" || rustup toolchain install "$1" --profile minimal; }
+toolchain() {
+  cargo "+$1" --version >/dev/null 2>&1 || rustup toolchain install "$1" --profile minimal
+}
 tool() { command -v "$1" >/dev/null || cargo install --locked "${2:-$1}"; }
 
 # The real data, where it lies beside the checkout; tests fall back to small samples and say so.
