@@ -15,14 +15,15 @@
 //! |---|---|---|
 //! | `full_at` | 63..1 | half the tick at which the bucket is full, modulo 2⁶³; ticks are even |
 //! | | 0 | [`RENEWED`]: set by a renewal, cleared by the next charge |
-//! | `written_at` | 63..0 | nanoseconds; not later than `full_at` once all threads are done |
+//! | `written_at` | 63..0 | nanoseconds; at most half of [`TRUSTED`] later than `full_at` once all threads are done |
 //!
 //! # Invariants
 //! - **I1** any interval `[a, b]` admits at most `burst + rate · (b − a)` units, under every
 //!   interleaving, as long as no `now` steps back by more than a second;
 //! - **I2** a denial writes nothing, except to heal a clock that stepped back by more than a second;
 //! - **I3** an earlier `now` never gives more tokens than a later one would have;
-//! - **I4** each step back of more than a second forgives at most one burst;
+//! - **I4** each step back of more than a second forgives at most one burst (two, if a thread whose
+//!   clock did not step back charges in the middle of the healing);
 //! - **I5** every decision equals that of the reference, which keeps the time in 128 bits;
 //! - **I6** a lost compare-exchange never admits;
 //! - **I7** a charge is made only by a thread that has seen a fresh `written_at`, and a denial only
@@ -38,7 +39,9 @@
 //! `written_at`. By I7 no charge was made before that value, since the raised `written_at` would have
 //! been seen with it; so the value is either from before the idleness, or marked. A charge that came
 //! since has cleared the mark, and the exchange fails. (Without the mark it could succeed: renewals to
-//! `a`, then back to `b < a`, and a charge that lifts the word to just `a` again.)
+//! `a`, then back to `b < a`, and a charge that lifts the word to just `a` again.) Nor can the mark
+//! come back with the same value: another renewal needs a `now` that is a quarter of `TRUSTED` later
+//! than the guard, and the guard only rises as long as no clock steps back by more than the slack.
 //!
 //! *No idleness reads as debt.* A decision is made on a `full_at` that was seen before and after
 //! `written_at`, or that its compare-exchange finds unchanged; the pair was therefore valid together.
@@ -61,7 +64,7 @@ use crate::{
 /// # Guarantee
 /// Every interval of length `x` admits at most `burst + rate · x` units, whatever the threads do,
 /// as long as the timestamps given to it do not step back by more than a second (a step back of
-/// more forgives at most one burst). The rate is the quota's, exactly, or lower by at most 2⁻²⁵
+/// more forgives a burst). The rate is the quota's, exactly, or lower by at most 2⁻²⁵
 /// where 64 bits cannot hold it. An earlier timestamp is taken at its word: it sees the debt that
 /// there is, and never gives more tokens.
 ///
@@ -291,10 +294,14 @@ impl TokenBucket {
             .is_ok()
     }
 
-    /// Keeps `written_at` not later than `full_at`, after the debt was lowered at an earlier `now`.
+    /// Keeps `written_at` in reach of `full_at`, after the debt was lowered at a much earlier `now`.
+    ///
+    /// Half of [`TRUSTED`] is at least [`SLACK`](crate::quota::ticks::SLACK): while no clock steps back
+    /// by more than that, `written_at` only rises, and a charge is never followed by another renewal
+    /// until `TRUSTED / 4` later.
     #[inline]
     fn lower(&self, read: Read, now: Timestamp) {
-        if now.as_nanos() < read.written_at {
+        if read.written_at.saturating_sub(now.as_nanos()) > self.trusted / 2 {
             // If it changed meanwhile, somebody else's newer time stands.
             let _ = self.written_at.compare_exchange(
                 read.written_at,
@@ -332,8 +339,9 @@ const RENEWED: u64 = 1;
 /// How far from `written_at`, in ticks, `full_at` is read modulo 2⁶⁴.
 ///
 /// A full bucket and the slack are at most 2⁶¹ ticks, and `written_at` is at most a quarter of this
-/// older than a charge, so a debt read within it is at most 2⁶² + 2⁶⁰ + 2⁶¹ and fits an `i64`; and
-/// beyond it every debt has been paid, 2⁶⁰ + 2⁶¹ being less.
+/// older than a charge, so a debt read within it is at most 2⁶² + 2⁶⁰ + 2⁶¹; and it is at most half of
+/// this later than `full_at`, so a debt is at least -(2⁶² + 2⁶¹). Both fit an `i64`. Beyond it every
+/// debt has been paid, 2⁶⁰ + 2⁶¹ being less, or is more than lawful, 2⁶² - 2⁶¹ being no less.
 const TRUSTED: u64 = 1 << 62;
 
 #[cfg(test)]

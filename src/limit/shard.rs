@@ -13,8 +13,9 @@
 //!   kept, whatever its thread's clock says: it starts not before `reclaimed_to`, the latest time at
 //!   which any reclaimed bucket was full. (A step back of more than a second is forgiven, as in
 //!   every limiter of this crate.)
-//! - **I5** a claim looks at no more than [`GLANCES`] seats, except for the first one after a clock
-//!   was set back by more than a bucket takes to fill: that one heals all seats.
+//! - **I5** a claim looks at no more than [`GLANCES`] seats. After a clock was set back by more than
+//!   a bucket takes to fill, the first claim that finds only times from before heals all seats, and
+//!   one that fails among other times heals `GLANCES` more.
 
 use alloc::vec::Vec;
 use core::{borrow::Borrow, mem};
@@ -37,7 +38,14 @@ pub(crate) struct Shard<K> {
     /// Nanoseconds not later than the time at which a seat is free.
     agenda: Agenda,
     capacity: u32,
+    /// The longest that a lawful debt can take, in nanoseconds.
+    longest_debt: u64,
     reclaimed_to: Timestamp,
+    /// No time in the agenda is later.
+    horizon: u64,
+    /// As `horizon`, of the seats before `swept` only.
+    swept_horizon: u64,
+    swept: u32,
 }
 
 struct Seat<K> {
@@ -78,15 +86,20 @@ pub(crate) struct Judgement {
 }
 
 impl<K> Shard<K> {
-    pub(crate) fn new(capacity: u32, rates: usize) -> Self {
+    pub(crate) fn new(capacity: u32, rates: &[Rate]) -> Self {
         let seats = capacity as usize;
+        let further = rates.len().saturating_sub(1);
         Self {
             seats: Vec::with_capacity(seats),
-            more_full_at: Vec::with_capacity(seats.saturating_mul(rates.saturating_sub(1))),
+            more_full_at: Vec::with_capacity(seats.saturating_mul(further)),
             index: Index::new(capacity),
             agenda: Agenda::new(capacity),
             capacity,
+            longest_debt: longest_debt(rates),
             reclaimed_to: Timestamp::ZERO,
+            horizon: 0,
+            swept_horizon: 0,
+            swept: 0,
         }
     }
 
@@ -150,15 +163,19 @@ impl<K> Shard<K> {
 
     /// Gives `units` back to a seated key's buckets.
     pub(crate) fn refund(&mut self, seat: u32, rates: &[Rate], units: u32, now: Timestamp) {
+        let mut lowered = false;
         for (at, rate) in rates.iter().enumerate() {
             let Some(full_at) = self.full_at_mut(seat, at, rates) else { continue };
             let owed = rate.ticks.owed(debt(rate, *full_at, now));
             let cost = rate.ticks.scale.cost(units);
             if owed > 0 && cost > 0 {
                 *full_at = due(rate, owed.saturating_sub(cost), now);
+                lowered = true;
             }
         }
-        self.bring_forward(seat, rates);
+        if lowered {
+            self.bring_forward(seat, rates);
+        }
     }
 
     /// What a key without a seat would be answered; the standing is the present one.
@@ -179,8 +196,16 @@ impl<K> Shard<K> {
         if self.seats.len() < self.capacity() {
             return Ok(None);
         }
+        let outcome = self.claim(rates, now);
+        if outcome.is_err() && self.horizon > now.as_nanos().saturating_add(self.longest_debt) {
+            self.sweep(rates, now);
+        }
+        outcome
+    }
+
+    fn claim(&mut self, rates: &[Rate], now: Timestamp) -> Result<Option<u32>, Timestamp> {
         let earliest = self.agenda.first().map_or(u64::MAX, |(time, _)| time);
-        if earliest > now.as_nanos().saturating_add(longest_debt(rates)) {
+        if earliest > now.as_nanos().saturating_add(self.longest_debt) {
             self.heal_all(rates, now);
         }
         for _ in 0..GLANCES {
@@ -195,7 +220,7 @@ impl<K> Shard<K> {
                 // No other seat is free before its own time in the agenda, which is not before this.
                 return Err(Timestamp::from_nanos(truly));
             }
-            self.agenda.set(seat, truly);
+            self.note(seat, truly);
         }
         Err(now)
     }
@@ -233,7 +258,7 @@ impl<K> Shard<K> {
             }
         }
         let judgement = self.charge(seat, rates, units, now);
-        self.agenda.set(seat, self.free_at(seat, rates));
+        self.note(seat, self.free_at(seat, rates));
         (judgement, former)
     }
 
@@ -312,16 +337,43 @@ impl<K> Shard<K> {
     #[cold]
     fn heal_all(&mut self, rates: &[Rate], now: Timestamp) {
         let seats = u32::try_from(self.seats.len()).unwrap_or(u32::MAX);
+        self.horizon = 0;
+        (self.swept, self.swept_horizon) = (0, 0);
         for seat in 0..seats {
-            for (at, rate) in rates.iter().enumerate() {
-                let Some(full_at) = self.full_at_mut(seat, at, rates) else { continue };
-                let owed = rate.ticks.owed(debt(rate, *full_at, now));
-                if owed > 0 {
-                    *full_at = due(rate, owed, now);
-                }
-            }
-            self.agenda.set(seat, self.free_at(seat, rates));
+            self.heal(seat, rates, now);
         }
+    }
+
+    /// Heals the next few seats, while some were charged by a clock that was far ahead of this one.
+    #[cold]
+    fn sweep(&mut self, rates: &[Rate], now: Timestamp) {
+        for _ in 0..GLANCES {
+            if self.swept as usize >= self.seats.len() {
+                self.horizon = self.swept_horizon;
+                (self.swept, self.swept_horizon) = (0, 0);
+                return;
+            }
+            self.heal(self.swept, rates, now);
+            self.swept = self.swept.saturating_add(1);
+        }
+    }
+
+    fn heal(&mut self, seat: u32, rates: &[Rate], now: Timestamp) {
+        for (at, rate) in rates.iter().enumerate() {
+            let Some(full_at) = self.full_at_mut(seat, at, rates) else { continue };
+            let owed = rate.ticks.owed(debt(rate, *full_at, now));
+            if owed > 0 {
+                *full_at = due(rate, owed, now);
+            }
+        }
+        self.note(seat, self.free_at(seat, rates));
+    }
+
+    /// Tells the agenda when a seat is free.
+    fn note(&mut self, seat: u32, free_at: u64) {
+        self.agenda.set(seat, free_at);
+        self.horizon = self.horizon.max(free_at);
+        self.swept_horizon = self.swept_horizon.max(free_at);
     }
 }
 
@@ -331,7 +383,7 @@ pub(crate) struct Newcomer<K> {
     pub(crate) hash: u32,
 }
 
-/// The longest that a lawful debt can take, in nanoseconds.
+/// See [`Shard::longest_debt`].
 fn longest_debt(rates: &[Rate]) -> u64 {
     let times = rates.iter().map(|rate| rate.ticks.scale.time_of(u128::from(rate.ticks.lawful)));
     times.max().unwrap_or(0)

@@ -47,7 +47,7 @@ impl<K: Hash + Eq> Store<K> {
         let seats = u32::try_from(share.saturating_add(slack)).unwrap_or(u32::MAX - 1);
         Self {
             capacity: shards.saturating_mul(seats as usize),
-            shards: (0..shards).map(|_| Line(Mutex::new(Shard::new(seats, rates.len())))).collect(),
+            shards: (0..shards).map(|_| Line(Mutex::new(Shard::new(seats, &rates)))).collect(),
             rates,
             hasher: RandomState::new(),
             unseated: AtomicU64::new(0),

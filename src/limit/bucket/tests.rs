@@ -3,7 +3,7 @@ use std::{sync::Barrier, thread, vec::Vec};
 
 use proptest::prelude::*;
 
-use super::TokenBucket;
+use super::{RENEWED, TokenBucket};
 use crate::{
     limit::reference::{Answer, Bucket, Exact},
     quota::{
@@ -436,4 +436,29 @@ fn a_bucket_can_be_a_static() {
 fn the_documented_size_holds() {
     assert_eq!(size_of::<TokenBucket>(), 64);
     assert_eq!(size_of::<Decision>(), 48);
+}
+
+/// I7: the mark does not come back, played step by step. Clocks are 0.6 s apart, one unit is given
+/// back, and nobody steps back by more than a second.
+#[test]
+fn no_second_renewal_restores_the_mark() {
+    let quota = Quota::per_second(1_000_000_007).burst(3);
+    let bucket = TokenBucket::new(quota);
+    let early = Timestamp::from_nanos(bucket.trusted + 5_000_000_000);
+    let late = early.saturating_add(Duration::from_millis(600));
+    // One thread renews at `late`, and is held up before it raises the guard.
+    let (first, _) = bucket.read(late);
+    assert!(bucket.exchange(first, bucket.due(0, late) | RENEWED));
+    // Another has read that, with the old guard, and is held up before its own renewal.
+    let (held_up, owed) = bucket.read(early);
+    assert!(!held_up.fresh && owed <= 0);
+    bucket.written_at.fetch_max(late.as_nanos(), Ordering::AcqRel);
+    // A refund at the earlier time, and a charge of all there is.
+    bucket.refund_n(u32::MAX, early);
+    assert!(bucket.check_n(3, early).is_admitted());
+    assert!(bucket.check(early).is_denied());
+    // A third thread would renew at `late` again, if the guard had gone back.
+    assert!(bucket.read(late).0.fresh);
+    bucket.renew(held_up, owed, early);
+    assert!(bucket.check(early).is_denied(), "more than a burst at one instant");
 }

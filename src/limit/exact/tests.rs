@@ -196,6 +196,24 @@ fn a_clock_set_back_frees_all_places_after_one_burst() {
     }
 }
 
+/// As above, where some places were still free when the clock stepped back: those who take them then
+/// do not hide the others.
+#[test]
+fn a_clock_set_back_frees_places_beside_lawful_ones() {
+    let limiter: ExactLimiter<u32> = ExactLimiter::new(Quota::per_second(10), 1_000);
+    let late = Timestamp::from_secs(1_000_000);
+    for key in 0..999 {
+        assert!(limiter.check(&key, late).is_admitted());
+    }
+    let mut denied = 0;
+    for newcomer in 0..2_000_u32 {
+        // An hour back, 20 a second.
+        let now = Timestamp::from_millis(996_400_000 + u64::from(newcomer) * 50);
+        denied += u32::from(limiter.check(&(10_000 + newcomer), now).is_denied());
+    }
+    assert!(denied <= 20, "{denied} of 2,000; each of them heals 64 places");
+}
+
 /// What a refund frees is free at once.
 #[test]
 fn a_refund_frees_the_place() {
