@@ -101,6 +101,21 @@ impl<K: Hash + Eq> ExactLimiter<K> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
+        if let [rate] = self.store.rates() {
+            if let Some(step) = self.store.charge_seated(key, rate, n, now) {
+                return rate.decision(step, n, now);
+            }
+        }
+        self.check_new(key, n, now)
+    }
+
+    /// [`check_n`](Self::check_n) of a key that has no place yet.
+    #[cold]
+    fn check_new<Q>(&self, key: &Q, n: u32, now: Timestamp) -> Decision
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
         match self.store.charge(key, None, n, now) {
             Answer::Judged(judgement) => judgement.decision,
             Answer::Unseated { free_at } => self.saturated(n, free_at, now),

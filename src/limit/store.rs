@@ -13,6 +13,7 @@ use ahash::RandomState;
 
 use super::shard::{Judgement, Newcomer, Rate, Shard};
 use crate::{
+    quota::ticks::Step,
     sync::{AtomicU64, Mutex, Ordering},
     time::Timestamp,
 };
@@ -105,6 +106,25 @@ impl<K: Hash + Eq> Store<K> {
         }
     }
 
+    /// [`charge`](Self::charge) for a key that has a seat, under one quota; `None` if it has none.
+    #[inline]
+    pub(crate) fn charge_seated<Q>(
+        &self,
+        key: &Q,
+        rate: &Rate,
+        units: u32,
+        now: Timestamp,
+    ) -> Option<Step>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let place = self.place(key);
+        let mut shard = self.shards.get(place.shard)?.0.lock();
+        let seat = shard.find(place.hash, key)?;
+        Some(shard.charge_one(seat, rate, units, now))
+    }
+
     /// What [`charge`](Self::charge) would answer if there is a seat; never `None`.
     pub(crate) fn peek<Q>(&self, key: &Q, units: u32, now: Timestamp) -> Option<Judgement>
     where
@@ -133,6 +153,7 @@ impl<K: Hash + Eq> Store<K> {
         }
     }
 
+    #[inline]
     fn place<Q: Hash + ?Sized>(&self, key: &Q) -> Place {
         let hash = self.hasher.hash_one(key);
         let [upper, lower] = [hash >> 32, hash & u64::from(u32::MAX)];
