@@ -1,7 +1,7 @@
 //! When each seat will be free: a heap of times in which a seat's time can be changed.
 //!
-//! The standard library's heap cannot find an entry again. Here `at` holds each seat's place in the
-//! heap, so that a time is lowered as easily as it is raised.
+//! The standard library's heap cannot find an entry again. Here `places` holds each seat's place in
+//! the heap, so that a time is lowered as easily as it is raised.
 //!
 //! Invariants: **I1** no entry is earlier than the entry above it, `(i - 1) / 2`; **I2** every seat
 //! has one entry, and `places` says where.

@@ -32,7 +32,7 @@ use crate::{
 /// does (and, once for each thread that ever waits for a lock, what the lock needs to wait with).
 ///
 /// # Cost
-/// O(1); for a new key O(log n), and in a full limiter it looks at no more than 128 places. (Once
+/// O(1); for a new key O(log n), and in a full limiter it looks at two hundred places at most. (Once
 /// after a clock was set back, O(n log n).)
 ///
 /// # Example: ten a second for each tenant

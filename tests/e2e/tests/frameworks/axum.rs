@@ -55,13 +55,13 @@ async fn a_thousand_connections_share_one_limit() {
     assert_eq!(gate.stats().finished_with_class(2), 5);
 }
 
-/// A thousand layers around a thousand routes are still one gate.
+/// Twenty servers with layers of their own, and a clone of the service for each of a thousand
+/// connections, are still one gate.
 #[tokio::test]
-async fn a_thousand_layers_share_one_limit() {
+async fn servers_and_layers_share_one_limit() {
     let gate = Gate::builder().limit("per client", Quota::per_hour(5)).build().unwrap();
     let mut served = 0;
     for _ in 0..20 {
-        // A router of its own per server: layers, services and connections are all different.
         let server = serve(hello(&gate)).await;
         for _ in 0..50 {
             served += u32::from(client::get(server).await.unwrap().status == 200);
