@@ -11,7 +11,7 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use portcullis::{
-    Decision, Quota, Timestamp, TokenBucket,
+    Quota, Timestamp, TokenBucket,
     limit::reference::{Answer, Bucket, Exact},
 };
 
@@ -103,16 +103,6 @@ impl Move {
     }
 }
 
-fn answer(decision: Decision) -> Answer {
-    let standing = decision.standing();
-    Answer {
-        admitted: decision.is_admitted(),
-        remaining: standing.remaining(),
-        retry_after: standing.retry_after(),
-        reset_after: standing.reset_after(),
-    }
-}
-
 fuzz_target!(|story: Story| {
     let Some(quota) = story.quota.build() else { return };
     let bucket = TokenBucket::new(quota);
@@ -134,11 +124,11 @@ fuzz_target!(|story: Story| {
             Operation::CheckMany(n) => n,
             Operation::Peek(n) => {
                 let expected = model.clone().check_n(n, now);
-                let peeked = answer(bucket.peek_n(n, now));
+                let peeked = Answer::from(bucket.peek_n(n, now));
                 assert_eq!(peeked.admitted, expected.admitted, "peek of {n} at {now:?}");
                 assert_eq!(peeked.retry_after, expected.retry_after, "peek of {n} at {now:?}");
                 // It took nothing.
-                assert_eq!(answer(bucket.peek_n(n, now)), peeked);
+                assert_eq!(Answer::from(bucket.peek_n(n, now)), peeked);
                 continue;
             }
             Operation::Refund(n) => {
@@ -148,7 +138,7 @@ fuzz_target!(|story: Story| {
                 continue;
             }
         };
-        let given = answer(bucket.check_n(n, now));
+        let given = Answer::from(bucket.check_n(n, now));
         assert_eq!(given, model.check_n(n, now), "{n} of {quota} at {now:?}");
         if forward && given.admitted && n != 0 {
             assert!(exact.would_admit(n, now), "{n} of {quota} at {now:?} is too many");

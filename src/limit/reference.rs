@@ -13,6 +13,7 @@ use crate::{
         ticks::{Scale, Ticks},
     },
     time::{NANOS_PER_SEC, Timestamp},
+    verdict::Decision,
 };
 
 /// A decision of a reference.
@@ -26,6 +27,19 @@ pub struct Answer {
     pub retry_after: Duration,
     /// As [`Standing::reset_after`](crate::Standing::reset_after).
     pub reset_after: Duration,
+}
+
+/// What a fast limiter has decided, to be compared.
+impl From<Decision> for Answer {
+    fn from(decision: Decision) -> Self {
+        let standing = decision.standing();
+        Self {
+            admitted: decision.is_admitted(),
+            remaining: standing.remaining(),
+            retry_after: standing.retry_after(),
+            reset_after: standing.reset_after(),
+        }
+    }
 }
 
 /// The token bucket in rational arithmetic: time in units of `1 / count` ns, all in 128 bits.

@@ -74,16 +74,6 @@ fn moved(now: Timestamp, step: Move, wait: Duration) -> Timestamp {
     }
 }
 
-fn answer(decision: Decision) -> Answer {
-    let standing = decision.standing();
-    Answer {
-        admitted: decision.is_admitted(),
-        remaining: standing.remaining(),
-        retry_after: standing.retry_after(),
-        reset_after: standing.reset_after(),
-    }
-}
-
 proptest! {
     #![proptest_config(crate::test_support::cases(5_000))]
 
@@ -103,7 +93,7 @@ proptest! {
                 Op::Check(n) => {
                     let decision = bucket.check_n(n, now);
                     let expected = reference.check_n(n, now);
-                    prop_assert_eq!(answer(decision), expected, "{:?} at {:?}", op, now);
+                    prop_assert_eq!(Answer::from(decision), expected, "{:?} at {:?}", op, now);
                     wait = decision.standing().retry_after();
                 }
                 Op::Peek(n) => {
@@ -112,7 +102,7 @@ proptest! {
                     if expected.admitted {
                         expected = reference.clone().check_n(0, now);
                     }
-                    prop_assert_eq!(answer(bucket.peek_n(n, now)), expected);
+                    prop_assert_eq!(Answer::from(bucket.peek_n(n, now)), expected);
                 }
                 Op::Refund(n) => {
                     bucket.refund_n(n, now);
