@@ -49,7 +49,7 @@ pub use crate::adapt::tower::{self, GateLayer};
 pub use crate::{
     cidr::{CidrParseError, CidrSet},
     error::{QuotaError, QuotaParseError},
-    limit::TokenBucket,
+    limit::{Reservation, TokenBucket},
     quota::Quota,
     request::{ClientGroup, Request},
     time::Timestamp,

@@ -49,6 +49,7 @@
 //! *What is left* is a thread that sleeps between its load and its compare-exchange until the word,
 //! 2⁶⁴ ticks later, has come round to the very same value: it may forgive one burst.
 
+use super::reservation::{Reservation, Settlement};
 use crate::{
     quota::{
         Quota,
@@ -75,7 +76,7 @@ use crate::{
 /// quotas, half a second for the finest ticks), takes three atomic operations instead of one.
 ///
 /// # Memory
-/// 64 bytes, no allocation.
+/// 80 bytes, no allocation.
 ///
 /// # Example: at most 50 a second, bursts of 100
 /// ```
@@ -218,6 +219,49 @@ impl TokenBucket {
                 return;
             }
         }
+    }
+
+    /// Takes `n` units whether they are there or not.
+    ///
+    /// What is owed beyond an empty bucket is capped at the bucket's room for debt, which is none
+    /// unless it was made with some.
+    pub fn charge_n(&self, n: u32, now: Timestamp) {
+        let cost = self.ticks.scale.cost(n);
+        loop {
+            let (read, debt) = self.read(now);
+            let owed = self.ticks.charge(debt, cost);
+            if cost == 0 || i64::try_from(owed) == Ok(debt) {
+                return;
+            }
+            if !read.fresh {
+                self.renew(read, debt, now);
+            } else if self.replace(read, owed, now) {
+                self.lower(read, now);
+                return;
+            }
+        }
+    }
+
+    /// Takes `n` units before their true number is known; see [`Reservation`].
+    ///
+    /// # Errors
+    /// The denial, if there are not so many.
+    pub fn reserve_n(&self, n: u32, now: Timestamp) -> Result<Reservation, Decision> {
+        Reservation::of(n, self.check_n(n, now))
+    }
+
+    /// Corrects what a reservation took to what it should have been: gives the rest back, or
+    /// [charges](Self::charge_n) more.
+    pub fn settle(&self, reservation: Reservation, actual: u32, now: Timestamp) {
+        match reservation.settle_at(actual) {
+            Settlement::Refund(units) => self.refund_n(units, now),
+            Settlement::Charge(units) => self.charge_n(units, now),
+        }
+    }
+
+    /// Gives back all that a reservation took.
+    pub fn cancel(&self, reservation: Reservation, now: Timestamp) {
+        self.settle(reservation, 0, now);
     }
 
     /// [`TRUSTED`] in nanoseconds, for the models of the guard.

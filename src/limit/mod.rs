@@ -26,6 +26,7 @@ mod index;
 )]
 pub mod reference;
 
+mod reservation;
 #[cfg(feature = "std")]
 pub(crate) mod shard;
 #[cfg(feature = "std")]
@@ -34,6 +35,7 @@ pub(crate) mod store;
 pub use bucket::TokenBucket;
 #[cfg(feature = "std")]
 pub use exact::{ExactLimiter, OnSaturation};
+pub use reservation::Reservation;
 
 #[cfg(all(test, loom))]
 mod loom_models;

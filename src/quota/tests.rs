@@ -54,8 +54,8 @@ proptest! {
             u128::from(ticks.scale.interval) * u128::from(quota.max_burst())
         );
         prop_assert!(ticks.lawful <= 1 << 61, "I3: {ticks:?}");
-        let Ticks { scale, burst, lawful } = ticks;
-        let even = scale.interval | u64::from(scale.per_nano) | burst | lawful;
+        let Ticks { scale, burst, most, lawful } = ticks;
+        let even = scale.interval | scale.per_nano | burst | most | lawful;
         prop_assert_eq!(even % 2, 0, "I4: {:?}", ticks);
 
         // interval · tick ≥ period / count, both sides times count · per_nano.

@@ -36,7 +36,9 @@ pub(crate) struct Ticks {
     pub(crate) scale: Scale,
     /// The debt of an empty bucket, `burst · interval`; 0 if the quota is zero.
     pub(crate) burst: u64,
-    /// The most that a legal history can leave: the burst and [`SLACK`], rounded up.
+    /// The most that a charge can leave: the burst and the room for debt.
+    pub(crate) most: u64,
+    /// The most that a legal history can leave: `most` and [`SLACK`], rounded up.
     pub(crate) lawful: u64,
 }
 
@@ -45,10 +47,13 @@ pub(crate) struct Ticks {
 pub(crate) struct Scale {
     /// The ticks in which one unit comes back; 0 if the quota is zero.
     pub(crate) interval: u64,
-    /// Ticks per nanosecond once `shift` is applied; at least 2, and 2 when `shift` is not 0.
-    pub(crate) per_nano: u32,
+    /// Ticks per nanosecond once `shift` is applied, times 2^`after`; at least 2, and 2 when `shift`
+    /// is not 0.
+    pub(crate) per_nano: u64,
     /// Two ticks are 2^`shift` nanoseconds (case 3); else 0.
     pub(crate) shift: u8,
+    /// Above 0 only for ticks longer than a nanosecond; `shift` is 0 then.
+    pub(crate) after: u8,
 }
 
 /// What became of a debt.
@@ -56,7 +61,7 @@ pub(crate) struct Scale {
 pub(crate) enum Step {
     /// Admitted: the debt is now this.
     Admitted { debt: u64 },
-    /// Denied: the debt is what it was, at most that of an empty bucket plus the slack.
+    /// Denied: the debt is what it was, at most what is lawful.
     Denied { debt: u64 },
     /// Denied, and the debt was one that no legal history could have left: it must be written as
     /// that of an empty bucket.
@@ -64,26 +69,34 @@ pub(crate) enum Step {
 }
 
 impl Ticks {
-    /// Chooses the tick for `quota`.
+    /// Chooses the tick for `quota`, without room for debt beyond an empty bucket.
+    pub(crate) const fn of(quota: Quota) -> Self {
+        Self::with_debt(quota, 0)
+    }
+
+    /// Chooses the tick for `quota` and for up to `debt` units more than a bucket holds.
     #[expect(
         clippy::arithmetic_side_effects,
-        reason = "u128: count < 2^32, period < 2^62, burst < 2^32, shifts below 64; see the proptest of I3"
+        reason = "u128: count < 2^32, period < 2^62, burst and debt < 2^32, shifts below 64; see the \
+                  proptest of I3"
     )]
-    pub(crate) const fn of(quota: Quota) -> Self {
+    pub(crate) const fn with_debt(quota: Quota, debt: u32) -> Self {
         if quota.is_zero() {
             return Self {
-                scale: Scale { interval: 0, per_nano: 2, shift: 0 },
+                scale: Scale { interval: 0, per_nano: 2, shift: 0, after: 0 },
                 burst: 0,
+                most: 0,
                 lawful: 0,
             };
         }
-        let (count, burst) = (quota.count() as u128, quota.max_burst() as u128);
+        let units = (quota.max_burst() as u128, debt as u128);
+        let (count, both) = (quota.count() as u128, units.0 + units.1);
         let period = quota.period_nanos() as u128;
 
         let divisor = greatest_common_divisor(quota.count() as u64, quota.period_nanos()) as u128;
         let (per_nano, interval) = (2 * (count / divisor), 2 * (period / divisor));
-        if fits(interval, burst, per_nano) {
-            return Self::assemble(interval, burst, per_nano, 0);
+        if fits(interval, both, per_nano) {
+            return Self::assemble(interval, units, per_nano, 0);
         }
 
         // Case 2 from the finest tick down; SLACK alone rules out anything finer than 2^-31 ns.
@@ -91,19 +104,19 @@ impl Ticks {
         while binary > 1 {
             binary -= 1;
             let interval = 2 * (period << (binary - 1)).div_ceil(count);
-            if fits(interval, burst, 1 << binary) {
-                return Self::assemble(interval, burst, 1 << binary, 0);
+            if fits(interval, both, 1 << binary) {
+                return Self::assemble(interval, units, 1 << binary, 0);
             }
         }
 
-        // Case 3. It ends: 2^62 · 2^32 ns of a full bucket are 2^59 ticks of 2^35 ns.
+        // Case 3. It ends: 2^62 · 2^33 ns of a bucket and its debt are 2^59 ticks of 2^36 ns.
         let mut shift = 0_u8;
         loop {
             shift += 1;
             let interval = 2 * (period.div_ceil(count << shift) + 1);
             let slack = 2 * (SLACK as u128).div_ceil(1 << shift);
-            if interval * burst + slack <= WINDOW {
-                return Self::assemble(interval, burst, 2, shift);
+            if interval * both + slack <= WINDOW {
+                return Self::assemble(interval, units, 2, shift);
             }
         }
     }
@@ -114,11 +127,18 @@ impl Ticks {
         reason = "all products fit the window of 2^61, which the caller has checked, so that \
                   per_nano < 2^32"
     )]
-    const fn assemble(interval: u128, burst: u128, per_nano: u128, shift: u8) -> Self {
+    const fn assemble(
+        interval: u128,
+        (burst, debt): (u128, u128),
+        per_nano: u128,
+        shift: u8,
+    ) -> Self {
+        let most = interval * (burst + debt);
         Self {
-            scale: Scale { interval: interval as u64, per_nano: per_nano as u32, shift },
+            scale: Scale { interval: interval as u64, per_nano: per_nano as u64, shift, after: 0 },
             burst: (interval * burst) as u64,
-            lawful: (interval * burst + per_nano * (SLACK as u128).div_ceil(1 << shift)) as u64,
+            most: most as u64,
+            lawful: (most + per_nano * (SLACK as u128).div_ceil(1 << shift)) as u64,
         }
     }
 
@@ -152,6 +172,16 @@ impl Ticks {
         }
     }
 
+    /// The debt after `cost` was charged, whether it was there or not: no more than `most`, and never
+    /// less than before.
+    #[inline]
+    pub(crate) const fn charge(&self, debt: i64, cost: u64) -> u64 {
+        let owed = self.owed(debt);
+        let after = owed.saturating_add(cost);
+        let after = if after <= self.most { after } else { self.most };
+        if after >= owed { after } else { owed }
+    }
+
     /// What is owed: a debt without the sign, healed.
     #[inline]
     pub(crate) const fn owed(&self, debt: i64) -> u64 {
@@ -164,7 +194,7 @@ impl Scale {
     /// `now` in ticks, modulo 2⁶⁴.
     #[inline]
     pub(crate) const fn wrapped(&self, now: Timestamp) -> u64 {
-        now.as_nanos().wrapping_shr(self.shift as u32).wrapping_mul(self.per_nano as u64)
+        now.as_nanos().wrapping_shr(self.shift as u32).wrapping_mul(self.per_nano)
     }
 
     /// `now` in ticks.
@@ -192,7 +222,7 @@ impl Scale {
 
     /// This many ticks in nanoseconds, rounded down, at most `u64::MAX`.
     pub(crate) const fn nanos(&self, ticks: u64) -> u64 {
-        let nanos = match ticks.checked_div(self.per_nano as u64) {
+        let nanos = match ticks.checked_div(self.per_nano) {
             Some(nanos) => nanos,
             None => u64::MAX,
         };
@@ -211,10 +241,12 @@ impl Scale {
             return Some(Duration::ZERO);
         }
         let nanos = now.as_nanos();
-        let then = if self.shift == 0 {
-            nanos.checked_add(ticks.div_ceil(self.per_nano as u64))
+        let then = if self.after > 0 {
+            self.scaled_wait(ticks, nanos)
+        } else if self.shift == 0 {
+            nanos.checked_add(ticks.div_ceil(self.per_nano))
         } else {
-            let halves = ticks.div_ceil(self.per_nano as u64);
+            let halves = ticks.div_ceil(self.per_nano);
             match nanos.wrapping_shr(self.shift as u32).checked_add(halves) {
                 Some(then) if then <= u64::MAX.wrapping_shr(self.shift as u32) => {
                     Some(then.wrapping_shl(self.shift as u32))
@@ -225,6 +257,23 @@ impl Scale {
         match then {
             Some(then) => Some(Duration::from_nanos(then.saturating_sub(nanos))),
             None => None,
+        }
+    }
+
+    /// The first nanosecond that is `ticks` later than `nanos`, of ticks longer than a nanosecond.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "2^64 · 2^64 + 2^64 in 128 bits, guarded shifts"
+    )]
+    #[expect(clippy::cast_possible_truncation, reason = "checked by the guard")]
+    const fn scaled_wait(&self, ticks: u64, nanos: u64) -> Option<u64> {
+        let target = ((nanos as u128 * self.per_nano as u128) >> self.after) + ticks as u128;
+        if target.leading_zeros() < self.after as u32 {
+            return None;
+        }
+        match (target << self.after).div_ceil(self.per_nano as u128) {
+            then if then <= u64::MAX as u128 => Some(then as u64),
+            _ => None,
         }
     }
 

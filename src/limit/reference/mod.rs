@@ -98,7 +98,7 @@ impl Bucket {
     /// A full bucket.
     #[must_use]
     pub fn new(quota: Quota) -> Self {
-        let Scale { interval, per_nano, shift } = Ticks::of(quota).scale;
+        let Scale { interval, per_nano, shift, .. } = Ticks::of(quota).scale;
         Self::with(quota, interval.into(), per_nano.into(), shift.into())
     }
 

@@ -1,29 +1,12 @@
-//! loom models of the limits: `RUSTFLAGS="--cfg loom" cargo test -p portcullis --release --lib loom_`.
-//!
-//! Every thread is spawned: loom explores fewer schedules of what runs on the model's main thread.
+//! The token bucket: its word and its guard.
 
 use core::time::Duration;
 use std::vec::Vec;
 
 use loom::{sync::Arc, thread};
 
-use crate::{
-    limit::{ExactLimiter, TokenBucket},
-    quota::Quota,
-    time::Timestamp,
-};
-
-/// Runs `model` for every schedule of up to three preemptions.
-fn explore(model: impl Fn() + Sync + Send + 'static) {
-    explore_with(3, model);
-}
-
-/// Runs `model` for every schedule of up to this many preemptions.
-fn explore_with(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(preemptions);
-    builder.check(model);
-}
+use super::{NOW, explore, explore_with};
+use crate::{limit::TokenBucket, quota::Quota, time::Timestamp};
 
 /// Spawns one thread per entry, each asking for its units at its time; returns what was admitted.
 fn race(bucket: &Arc<TokenBucket>, asks: &[(u32, Timestamp)]) -> u32 {
@@ -36,8 +19,6 @@ fn race(bucket: &Arc<TokenBucket>, asks: &[(u32, Timestamp)]) -> u32 {
         .collect();
     threads.into_iter().map(|thread| thread.join().unwrap()).sum()
 }
-
-const NOW: Timestamp = Timestamp::from_secs(1);
 
 #[test]
 fn loom_two_checks_share_one_unit() {
@@ -153,25 +134,4 @@ fn loom_healing_forgives_no_more_than_one_burst() {
         assert_eq!(race(&bucket, &[(1, later), (1, later)]), 2);
         assert!(bucket.check(later).is_denied());
     });
-}
-
-/// Two new keys and one free seat: one of them gets it; and a key that both bring shares one bucket.
-#[test]
-fn loom_newcomers_never_share_a_seat_or_take_two() {
-    for (keys, expected) in [([1, 2], 1), ([1, 1], 1)] {
-        explore(move || {
-            let limiter: Arc<ExactLimiter<u32>> =
-                Arc::new(ExactLimiter::new(Quota::per_second(1), 1));
-            let threads: Vec<_> = keys
-                .iter()
-                .map(|&key| {
-                    let limiter = Arc::clone(&limiter);
-                    thread::spawn(move || u32::from(limiter.check(&key, NOW).is_admitted()))
-                })
-                .collect();
-            let admitted: u32 = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
-            assert_eq!(admitted, expected);
-            assert_eq!(limiter.len(), 1);
-        });
-    }
 }

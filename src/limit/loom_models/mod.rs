@@ -1,0 +1,22 @@
+//! loom models of the limits: `RUSTFLAGS="--cfg loom" cargo test -p portcullis --release --lib loom_`.
+//!
+//! Every thread is spawned: loom explores fewer schedules of what runs on the model's main thread.
+
+mod bucket;
+mod exact;
+
+use crate::time::Timestamp;
+
+/// Runs `model` for every schedule of up to three preemptions.
+pub(super) fn explore(model: impl Fn() + Sync + Send + 'static) {
+    explore_with(3, model);
+}
+
+/// Runs `model` for every schedule of up to this many preemptions.
+pub(super) fn explore_with(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    builder.check(model);
+}
+
+const NOW: Timestamp = Timestamp::from_secs(1);
