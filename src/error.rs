@@ -186,3 +186,60 @@ pub enum BuildProblem {
         most: usize,
     },
 }
+
+/// Why a [`KeyedLimiter`](crate::KeyedLimiter) cannot be built.
+#[cfg(feature = "std")]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyedLimiterError {
+    /// The quota does not fit one word beside a fingerprint.
+    #[error(
+        "a keyed limiter cannot hold {quota}: one unit must take at least 64 ns to come back, and the \
+         burst (with room for debt) can be at most 134217728; use a coarser quota, or a TokenBucket"
+    )]
+    OutOfRange {
+        /// The quota that was asked for.
+        quota: crate::Quota,
+    },
+    /// Room for no key at all.
+    #[error("a keyed limiter for 0 keys limits nobody; use at least 1")]
+    NoKeys,
+    /// Not even one set fits.
+    #[error("{bytes} bytes do not hold a keyed limiter; use at least {least}")]
+    TooFewBytes {
+        /// The bytes that were asked for.
+        bytes: usize,
+        /// The fewest that would do.
+        least: usize,
+    },
+    /// More than can be addressed.
+    #[error(
+        "the capacity of a keyed limiter is more than this machine can address; use a smaller one"
+    )]
+    TooLarge,
+    /// The allocator refused.
+    #[error("{bytes} bytes for a keyed limiter cannot be had; use a smaller capacity")]
+    NoMemory {
+        /// The bytes of the table.
+        bytes: usize,
+    },
+}
+
+/// Why a limiter's quota or seed cannot be changed now; it goes on as before.
+#[cfg(feature = "std")]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChangeError {
+    /// The new quota does not fit the ticks that the limiter was built with.
+    #[error("{quota} is too far from the quota that the limiter was built with; build another one")]
+    OutOfRange {
+        /// The quota that was asked for.
+        quota: crate::Quota,
+    },
+    /// Keys are still moving from the change before the last.
+    #[error("two changes are still in progress; try again at {until:?}")]
+    TooSoon {
+        /// When it can be tried again.
+        until: crate::Timestamp,
+    },
+}

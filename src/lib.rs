@@ -57,9 +57,9 @@ pub use crate::{
 };
 #[cfg(feature = "std")]
 pub use crate::{
-    error::{BuildError, BuildProblem},
+    error::{BuildError, BuildProblem, ChangeError, KeyedLimiterError},
     gate::{Gate, GateBuilder, GateStats, MissingPeer, Mode, Outcome, RuleStats},
-    limit::{ExactLimiter, OnSaturation},
+    limit::{Capacity, ExactLimiter, KeyedLimiter, KeyedStats, OnSaturation},
     time::SystemClock,
     verdict::{Admission, Denial, DenialReason, Verdict},
 };
@@ -80,6 +80,9 @@ mod tests {
         shareable::<crate::Denial>();
         shareable::<crate::TokenBucket>();
         shareable::<crate::ExactLimiter<std::string::String>>();
+        shareable::<crate::KeyedLimiter>();
+        shareable::<crate::KeyedLimiterError>();
+        shareable::<crate::ChangeError>();
         shareable::<crate::CidrSet>();
         shareable::<crate::BuildError>();
         shareable::<crate::CidrParseError>();

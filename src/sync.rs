@@ -8,6 +8,13 @@ pub(crate) use core::sync::atomic::{AtomicU64, Ordering};
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};
 
+/// A fence in models only: loom takes SeqCst accesses for AcqRel ones, and knows SeqCst fences.
+#[inline]
+pub(crate) fn model_fence() {
+    #[cfg(loom)]
+    loom::sync::atomic::fence(Ordering::SeqCst);
+}
+
 #[cfg(all(feature = "std", not(loom)))]
 pub(crate) use parking_lot::Mutex;
 

@@ -3,6 +3,7 @@
 //! | you want | take |
 //! |---|---|
 //! | one limit for one thing (an upstream, an export job) | [`TokenBucket`] |
+//! | a limit per client, over keys that anybody can invent | [`KeyedLimiter`] |
 //! | a limit per tenant, account or API key, exact, keys kept | [`ExactLimiter`] |
 //!
 //! All of them follow one rule, the token bucket in its GCRA form (ITU-T I.371): a limiter
@@ -17,6 +18,8 @@ mod bucket;
 mod exact;
 #[cfg(feature = "std")]
 mod index;
+#[cfg(feature = "std")]
+mod keyed;
 #[cfg(any(test, feature = "__reference"))]
 #[doc(hidden)]
 #[allow(
@@ -35,6 +38,8 @@ pub(crate) mod store;
 pub use bucket::TokenBucket;
 #[cfg(feature = "std")]
 pub use exact::{ExactLimiter, OnSaturation};
+#[cfg(feature = "std")]
+pub use keyed::{Capacity, KeyedLimiter, KeyedStats};
 pub use reservation::Reservation;
 
 #[cfg(all(test, loom))]

@@ -1,5 +1,7 @@
 //! Quotas: "so many per so long, bursts of so many".
 
+#[cfg(feature = "std")]
+pub(crate) mod packed;
 mod text;
 pub(crate) mod ticks;
 

@@ -213,6 +213,26 @@ impl Scale {
         nanos.and_then(|nanos| u64::try_from(nanos).ok()).unwrap_or(u64::MAX)
     }
 
+    /// `now` in ticks that are no shorter than a nanosecond: `after` is 64 to 127.
+    #[cfg(feature = "std")]
+    #[inline]
+    #[expect(clippy::arithmetic_side_effects, reason = "2^64 · 2^64 in 128 bits")]
+    #[expect(clippy::cast_possible_truncation, reason = "the upper half of 128 bits")]
+    pub(crate) const fn tick(&self, now: Timestamp) -> u64 {
+        let product = now.as_nanos() as u128 * self.per_nano as u128;
+        // In two steps: shifting both halves at once takes longer.
+        ((product >> 64) as u64).wrapping_shr((self.after & 63) as u32)
+    }
+
+    /// The first moment of this tick, for ticks no shorter than a nanosecond; at most the end of time.
+    #[cfg(feature = "std")]
+    pub(crate) const fn first_of(&self, tick: u64) -> Timestamp {
+        match self.scaled_wait(tick, 0) {
+            Some(nanos) => Timestamp::from_nanos(nanos),
+            None => Timestamp::MAX,
+        }
+    }
+
     /// The ticks that `n` units cost.
     #[inline]
     pub(crate) const fn cost(&self, n: u32) -> u64 {

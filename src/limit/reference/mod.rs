@@ -5,7 +5,13 @@
 //! the token bucket in rational arithmetic; decisions must be equal where the quota has an exact
 //! tick, and never more generous elsewhere.
 
+#[cfg(feature = "std")]
+mod keyed;
+
 use core::time::Duration;
+
+#[cfg(feature = "std")]
+pub use keyed::Keyed;
 
 use crate::{
     quota::{

@@ -1,0 +1,208 @@
+//! The reclaim clock: when a way may be reused, and how words are kept from growing too old to read.
+//!
+//! One word, `F`: ticks, not cut to 41 bits. It is the latest `now` that was seen, less a lag, in
+//! steps; 0 until then. A way is reused when its bucket was full at `F`, and a key that
+//! has none starts from the later of its own `now` and `F`. So whatever clock reused the way, a key
+//! that lost it can not come back to more than it would have kept. The lag hides ordinary disagreement
+//! of clocks: without it, a thread a little behind would find newcomers a little in debt.
+//!
+//! # Old words
+//! A word's time is read modulo 2⁴¹ ticks, right within half of that. Who moves `F` on also tends the
+//! sets that the step passes: `F` going through a quarter of the range passes all sets once, and a
+//! way that was last full an eighth of the range ago becomes a tombstone of now. A step longer than a
+//! sixteenth of the range (nobody came for so long) tends all sets *before* `F` is moved. So no word is
+//! ever older than 1/8 + 1/4 + 1/16 of the range when it is read.
+//!
+//! # A clock set back
+//! by more than a second moves `F` back, and all words that no lawful history could have left, seen
+//! from there, are healed: an empty bucket, which is full again after one burst's time.
+
+use super::{
+    set::{Set, WAYS},
+    word::{RANGE, Word},
+};
+use crate::{
+    quota::ticks::Ticks,
+    sync::{AtomicU64, Ordering},
+};
+
+#[derive(Debug)]
+#[repr(align(64))]
+pub(super) struct Clock {
+    /// `F` + 1, or 0 before the first check.
+    word: AtomicU64,
+    /// What follows is in ticks.
+    lag: u64,
+    /// A power of two: `F` moves by no less.
+    step: u64,
+    /// One second: how far clocks may differ without a step back.
+    slack: u64,
+    /// What keeps an established way after its bucket is full.
+    protection: u64,
+}
+
+/// How a word is to be read: relative to this value of `F`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Frame {
+    word: u64,
+    pub(super) reclaimed: u64,
+    protection: u64,
+}
+
+/// A check hastens `F` at the latest when it is this far behind.
+const NEAR: u64 = RANGE / 4096;
+/// A longer step tends all sets first.
+const LEAP: u64 = RANGE / 16;
+/// Ways that were full so long ago become tombstones.
+const OLD: u64 = RANGE / 8;
+/// While `F` moves on by so much, all sets are tended once.
+const ROUND: u64 = RANGE / 4;
+
+impl Clock {
+    pub(super) fn new(lag: u64, slack: u64, protection: u64) -> Self {
+        // Half of the lag, as a power of two.
+        let step = 1_u64.checked_shl((lag / 2).max(1).ilog2()).unwrap_or(1);
+        Self { word: AtomicU64::new(0), lag, step, slack, protection }
+    }
+
+    /// Whether a check at `at` may do without looking after the clock.
+    #[inline]
+    pub(super) fn is_near(&self, at: u64) -> bool {
+        // Relaxed: advice; the slow path looks again.
+        let after = self.word.load(Ordering::Relaxed);
+        at.wrapping_sub(after).wrapping_add(self.slack) <= NEAR.wrapping_add(self.slack)
+    }
+
+    /// `F` as it is.
+    pub(super) fn frame(&self) -> Frame {
+        // SeqCst, like the words: a claim must not see an older `F` than who reused the key's way.
+        let word = self.word.load(Ordering::SeqCst);
+        Frame { word, reclaimed: word.saturating_sub(1), protection: self.protection }
+    }
+
+    /// Moves `F` on to `at`, and tends what that passes; the answer is `F` as it then is.
+    #[inline]
+    pub(super) fn advance(&self, at: u64, sets: &[Set], ticks: &Ticks) -> Frame {
+        let frame = self.frame();
+        let aim = at.saturating_sub(self.lag) & !self.step.wrapping_sub(1);
+        let back = at.saturating_add(self.slack) < frame.reclaimed;
+        if aim > frame.reclaimed || back || frame.word == 0 {
+            if back {
+                self.set_back(at, aim, frame, sets, ticks);
+            } else {
+                self.advance_to(aim, frame, sets);
+            }
+            return self.frame();
+        }
+        frame
+    }
+
+    #[inline(never)]
+    fn advance_to(&self, aim: u64, frame: Frame, sets: &[Set]) {
+        if frame.word == 0 {
+            // Before the first check there is nothing to tend.
+            self.move_on(frame, aim);
+        } else if aim.wrapping_sub(frame.reclaimed) > LEAP {
+            // All words were written before `F` left `frame`, so that is where they are read from;
+            // before somebody writes one at `aim`, `F` has moved, and `tend` sees that.
+            let still = || self.frame().word == frame.word;
+            for set in sets {
+                tend(set, frame, aim, still);
+            }
+            self.move_on(frame, aim);
+        } else if self.move_on(frame, aim) {
+            let now = self.at(aim);
+            let still = || self.frame().reclaimed.wrapping_sub(aim) < LEAP;
+            for set in passed(sets, frame.reclaimed, aim) {
+                tend(set, now, aim, still);
+            }
+        }
+    }
+
+    /// Moves `F` back, and makes an empty bucket of every word that owes more than is lawful at `at`.
+    #[cold]
+    fn set_back(&self, at: u64, aim: u64, frame: Frame, sets: &[Set], ticks: &Ticks) {
+        if !self.move_on(frame, aim) {
+            return;
+        }
+        for set in sets {
+            for way in 0..WAYS {
+                let word = set.way(way);
+                let debt = word.debt(at);
+                if !word.is_empty() && debt > 0 && debt.unsigned_abs() > ticks.lawful {
+                    // If it has changed meanwhile, somebody else knows better.
+                    let _ = set.exchange(way, word, word.full_at(at.wrapping_add(ticks.burst)));
+                }
+            }
+        }
+    }
+
+    fn move_on(&self, from: Frame, aim: u64) -> bool {
+        let to = self.at(aim).word;
+        // SeqCst: as in `frame`.
+        self.word.compare_exchange(from.word, to, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+    }
+
+    /// `F` at this tick, which is less than the end of time by a lag.
+    fn at(&self, reclaimed: u64) -> Frame {
+        Frame { word: reclaimed.saturating_add(1), reclaimed, protection: self.protection }
+    }
+
+    pub(super) fn protection(&self) -> u64 {
+        self.protection
+    }
+
+    /// How far `F` is behind at the most, while checks come.
+    pub(super) fn lag(&self) -> u64 {
+        self.lag.saturating_add(self.step)
+    }
+}
+
+impl Frame {
+    /// How long until a way may be reused; nothing or less if it may be now.
+    #[inline]
+    pub(super) fn until_free(self, word: Word) -> i64 {
+        if word.is_empty() {
+            return i64::MIN;
+        }
+        // 41 bits and a protection of less: no overflow.
+        word.debt(self.reclaimed).saturating_add(self.keeps(word))
+    }
+
+    #[inline]
+    fn keeps(self, word: Word) -> i64 {
+        if word.is_established() { i64::try_from(self.protection).unwrap_or(i64::MAX) } else { 0 }
+    }
+}
+
+/// The sets that `F` passes between two of its values, less than a round apart.
+fn passed(sets: &[Set], from: u64, to: u64) -> impl Iterator<Item = &Set> {
+    let at = |clock: u64| {
+        let part = u128::from(clock % ROUND).wrapping_mul(sets.len() as u128);
+        // Below the number of sets, which is a usize.
+        usize::try_from(part >> ROUND.ilog2()).unwrap_or(0)
+    };
+    let (start, end) = (at(from), at(to));
+    // Around the end, if the round ended in between.
+    let around = if end < start { (start..sets.len(), 0..end) } else { (start..end, 0..0) };
+    let slices = (sets.get(around.0), sets.get(around.1));
+    slices.0.into_iter().flatten().chain(slices.1.into_iter().flatten())
+}
+
+/// Makes tombstones, full at `aim`, of the ways that were full long before it.
+#[cold]
+fn tend(set: &Set, frame: Frame, aim: u64, still: impl Fn() -> bool) {
+    for way in 0..WAYS {
+        let word = set.way(way);
+        if word.is_empty() {
+            continue;
+        }
+        let ahead = aim.wrapping_sub(frame.reclaimed);
+        let age = i64::try_from(ahead).unwrap_or(i64::MAX).saturating_sub(frame.until_free(word));
+        // `still` after the word was read: a word of another time is not to be read in this frame.
+        if age > 0 && age.unsigned_abs() > OLD && still() {
+            // If it has changed meanwhile, it is not old any more.
+            let _ = set.exchange(way, word, Word::tombstone(aim));
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Under which seed and quota a check is judged, and how both change while checks go on.
+//!
+//! An era is a seed (where a key's seats are) and a quota. A change starts the next era: nothing is
+//! moved, a key that is not found where the present era has it is looked for where the last two had
+//! it, until all that was owed then is paid. What it owes there is carried over in units, rounded
+//! up, and its old bucket is *closed* before it gets a new one.
+//!
+//! | slot | bits | content |
+//! |---|---|---|
+//! | `seed` | 63..0 | mixed with the hash of a key |
+//! | `terms` | 63..32 | ticks of an interval |
+//! | | 31..0 | burst |
+//! | `paid` | 63..0 | the reclaim clock at which all buckets of earlier eras are full |
+//!
+//! # Why a change loses nothing
+//! - *A view is whole.* There are four slots. Before era `e + 1` starts, only its own slot is written,
+//!   which belonged to `e − 3`; a reader looks at `e`, `e − 1` and `e − 2`, and reads the number of
+//!   the era again afterwards: if it is still `e`, none of those was being written.
+//! - *No claim is lost.* Who claims a way reads the number again after the claim, and admits nothing if it
+//!   has changed; who knows the new number reads the old ways after that. The exchange, the loads
+//!   of ways and the number are SeqCst, so one of both sees the other.
+//! - *No charge is lost.* A bucket of an earlier era is closed by an exchange before its key gets
+//!   another, and a closed bucket cannot be charged; a charge of a full bucket, which may no longer
+//!   be its key's, is confirmed like a claim.
+
+use super::word::Fingerprint;
+use crate::{
+    quota::ticks::{Scale, Ticks},
+    sync::{self, AtomicU64, Ordering},
+};
+
+#[derive(Debug)]
+pub(super) struct Era {
+    number: AtomicU64,
+    slots: [Slot; SLOTS],
+}
+
+#[derive(Debug)]
+struct Slot {
+    seed: AtomicU64,
+    terms: AtomicU64,
+    paid: AtomicU64,
+}
+
+/// One era, as a check sees it from beginning to end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View {
+    number: u64,
+    seed: u64,
+    interval: u64,
+    pub(super) limit: u32,
+    paid: u64,
+}
+
+/// Where a key's bucket may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) sets: [usize; CHOICES],
+    pub(super) key: Fingerprint,
+}
+
+const SLOTS: usize = 4;
+/// How many earlier eras are looked at.
+pub(super) const EARLIER: u64 = 2;
+/// In how many sets a key may have its bucket.
+pub(super) const CHOICES: usize = 2;
+
+impl Era {
+    pub(super) fn new(number: u64, seed: u64, interval: u64, limit: u32) -> Self {
+        let era = Self {
+            number: AtomicU64::new(number),
+            slots: core::array::from_fn(|_| Slot {
+                seed: AtomicU64::new(0),
+                terms: AtomicU64::new(0),
+                paid: AtomicU64::new(0),
+            }),
+        };
+        era.write(View { number, seed, interval, limit, paid: 0 });
+        era
+    }
+
+    /// The present era.
+    #[inline]
+    pub(super) fn view(&self) -> View {
+        loop {
+            let number = self.number.load(Ordering::SeqCst);
+            let view = self.read(number);
+            if self.is_present(&view) {
+                return view;
+            }
+        }
+    }
+
+    /// The era before this one by so many, if it is to be looked at while the reclaim clock is at
+    /// `reclaimed`; `Err` if `view` is not the present one any more.
+    pub(super) fn before(
+        &self,
+        view: &View,
+        by: u64,
+        reclaimed: u64,
+    ) -> Result<Option<View>, Superseded> {
+        // What is owed since the era `by` before this was paid when the one after it says.
+        let Some(number) = view.number.checked_sub(by) else { return Ok(None) };
+        let after = self.read(number.wrapping_add(1));
+        let earlier = self.read(number);
+        if !self.is_present(view) {
+            return Err(Superseded);
+        }
+        Ok((by <= EARLIER && after.paid > reclaimed).then_some(earlier))
+    }
+
+    /// The present era's number, seed and terms.
+    #[inline]
+    pub(super) fn glance(&self) -> (u64, u64, Terms) {
+        loop {
+            let number = self.number.load(Ordering::SeqCst);
+            let slot = self.slot(number);
+            // Acquire: as in `read`.
+            let seed = slot.seed.load(Ordering::Acquire);
+            let terms = Terms(slot.terms.load(Ordering::Acquire));
+            if self.is_still(number) {
+                return (number, seed, terms);
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_still(&self, number: u64) -> bool {
+        sync::model_fence();
+        self.number.load(Ordering::SeqCst) == number
+    }
+
+    /// Whether `view` is still the present era.
+    #[inline]
+    pub(super) fn is_present(&self, view: &View) -> bool {
+        self.number.load(Ordering::SeqCst) == view.number
+    }
+
+    /// As [`is_present`](Self::is_present), ordered after the exchange before it.
+    #[inline]
+    pub(super) fn confirms(&self, view: &View) -> bool {
+        sync::model_fence();
+        self.is_present(view)
+    }
+
+    /// Starts the next era; one caller at a time. `Err` while too much is owed in the earlier ones.
+    pub(super) fn change(
+        &self,
+        seed: u64,
+        interval: u64,
+        limit: u32,
+        paid: u64,
+        reclaimed: u64,
+    ) -> Result<(), u64> {
+        let present = self.view();
+        // The era that would no longer be looked at is the one before the last `EARLIER`.
+        let last = present.number.saturating_sub(EARLIER.saturating_sub(1));
+        if present.number >= EARLIER && self.read(last).paid > reclaimed {
+            return Err(self.read(last).paid);
+        }
+        let number = present.number.wrapping_add(1);
+        self.write(View { number, seed, interval, limit, paid });
+        self.number.store(number, Ordering::SeqCst);
+        sync::model_fence();
+        Ok(())
+    }
+
+    #[inline]
+    fn read(&self, number: u64) -> View {
+        let slot = self.slot(number);
+        // Acquire: who sees what is written for a later era also sees that the present one has ended.
+        let terms = Terms(slot.terms.load(Ordering::Acquire));
+        View {
+            number,
+            seed: slot.seed.load(Ordering::Acquire),
+            interval: terms.interval(),
+            limit: terms.burst(),
+            paid: slot.paid.load(Ordering::Acquire),
+        }
+    }
+
+    fn write(&self, view: View) {
+        let slot = self.slot(view.number);
+        // Release: see `read`.
+        slot.seed.store(view.seed, Ordering::Release);
+        slot.terms.store(view.interval << 32 | u64::from(view.limit), Ordering::Release);
+        slot.paid.store(view.paid, Ordering::Release);
+    }
+
+    #[inline]
+    fn slot(&self, number: u64) -> &Slot {
+        let [first, ..] = &self.slots;
+        // Always there; written so that nothing can panic.
+        self.slots.get(usize::from(number.to_le_bytes()[0]) % SLOTS).unwrap_or(first)
+    }
+}
+
+/// A quota on the store's scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Terms(u64);
+
+impl Terms {
+    #[inline]
+    pub(super) const fn interval(self) -> u64 {
+        self.0 >> 32
+    }
+
+    #[inline]
+    pub(super) const fn burst(self) -> u32 {
+        #[expect(clippy::cast_possible_truncation, reason = "the lower half, as documented")]
+        {
+            self.0 as u32
+        }
+    }
+}
+
+/// The era of a view has ended while it was used.
+#[derive(Debug)]
+pub(super) struct Superseded;
+
+impl View {
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The quota's ticks, on the store's scale.
+    #[inline]
+    pub(super) fn ticks(&self, scale: Scale, room: u32, slack: u64) -> Ticks {
+        // Checked when the era was made: at most 2^34 ticks.
+        let burst = self.interval.wrapping_mul(u64::from(self.limit));
+        let most = burst.wrapping_add(self.interval.wrapping_mul(u64::from(room)));
+        let scale = Scale { interval: self.interval, ..scale };
+        Ticks { scale, burst, most, lawful: most.wrapping_add(slack) }
+    }
+
+    /// Where the key with this hash has its bucket, in a table of so many sets.
+    #[inline]
+    pub(super) fn place(&self, hash: u64, sets: usize) -> Place {
+        place(hash, self.seed, sets)
+    }
+
+    /// What a debt of this era is in `other`: as many units, rounded up.
+    pub(super) fn convert(&self, debt: i64, other: &View) -> i64 {
+        if debt <= 0 || self.interval == other.interval || self.interval == 0 {
+            return debt;
+        }
+        let scaled = i128::from(debt).saturating_mul(i128::from(other.interval));
+        let interval = i128::from(self.interval);
+        let units = scaled.saturating_add(interval.saturating_sub(1)).checked_div(interval);
+        units.and_then(|debt| i64::try_from(debt).ok()).unwrap_or(i64::MAX)
+    }
+}
+
+/// Where the key with this hash has its bucket under this seed, in a table of so many sets.
+#[inline]
+pub(super) fn place(hash: u64, seed: u64, sets: usize) -> Place {
+    // A folded multiplication: all bits of the hash and of the seed reach all bits.
+    let product = u128::from(hash ^ seed).wrapping_mul(u128::from(FACTOR));
+    let mixed = low(product) ^ low(product >> 64);
+    let index = |bits: u64| {
+        // Below `sets`, which is a usize.
+        usize::try_from(low(u128::from(bits).wrapping_mul(sets as u128) >> 64)).unwrap_or(0)
+    };
+    Place {
+        sets: [index(mixed), index(mixed.wrapping_mul(OTHER_FACTOR))],
+        key: Fingerprint::of(mixed),
+    }
+}
+
+#[inline]
+fn low(bits: u128) -> u64 {
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
+    {
+        bits as u64
+    }
+}
+
+/// Odd, with about as many ones as zeros in every stretch: the golden ratio, and the square root of 2.
+const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+const OTHER_FACTOR: u64 = 0xb504_f333_f9de_6485;

@@ -1,0 +1,159 @@
+//! I7: a change of the seed or the quota forgives nothing.
+
+use core::time::Duration;
+
+use proptest::prelude::*;
+
+use super::{SEEDS, at, fixed};
+use crate::{
+    error::ChangeError,
+    limit::{
+        keyed::{Capacity, KeyedLimiter},
+        reference::{Answer, Keyed},
+    },
+    quota::Quota,
+    test_support::cases,
+};
+
+const TENS: Quota = Quota::per_second(10).burst(20);
+
+#[test]
+fn keys_keep_their_debts_over_a_new_seed() {
+    let store = fixed(TENS, Capacity::keys(2_000));
+    let mut now = at(1_000);
+    for key in 0..1_000_u32 {
+        assert!(store.check_n(&key, key % 20 + 1, now).is_admitted());
+    }
+    store.rotate_seed(now).unwrap();
+    now = at(1_001);
+    for key in 0..1_000_u32 {
+        let left = 19 - key % 20;
+        let standing = store.peek_n(&key, 1, now).standing();
+        assert_eq!(standing.remaining(), left, "key {key}");
+        assert!(store.check_n(&key, left + 1, now).is_denied());
+        // The bucket moves when it is charged, and then it is where it belongs.
+        assert!(left == 0 || store.check_n(&key, left, now).is_admitted());
+        assert!(store.check(&key, now).is_denied());
+        assert!(store.check(&key, now).is_denied());
+    }
+    let later = at(3_100);
+    for key in 0..1_000_u32 {
+        assert!(store.check_n(&key, 20, later).is_admitted());
+        assert!(store.check(&key, later).is_denied());
+    }
+}
+
+#[test]
+fn regulars_stay_established_over_a_new_seed() {
+    let store = fixed(TENS, Capacity::keys(2_000));
+    let mut now = at(1_000);
+    for _ in 0..2 {
+        for regular in 0..500_u32 {
+            assert!(store.check(&regular, now).is_admitted());
+        }
+        now = now.saturating_add(Duration::from_secs(1));
+    }
+    let before = store.stats(now).established();
+    store.rotate_seed(now).unwrap();
+    for regular in 0..500_u32 {
+        assert!(store.check(&regular, now).is_admitted());
+    }
+    now = now.saturating_add(Duration::from_secs(1));
+    let after = store.stats(now).established();
+    assert_eq!(before, 500);
+    assert!(after >= 490, "{after} of {before}");
+    // Refunds and pardons find a key that has not moved yet.
+    store.rotate_seed(now).unwrap();
+    assert!(store.check_n("late", 20, now).is_admitted());
+    assert!(matches!(store.rotate_seed(now), Err(ChangeError::TooSoon { .. })));
+}
+
+/// In a store without room to move, a key is served where it was.
+#[test]
+fn a_full_store_serves_keys_where_they_were() {
+    let store = fixed(TENS, Capacity::keys(2_000));
+    let now = at(1_000);
+    let mut seated = 0;
+    for key in 0..4_000_u32 {
+        seated += u32::from(!store.check_n(&key, 10, now).is_saturated());
+    }
+    store.rotate_seed(now).unwrap();
+    let (mut admitted, mut saturated) = (0, 0);
+    for key in 0..4_000_u32 {
+        let first = store.check_n(&key, 10, now);
+        admitted += u32::from(first.is_admitted());
+        saturated += u32::from(first.is_saturated());
+        assert!(store.check_n(&key, 10, now).is_denied(), "key {key}: 30 of 20");
+    }
+    assert_eq!((admitted, saturated), (seated, 4_000 - seated));
+}
+
+#[test]
+fn changes_follow_each_other_when_debts_are_paid() {
+    let store = fixed(TENS, Capacity::keys(200));
+    let now = at(1_000);
+    assert!(store.check_n("key", 20, now).is_admitted());
+    store.rotate_seed(now).unwrap();
+    store.rotate_seed(now).unwrap();
+    let Err(ChangeError::TooSoon { until }) = store.rotate_seed(now) else { panic!("too soon") };
+    assert!(store.check("key", now).is_denied(), "two changes ago");
+    let wait = until.saturating_duration_since(now);
+    assert!(wait > Duration::from_secs(60) && wait < Duration::from_secs(70), "{wait:?}");
+    let then = until.saturating_add(Duration::from_millis(20));
+    store.rotate_seed(then).unwrap();
+    assert!(store.check_n("key", 20, then).is_admitted());
+    store.rotate_seed(then).unwrap();
+    assert!(store.rotate_seed(then).is_err());
+    assert!(store.check("key", then).is_denied());
+}
+
+#[test]
+fn a_quota_that_does_not_fit_changes_nothing() {
+    let store = fixed(TENS, Capacity::keys(200));
+    let now = at(1_000);
+    for quota in [Quota::per_second(1_000_000), Quota::per_day(1).burst(1_000_000)] {
+        assert_eq!(store.set_quota(quota, now), Err(ChangeError::OutOfRange { quota }));
+    }
+    assert_eq!(store.quota(), TENS);
+    assert!(store.check_n("key", 20, now).is_admitted());
+    // A quota of zero lets nothing pass, and what was owed is still owed after it.
+    store.set_quota(Quota::per_second(0), now).unwrap();
+    assert!(store.check("other", now).is_denied() && store.check("key", now).is_denied());
+    store.set_quota(TENS, now).unwrap();
+    assert!(store.check("key", now).is_denied());
+    assert!(store.check_n("other", 20, now).is_admitted());
+}
+
+proptest! {
+    #![proptest_config(cases(300))]
+
+    /// With a change of the quota in the middle, decisions are still the reference's, which carries
+    /// debts over in units.
+    #[test]
+    fn a_change_of_the_quota_carries_units_over(
+        before in (1..500_u32, 1..60_u32),
+        after in (1..500_u32, 1..60_u32),
+        first in prop::collection::vec((0..6_u64, 0..30_u32, 0..300_u64), 1..20),
+        second in prop::collection::vec((0..6_u64, 0..30_u32, 0..300_u64), 1..20),
+    ) {
+        let quota = |(count, burst): (u32, u32)| Quota::per_second(count).burst(burst);
+        let capacity = Capacity::keys(100);
+        let store = KeyedLimiter::danger_with_seeds(quota(before), 0, capacity, SEEDS).unwrap();
+        let mut model = Keyed::new(quota(before), 0).unwrap();
+        let mut now = at(10_000);
+        for (key, n, forward) in first {
+            now = now.saturating_add(Duration::from_millis(forward));
+            prop_assert_eq!(Answer::from(store.check_n(&key, n, now)), model.check_n(key, n, now));
+        }
+        let changed = store.set_quota(quota(after), now);
+        prop_assert_eq!(changed.is_ok(), model.set_quota(quota(after), now));
+        // A key's debt is converted when it first comes: here, at once.
+        for key in 0..6_u64 {
+            prop_assert_eq!(Answer::from(store.check_n(&key, u32::MAX, now)), model.check_n(key, u32::MAX, now));
+        }
+        for (key, n, forward) in second {
+            now = now.saturating_add(Duration::from_millis(forward));
+            prop_assert_eq!(Answer::from(store.check_n(&key, n, now)), model.check_n(key, n, now));
+        }
+    }
+}
