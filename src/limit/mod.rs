@@ -43,4 +43,6 @@ pub use keyed::{Capacity, KeyedLimiter, KeyedStats};
 pub use reservation::Reservation;
 
 #[cfg(all(test, loom))]
+use keyed::rules as keyed_rules;
+#[cfg(all(test, loom))]
 mod loom_models;

@@ -217,7 +217,6 @@ impl Scale {
     #[cfg(feature = "std")]
     #[inline]
     #[expect(clippy::arithmetic_side_effects, reason = "2^64 · 2^64 in 128 bits")]
-    #[expect(clippy::cast_possible_truncation, reason = "the upper half of 128 bits")]
     pub(crate) const fn tick(&self, now: Timestamp) -> u64 {
         let product = now.as_nanos() as u128 * self.per_nano as u128;
         // In two steps: shifting both halves at once takes longer.

@@ -20,8 +20,8 @@
 //!   has changed; who knows the new number reads the old ways after that. The exchange, the loads
 //!   of ways and the number are SeqCst, so one of both sees the other.
 //! - *No charge is lost.* A bucket of an earlier era is closed by an exchange before its key gets
-//!   another, and a closed bucket cannot be charged; a charge of a full bucket, which may no longer
-//!   be its key's, is confirmed like a claim.
+//!   another, and a closed bucket cannot be charged. When it is not looked at any more, whatever was
+//!   charged to it before the change is paid.
 
 use super::word::Fingerprint;
 use crate::{
@@ -109,25 +109,19 @@ impl Era {
         Ok((by <= EARLIER && after.paid > reclaimed).then_some(earlier))
     }
 
-    /// The present era's number, seed and terms.
+    /// The present era's seed and terms.
     #[inline]
-    pub(super) fn glance(&self) -> (u64, u64, Terms) {
+    pub(super) fn glance(&self) -> (u64, Terms) {
         loop {
             let number = self.number.load(Ordering::SeqCst);
             let slot = self.slot(number);
             // Acquire: as in `read`.
             let seed = slot.seed.load(Ordering::Acquire);
             let terms = Terms(slot.terms.load(Ordering::Acquire));
-            if self.is_still(number) {
-                return (number, seed, terms);
+            if self.number.load(Ordering::SeqCst) == number {
+                return (seed, terms);
             }
         }
-    }
-
-    #[inline]
-    pub(super) fn is_still(&self, number: u64) -> bool {
-        sync::model_fence();
-        self.number.load(Ordering::SeqCst) == number
     }
 
     /// Whether `view` is still the present era.
@@ -219,10 +213,7 @@ impl Terms {
 pub(super) struct Superseded;
 
 impl View {
-    pub(super) fn number(&self) -> u64 {
-        self.number
-    }
-
+    #[cfg(any(test, loom))]
     pub(super) fn seed(&self) -> u64 {
         self.seed
     }

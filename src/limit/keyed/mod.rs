@@ -40,6 +40,7 @@ mod capacity;
 mod clock;
 mod counters;
 mod era;
+pub(super) mod rules;
 mod set;
 mod table;
 mod word;
@@ -53,7 +54,7 @@ pub use capacity::Capacity;
 use self::{
     clock::Clock,
     counters::Counters,
-    era::Era,
+    era::{Era, View},
     set::{Set, WAYS},
     table::{Ask, Table},
 };
@@ -381,7 +382,7 @@ impl KeyedLimiter {
         let paid = at.max(reclaimed).saturating_add(present.lawful);
         let paid = paid.saturating_add(table.clock.protection()).saturating_add(table.clock.lag());
         let limit = if quota.is_zero() { 0 } else { quota.max_burst() };
-        let seed = RandomState::new().hash_one(at);
+        let seed = fresh_seed(&view);
         table
             .era
             .change(seed, ticks.scale.interval, limit, paid, reclaimed)
@@ -462,6 +463,17 @@ impl fmt::Debug for KeyedLimiter {
 const LAG: Duration = Duration::from_millis(10);
 /// How long an established key keeps its place after its bucket is full.
 const PROTECTION: Duration = Duration::from_secs(60);
+
+#[cfg(not(any(test, loom)))]
+fn fresh_seed(_: &View) -> u64 {
+    RandomState::new().hash_one(0_u8)
+}
+
+/// Models and tests of probabilities must do the same in every run.
+#[cfg(any(test, loom))]
+fn fresh_seed(before: &View) -> u64 {
+    before.seed().wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1)
+}
 
 #[cfg(all(test, not(loom)))]
 mod tests;

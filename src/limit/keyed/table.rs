@@ -25,6 +25,7 @@ use super::{
     clock::{Clock, Frame},
     counters::Counters,
     era::{self, EARLIER, Era, Place, Superseded, Terms, View},
+    rules::Rule,
     set::{Hints, Set, WAYS},
     word::Word,
 };
@@ -118,7 +119,7 @@ impl Table {
     /// Its answer is two words, since a decision is seven, which cost more to hand over than all this.
     #[inline(never)]
     fn glance(&self, hash: u64, n: u32, now: Timestamp) -> Glance {
-        let (number, seed, terms) = self.era.glance();
+        let (seed, terms) = self.era.glance();
         let at = self.at(now);
         let place = era::place(hash, seed, self.sets.len());
         let cost = terms.interval().wrapping_mul(u64::from(n));
@@ -142,7 +143,7 @@ impl Table {
                 unseen
             };
         }
-        // A bucket that was full may be one to establish, or no longer the key's.
+        // A bucket that was full may be one to establish.
         let full = debt <= 0;
         // In arithmetic, since nobody can predict which keys are established.
         let spare = u64::from(hints.established()).wrapping_sub(u64::from(MOST_ESTABLISHED)) >> 63;
@@ -150,7 +151,7 @@ impl Table {
             return unseen;
         }
         let charged = word.full_at(at.wrapping_add(after));
-        if set.exchange(way, word, charged) && (!full || self.era.is_still(number)) {
+        if set.exchange(way, word, charged) || Rule::NeverOnALostExchange.broken() {
             return Glance { answer: after, terms };
         }
         unseen
@@ -168,12 +169,16 @@ impl Table {
             let before = self.clock.advance(at, &self.sets, &ticks);
             match self.look(&view.place(hash, self.sets.len()), before) {
                 Look::Seated(spot) => {
-                    if let Some(decision) = self.charge(spot, &view, &view, ask, now) {
+                    if let Some(decision) = self.charge(spot, &view, ask, now) {
                         return decision;
                     }
                 }
                 Look::Absent { first, closed } => {
-                    let vacancy = first.filter(|(_, until)| *until <= 0).map(|(spot, _)| spot);
+                    let vacancy = first.filter(|(spot, until)| {
+                        let own = Rule::FreeByTheReclaimClock.broken();
+                        *until <= 0 || own && spot.word.debt(at) <= 0
+                    });
+                    let vacancy = vacancy.map(|(spot, _)| spot);
                     let inherited = match self.inherit(&view, hash, ask, now, vacancy.is_some()) {
                         Ok(Inherited::Nothing) => 0,
                         Ok(Inherited::Debt(debt)) => debt,
@@ -191,7 +196,10 @@ impl Table {
                     let owed = closed.map_or(0, |word| word.debt(at)).max(inherited);
                     // Read after the ways: not older than the `F` of whoever reused this key's.
                     let reclaimed = self.clock.frame().reclaimed;
-                    let owed = owed.max(reclaimed.wrapping_sub(at) as i64);
+                    let owed = match Rule::StartFromTheReclaimClock.broken() {
+                        false => owed.max(reclaimed.wrapping_sub(at) as i64),
+                        true => owed,
+                    };
                     let (decision, after) = match ask.step(&ticks, owed) {
                         Step::Admitted { debt } => {
                             (Decision::admitted(self.asked(&view, units, now), debt), debt)
@@ -211,14 +219,19 @@ impl Table {
                         return self.unseated(&view, units, now, first.map(|(_, until)| until));
                     };
                     let key = view.place(hash, self.sets.len()).key;
-                    let seat = Word::live(at.wrapping_add(after), key, false);
-                    if self.claim(spot, seat, established, before) {
+                    let others = established_in(spot.set, before);
+                    let established = established && others < MOST_ESTABLISHED;
+                    let seat = Word::live(at.wrapping_add(after), key, established);
+                    if self.claim(spot, seat, others) {
                         if spot.word.is_live() {
                             self.counters.reclaimed(hash);
                         }
-                        if self.era.confirms(&view) {
+                        if self.era.confirms(&view) || Rule::ClaimsAreConfirmed.broken() {
                             return decision;
                         }
+                        // Overtaken by a change: nobody's, unless its key was already found there.
+                        let nobodys = Word::tombstone(at.wrapping_add(after));
+                        let _ = spot.set.exchange(spot.way, seat, nobodys);
                     }
                 }
             }
@@ -268,7 +281,10 @@ impl Table {
             let owed = ticks.owed(spot.word.debt(at));
             let back = n.map_or(u64::MAX, |n| ticks.scale.cost(n));
             // Never to a time that a claim in progress may take for free; see the module.
-            let least = frame.reclaimed.max(at).wrapping_add(1);
+            let least = match Rule::RefundsStayAfterNow.broken() {
+                false => frame.reclaimed.max(at).wrapping_add(1),
+                true => at,
+            };
             let debt = owed.saturating_sub(back).max(least.wrapping_sub(at));
             if debt >= owed {
                 return;
@@ -333,7 +349,8 @@ impl Table {
                     closed = Some(word);
                 }
                 let until = frame.until_free(word);
-                if first.is_none_or(|(_, least)| until < least) {
+                let any = Rule::OldestFirst.broken();
+                if first.is_none_or(|(_, least)| until < least && !(any && least <= 0)) {
                     first = Some((Spot { set, way, word }, until));
                 }
             }
@@ -342,14 +359,7 @@ impl Table {
     }
 
     /// Charges the bucket at `spot`, which was seated in the era `of`; `None` if it has changed.
-    fn charge(
-        &self,
-        spot: Spot<'_>,
-        of: &View,
-        present: &View,
-        ask: Ask,
-        now: Timestamp,
-    ) -> Option<Decision> {
+    fn charge(&self, spot: Spot<'_>, of: &View, ask: Ask, now: Timestamp) -> Option<Decision> {
         let Spot { set, way, word } = spot;
         let at = self.at(now);
         let (ticks, units, debt) = (self.ticks(of), ask.units(), word.debt(at));
@@ -371,13 +381,13 @@ impl Table {
                         hints = hints.with_established(others);
                     }
                 }
-                if !set.exchange(way, word, seat) {
+                if !set.exchange(way, word, seat) && !Rule::NeverOnALostExchange.broken() {
                     return None;
                 }
                 if hints.differ_from(set.hints()) {
                     set.hint(hints);
                 }
-                self.still_valid(debt, present).then(|| Decision::admitted(asked, after))
+                Some(Decision::admitted(asked, after))
             }
             Step::Denied { debt } => Some(Decision::denied(asked, debt)),
             Step::Healed { debt } => {
@@ -389,23 +399,14 @@ impl Table {
 
     /// Puts a key's bucket where another one's was, which is still as it was read; and leaves a hint.
     #[inline]
-    fn claim(&self, spot: Spot<'_>, seat: Word, established: bool, frame: Frame) -> bool {
+    fn claim(&self, spot: Spot<'_>, seat: Word, others_established: u8) -> bool {
         let Spot { set, way, word } = spot;
-        let others = established_in(set, frame);
-        let established = established && others < MOST_ESTABLISHED;
-        if !set.exchange(way, word, if established { seat.establish() } else { seat }) {
+        if !set.exchange(way, word, seat) {
             return false;
         }
-        let others = others.saturating_add(u8::from(established));
-        set.hint(set.hints().with(way, seat.fingerprint()).with_established(others));
+        let established = others_established.saturating_add(u8::from(seat.is_established()));
+        set.hint(set.hints().with(way, seat.fingerprint()).with_established(established));
         true
-    }
-
-    /// Whether a bucket that owed `debt` and was charged was still its key's: surely if it owed
-    /// anything, and else if the era is the same.
-    #[inline]
-    fn still_valid(&self, debt: i64, view: &View) -> bool {
-        debt > 0 || self.era.confirms(view)
     }
 
     /// What a key without a bucket in the present era owes from the earlier ones.
@@ -425,6 +426,10 @@ impl Table {
             let Some(of) = self.era.before(view, by, frame.reclaimed)? else { break };
             match self.look(&of.place(hash, self.sets.len()), frame) {
                 Look::Seated(spot) if vacant && ask.units() > 0 => {
+                    if Rule::CloseBeforeMoving.broken() {
+                        inherited = inherited.or(of.convert(spot.word.debt(at), view));
+                        continue;
+                    }
                     // Not established any more, so its time must not go back below what is free.
                     let debt = spot.word.debt(at);
                     let least = frame.reclaimed.max(at).wrapping_add(1);
@@ -440,7 +445,7 @@ impl Table {
                     });
                 }
                 Look::Seated(spot) => {
-                    let decision = self.charge(spot, &of, view, ask, now);
+                    let decision = self.charge(spot, &of, ask, now);
                     return Ok(decision.map_or(Inherited::Lost, Inherited::Decided));
                 }
                 Look::Absent { closed: Some(word), .. } => {

@@ -4,6 +4,7 @@
 
 mod bucket;
 mod exact;
+mod keyed;
 
 use crate::time::Timestamp;
 

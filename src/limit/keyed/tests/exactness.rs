@@ -115,7 +115,7 @@ proptest! {
                     model.refund_n(key, n, now);
                 }
                 Operation::Charge(n) => {
-                    drop(store.charge_n(&key, n, now));
+                    let _ = store.charge_n(&key, n, now);
                     model.charge_n(key, n, now);
                 }
                 Operation::Reserve(n, actual) => {
