@@ -6,6 +6,8 @@ use alloc::string::String;
 #[cfg(feature = "std")]
 use alloc::vec::Vec;
 use core::fmt;
+#[cfg(feature = "std")]
+use core::time::Duration;
 
 /// Why a quota cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -105,6 +107,33 @@ pub(crate) fn snippet(text: &str) -> String {
         snippet.push('…');
     }
     snippet
+}
+
+/// Why a key of a limiter cannot have a quota of its own.
+#[cfg(feature = "std")]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyQuotaError {
+    /// All places are held by keys with a quota of their own, or by keys that owe something.
+    #[error(
+        "no place for a key with a quota of its own: all {capacity} are held by such keys or by keys \
+         in debt; make the limiter for more keys, or forget some, or try again after {free_after:?}"
+    )]
+    NoPlace {
+        /// The places that there are.
+        capacity: usize,
+        /// There will be none before; very long if all places are held for good.
+        free_after: Duration,
+    },
+    /// Keys have as many different quotas as the limiter has room for.
+    #[error(
+        "{most} different quotas of single keys are there already, and the limiter was made for no \
+         more; use one of them, or make it with more own_quotas"
+    )]
+    TooManyQuotas {
+        /// The different quotas that there is room for.
+        most: usize,
+    },
 }
 
 /// Why a gate cannot be built: every mistake at once.

@@ -57,7 +57,7 @@ pub use crate::{
 };
 #[cfg(feature = "std")]
 pub use crate::{
-    error::{BuildError, BuildProblem},
+    error::{BuildError, BuildProblem, KeyQuotaError},
     gate::{Gate, GateBuilder, GateStats, MissingPeer, Mode, Outcome, RuleStats},
     limit::{ExactLimiter, OnSaturation},
     time::SystemClock,
@@ -82,6 +82,7 @@ mod tests {
         shareable::<crate::ExactLimiter<std::string::String>>();
         shareable::<crate::CidrSet>();
         shareable::<crate::BuildError>();
+        shareable::<crate::KeyQuotaError>();
         shareable::<crate::CidrParseError>();
         shareable::<crate::QuotaError>();
         shareable::<crate::QuotaParseError>();

@@ -26,6 +26,8 @@ mod index;
 )]
 pub mod reference;
 
+#[cfg(feature = "std")]
+pub(crate) mod rates;
 mod reservation;
 #[cfg(feature = "std")]
 pub(crate) mod shard;
