@@ -55,6 +55,8 @@ pub use crate::{
     time::Timestamp,
     verdict::{Decision, Standing},
 };
+#[cfg(all(feature = "std", feature = "serde"))]
+pub use crate::{error::SnapshotError, limit::ExactSnapshot};
 #[cfg(feature = "std")]
 pub use crate::{
     error::{BuildError, BuildProblem, KeyQuotaError},
@@ -83,6 +85,11 @@ mod tests {
         shareable::<crate::CidrSet>();
         shareable::<crate::BuildError>();
         shareable::<crate::KeyQuotaError>();
+        #[cfg(feature = "serde")]
+        {
+            shareable::<crate::ExactSnapshot<std::string::String>>();
+            shareable::<crate::SnapshotError>();
+        }
         shareable::<crate::CidrParseError>();
         shareable::<crate::QuotaError>();
         shareable::<crate::QuotaParseError>();

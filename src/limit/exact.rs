@@ -2,9 +2,14 @@
 
 mod operate;
 mod quotas;
+#[cfg(feature = "serde")]
+mod snapshot;
 
 use alloc::{borrow::ToOwned, boxed::Box};
 use core::{borrow::Borrow, fmt, hash::Hash};
+
+#[cfg(feature = "serde")]
+pub use snapshot::ExactSnapshot;
 
 use super::store::{Answer, Seated, Store, Terms, Unseated};
 use crate::{quota::Quota, time::Timestamp, verdict::Decision};
@@ -17,14 +22,21 @@ use crate::{quota::Quota, time::Timestamp, verdict::Decision};
 /// only then may another take the place. When every place is taken by a key that is still paying
 /// off its debt, [`OnSaturation`] decides about new keys, and nobody who has a place is affected.
 ///
+/// # Quotas
+/// Operators may give single keys [a quota of their own](Self::set_key_quota), change [that of all
+/// others](Self::set_quota) while checks go on, [forget](Self::forget) a key, and take
+#[cfg_attr(feature = "serde", doc = "what is known over a restart ([`snapshot`](Self::snapshot)).")]
+#[cfg_attr(not(feature = "serde"), doc = "what is known over a restart (feature `serde`).")]
+///
 /// # Concurrency
 /// A check takes the lock of one shard, for a lookup and an addition. [`Hash`], [`Clone`] and
-/// [`Drop`] of the key run outside of the lock; [`Borrow`] and [`Eq`] run under it and must not call
-/// back into the limiter.
+/// [`Drop`] of the key run outside of the lock; [`Borrow`] and [`Eq`] run under it (and [`Clone`]
+/// where all keys are copied), and must not call back into the limiter.
 ///
 /// # Memory
 /// All of it is allocated by [`new`](Self::new): for a key of 8 bytes 70 to 95 bytes per key of the
-/// capacity, see [`memory_bytes`](Self::memory_bytes). A check allocates only what cloning a new key
+/// capacity and up to 6 KiB per shard for [other quotas](Self::own_quotas), see
+/// [`memory_bytes`](Self::memory_bytes). A check allocates only what cloning a new key
 /// does (and, once for each thread that ever waits for a lock, what the lock needs to wait with).
 ///
 /// # Cost

@@ -31,10 +31,14 @@ pub(crate) mod rates;
 mod reservation;
 #[cfg(feature = "std")]
 pub(crate) mod shard;
+#[cfg(all(feature = "std", feature = "serde"))]
+pub(crate) mod snapshot;
 #[cfg(feature = "std")]
 pub(crate) mod store;
 
 pub use bucket::TokenBucket;
+#[cfg(all(feature = "std", feature = "serde"))]
+pub use exact::ExactSnapshot;
 #[cfg(feature = "std")]
 pub use exact::{ExactLimiter, OnSaturation};
 pub use reservation::Reservation;

@@ -23,6 +23,8 @@
 //!   agenda is later than the one at which they are full.
 
 mod operate;
+#[cfg(feature = "serde")]
+mod restore;
 
 use alloc::vec::Vec;
 use core::{borrow::Borrow, mem};

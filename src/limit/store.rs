@@ -10,12 +10,16 @@
 //! by the quotas of one moment. A change goes from shard to shard, one change at a time.
 
 mod operate;
+#[cfg(feature = "serde")]
+mod restore;
 
 use alloc::{borrow::ToOwned, boxed::Box};
 use core::{borrow::Borrow, fmt, hash::Hash};
 
 use ahash::RandomState;
 pub(crate) use operate::NotPinned;
+#[cfg(feature = "serde")]
+pub(crate) use restore::Put;
 
 use super::{
     rates::{Judgement, Plan, Rate, Rates},
@@ -225,11 +229,7 @@ impl<K: Hash + Eq> Store<K> {
 
     #[inline]
     fn place<Q: Hash + ?Sized>(&self, key: &Q) -> Place {
-        let hash = self.hasher.hash_one(key);
-        let [upper, lower] = [hash >> 32, hash & u64::from(u32::MAX)];
-        // Both halves fit their types; the number of shards is a power of two.
-        let shard = usize::try_from(upper).unwrap_or(0) & self.shards.len().wrapping_sub(1);
-        Place { shard, hash: u32::try_from(lower).unwrap_or(0) }
+        Place::of(key, &self.hasher, self.shards.len())
     }
 }
 
@@ -249,7 +249,7 @@ impl<K> Store<K> {
     }
 
     pub(crate) fn capacity(&self) -> usize {
-        self.layout.shards.saturating_mul(self.layout.seats as usize)
+        self.layout.places()
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
@@ -279,6 +279,10 @@ impl Layout {
         let seats = u32::try_from(share.saturating_add(slack)).unwrap_or(u32::MAX - 1);
         Self { shards, seats }
     }
+
+    fn places(self) -> usize {
+        self.shards.saturating_mul(self.seats as usize)
+    }
 }
 
 impl Unseated {
@@ -296,9 +300,21 @@ impl<K> fmt::Debug for Store<K> {
     }
 }
 
+/// Where a key belongs.
 struct Place {
     shard: usize,
     hash: u32,
+}
+
+impl Place {
+    #[inline]
+    fn of<Q: Hash + ?Sized>(key: &Q, hasher: &RandomState, shards: usize) -> Self {
+        let hash = hasher.hash_one(key);
+        let [upper, lower] = [hash >> 32, hash & u64::from(u32::MAX)];
+        // Both halves fit their types; the number of shards is a power of two.
+        let shard = usize::try_from(upper).unwrap_or(0) & shards.wrapping_sub(1);
+        Self { shard, hash: u32::try_from(lower).unwrap_or(0) }
+    }
 }
 
 /// A shard's share is about this many seats, or more where there are [`MOST_SHARDS`].
