@@ -24,9 +24,9 @@ use crate::{quota::Quota, time::Timestamp, verdict::Decision};
 ///
 /// # Quotas
 /// Operators may give single keys [a quota of their own](Self::set_key_quota), change [that of all
-/// others](Self::set_quota) while checks go on, [forget](Self::forget) a key, and take
-#[cfg_attr(feature = "serde", doc = "what is known over a restart ([`snapshot`](Self::snapshot)).")]
-#[cfg_attr(not(feature = "serde"), doc = "what is known over a restart (feature `serde`).")]
+/// others](Self::set_quota) while checks go on, [look](Self::iter) at all keys and
+/// [forget](Self::forget) one. With the feature `serde`, debts and quotas survive a restart: `snapshot`
+/// and `restore`.
 ///
 /// # Concurrency
 /// A check takes the lock of one shard, for a lookup and an addition. [`Hash`], [`Clone`] and
@@ -35,7 +35,7 @@ use crate::{quota::Quota, time::Timestamp, verdict::Decision};
 ///
 /// # Memory
 /// All of it is allocated by [`new`](Self::new): for a key of 8 bytes 70 to 95 bytes per key of the
-/// capacity and up to 6 KiB per shard for [other quotas](Self::own_quotas), see
+/// capacity, and up to 5 KiB in every thousand places for [other quotas](Self::own_quotas), see
 /// [`memory_bytes`](Self::memory_bytes). A check allocates only what cloning a new key
 /// does (and, once for each thread that ever waits for a lock, what the lock needs to wait with).
 ///
@@ -114,7 +114,7 @@ impl<K: Hash + Eq> ExactLimiter<K> {
     /// The same limiter with room for this many different quotas of single keys; 64 unless set.
     ///
     /// So many always fit at a time, see [`set_key_quota`](Self::set_key_quota); more only by chance.
-    /// Each takes 80 bytes per thousand places. To be said before the first key comes, as
+    /// Each takes 72 bytes in every thousand places. To be said before the first key comes, as
     /// [`max_debt`](Self::max_debt).
     #[must_use]
     pub fn own_quotas(self, distinct: usize) -> Self {

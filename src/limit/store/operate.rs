@@ -32,7 +32,6 @@ impl<K: Hash + Eq> Store<K> {
             // Who finds no seat is counted; there is nobody to tell.
             let _ = self.seated(key, units, now, |shard, rates, seat| {
                 shard.owe(seat, rates, units, now);
-                shard.note_seat(seat, rates);
             });
         }
     }
@@ -133,6 +132,7 @@ impl<K: Hash + Eq> Store<K> {
             let newcomer = Newcomer { key, hash: place.hash };
             let (seat, former) = shard.seat(newcomer, vacancy, rates, now);
             let outcome = act(shard, rates, seat);
+            shard.note_seat(seat, rates);
             drop(guarded);
             drop(former);
             return Ok(outcome);
@@ -168,5 +168,46 @@ impl<K> Store<K> {
         let Guarded { shard, rates } = &*line.0.lock();
         copy.extend(shard.standings(rates, now).map(|(key, decision)| (key.clone(), decision)));
         Some(copy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::boxed::Box;
+
+    use super::Store;
+    use crate::{
+        limit::store::{Answer, Terms},
+        quota::Quota,
+        time::Timestamp,
+    };
+
+    /// The verbs are the same under several quotas, where a seat's debts lie in two places.
+    #[test]
+    fn several_quotas_are_charged_and_forgotten_together() {
+        let quotas = Box::new([Quota::per_hour(100), Quota::per_day(50)]);
+        let store: Store<u32> = Store::new(&Terms { quotas, max_debt: 20, distinct: 0 }, 4);
+        let now = Timestamp::from_secs(1_000);
+        let left = |key: u32| match store.peek(&key, 1, now) {
+            Answer::Judged(judgement) => judgement.decision.standing().remaining(),
+            Answer::Unseated(_) => panic!("a peek needs no seat"),
+        };
+        for key in 0..4 {
+            store.owe(&key, 10 * (key + 1), now);
+        }
+        assert_eq!([0, 1, 2, 3].map(left), [40, 30, 20, 10]);
+        assert_eq!(store.forget(&1), Some(1));
+        assert_eq!([0, 1, 2, 3].map(left), [40, 50, 20, 10]);
+        assert_eq!(store.forget(&3), Some(3));
+        assert_eq!([0, 1, 2, 3].map(left), [40, 50, 20, 50]);
+
+        store.owe(&2, u32::MAX, now);
+        assert_eq!((left(2), store.len()), (0, 2));
+        // 70 are owed by the day, 120 by the hour.
+        store.refund(&2, 69, now);
+        assert_eq!(left(2), 49);
+        assert!(
+            matches!(store.charge(&2, None, 50, now), Answer::Judged(j) if j.decision.is_denied())
+        );
     }
 }
