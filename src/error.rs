@@ -6,6 +6,8 @@ use alloc::string::String;
 #[cfg(feature = "std")]
 use alloc::vec::Vec;
 use core::fmt;
+#[cfg(feature = "std")]
+use core::time::Duration;
 
 /// Why a quota cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -105,6 +107,106 @@ pub(crate) fn snippet(text: &str) -> String {
         snippet.push('…');
     }
     snippet
+}
+
+/// Why a key of a limiter cannot have a quota of its own.
+#[cfg(feature = "std")]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyQuotaError {
+    /// All places are held by keys with a quota of their own, or by keys that owe something.
+    #[error(
+        "no place for a key with a quota of its own: all {capacity} are held by such keys or by keys \
+         in debt; make the limiter for more keys, or forget some, or try again after {free_after:?}"
+    )]
+    NoPlace {
+        /// The places that there are.
+        capacity: usize,
+        /// There will be none before; very long if all places are held for good.
+        free_after: Duration,
+    },
+    /// Keys have as many different quotas as the limiter has room for.
+    #[error(
+        "{most} different quotas of single keys are there already, and the limiter was made for no \
+         more; use one of them, or make it with more own_quotas"
+    )]
+    TooManyQuotas {
+        /// The different quotas that there is room for.
+        most: usize,
+    },
+}
+
+/// Why a snapshot is not restored. The store that it was for is empty then, and works.
+#[cfg(all(feature = "std", feature = "serde"))]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// It was written by another version of this crate.
+    #[error(
+        "the snapshot is of version {found}, and this is a program for version {known}; start without \
+         it, or restore it with the version that wrote it"
+    )]
+    Version {
+        /// The snapshot's version.
+        found: u32,
+        /// The version that can be read.
+        known: u32,
+    },
+    /// Its content is not what was written.
+    #[error(
+        "the snapshot's checksum does not fit its content: it was damaged or edited; use an older one, \
+         or start without"
+    )]
+    Damaged,
+    /// A key is there twice.
+    #[error(
+        "entry {entry} of the snapshot has a key that an earlier one has; if keys compare as they did \
+         when it was written, it was not written by this crate: start without it"
+    )]
+    DuplicateKey {
+        /// Which entry, counted from 0.
+        entry: usize,
+    },
+    /// A key owes more than its quota allows.
+    #[error(
+        "entry {entry} of the snapshot owes more than its quota allows; it was not written by this \
+         crate: start without it"
+    )]
+    TooMuchDebt {
+        /// Which entry, counted from 0.
+        entry: usize,
+    },
+    /// A key refers to a quota that the snapshot does not have.
+    #[error(
+        "entry {entry} of the snapshot refers to quota {quota}, which is not there; it was not written \
+         by this crate: start without it"
+    )]
+    UnknownQuota {
+        /// Which entry, counted from 0.
+        entry: usize,
+        /// Which quota, counted from 0.
+        quota: usize,
+    },
+    /// The store is too small for it.
+    #[error(
+        "the snapshot has {keys} keys, and the store that it is restored to takes {most}; make that at \
+         least as large as the one it was taken of"
+    )]
+    TooManyKeys {
+        /// The keys in the snapshot.
+        keys: usize,
+        /// The most that the store takes.
+        most: usize,
+    },
+    /// Its keys have more different quotas of their own than the store has room for.
+    #[error(
+        "the snapshot's keys have more than {most} different quotas of their own; make the store with \
+         more own_quotas"
+    )]
+    TooManyQuotas {
+        /// The different quotas that there is room for.
+        most: usize,
+    },
 }
 
 /// Why a gate cannot be built: every mistake at once.

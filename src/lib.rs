@@ -55,9 +55,11 @@ pub use crate::{
     time::Timestamp,
     verdict::{Decision, Standing},
 };
+#[cfg(all(feature = "std", feature = "serde"))]
+pub use crate::{error::SnapshotError, limit::ExactSnapshot};
 #[cfg(feature = "std")]
 pub use crate::{
-    error::{BuildError, BuildProblem, ChangeError, KeyedLimiterError},
+    error::{BuildError, BuildProblem, ChangeError, KeyQuotaError, KeyedLimiterError},
     gate::{Gate, GateBuilder, GateStats, MissingPeer, Mode, Outcome, RuleStats},
     limit::{Capacity, ExactLimiter, KeyedLimiter, KeyedStats, OnSaturation},
     time::SystemClock,
@@ -85,6 +87,12 @@ mod tests {
         shareable::<crate::ChangeError>();
         shareable::<crate::CidrSet>();
         shareable::<crate::BuildError>();
+        shareable::<crate::KeyQuotaError>();
+        #[cfg(feature = "serde")]
+        {
+            shareable::<crate::ExactSnapshot<std::string::String>>();
+            shareable::<crate::SnapshotError>();
+        }
         shareable::<crate::CidrParseError>();
         shareable::<crate::QuotaError>();
         shareable::<crate::QuotaParseError>();

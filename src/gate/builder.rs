@@ -6,7 +6,10 @@ use super::{Gate, Inner, MissingPeer, Mode, stats::Counters};
 use crate::{
     cidr::CidrSet,
     error::{BuildError, BuildProblem, snippet},
-    limit::{OnSaturation, shard::Rate, store::Store},
+    limit::{
+        OnSaturation,
+        store::{Store, Terms},
+    },
     quota::Quota,
     request::ClientGroup,
     sync::AtomicU64,
@@ -112,13 +115,14 @@ impl GateBuilder {
         if !problems.is_empty() {
             return Err(BuildError::new(problems));
         }
-        let rates: Box<[Rate]> = self.limits.iter().map(|(_, quota)| Rate::of(*quota)).collect();
+        let quotas: Box<[Quota]> = self.limits.iter().map(|(_, quota)| *quota).collect();
         let names = self.limits.iter().map(|(name, _)| Arc::from(name.as_str()));
         let counters = Counters::new(names);
-        let clients = if rates.is_empty() {
+        let clients = if quotas.is_empty() {
             None
         } else {
-            Some(Store::new(rates, self.clients.unwrap_or(DEFAULT_CLIENTS)))
+            let terms = Terms { quotas, max_debt: 0, distinct: 0 };
+            Some(Store::new(&terms, self.clients.unwrap_or(DEFAULT_CLIENTS)))
         };
         Ok(Gate(Arc::new(Inner {
             exempt: self.exempt,

@@ -32,8 +32,8 @@ use crate::{
     cidr::CidrSet,
     limit::{
         OnSaturation,
-        shard::Judgement,
-        store::{Answer, Store},
+        rates::Judgement,
+        store::{Answer, Store, Unseated},
     },
     request::{Client, ClientGroup, Request},
     sync::{AtomicU64, Ordering},
@@ -235,8 +235,8 @@ impl Gate {
                 Ok(Some(decision))
             }
             Answer::Judged(judgement) => Err(Refusal::Limit(judgement)),
-            Answer::Unseated { .. } if self.0.on_saturation == OnSaturation::Allow => Ok(None),
-            Answer::Unseated { free_at } => Err(Refusal::Saturated { free_at, now }),
+            Answer::Unseated(_) if self.0.on_saturation == OnSaturation::Allow => Ok(None),
+            Answer::Unseated(Unseated { free_at, .. }) => Err(Refusal::Saturated { free_at, now }),
         }
     }
 

@@ -1,17 +1,18 @@
 //! One limit per key, exactly, for keys that the service knows: tenants, accounts, API keys.
 
+mod operate;
+mod quotas;
+#[cfg(feature = "serde")]
+mod snapshot;
+
 use alloc::{borrow::ToOwned, boxed::Box};
 use core::{borrow::Borrow, fmt, hash::Hash};
 
-use super::{
-    shard::Rate,
-    store::{Answer, Store},
-};
-use crate::{
-    quota::Quota,
-    time::Timestamp,
-    verdict::{Asked, Decision},
-};
+#[cfg(feature = "serde")]
+pub use snapshot::ExactSnapshot;
+
+use super::store::{Answer, Seated, Store, Terms, Unseated};
+use crate::{quota::Quota, time::Timestamp, verdict::Decision};
 
 /// A token bucket per key, with the keys kept and a hard capacity.
 ///
@@ -21,14 +22,21 @@ use crate::{
 /// only then may another take the place. When every place is taken by a key that is still paying
 /// off its debt, [`OnSaturation`] decides about new keys, and nobody who has a place is affected.
 ///
+/// # Quotas
+/// Operators may give single keys [a quota of their own](Self::set_key_quota), change [that of all
+/// others](Self::set_quota) while checks go on, [look](Self::iter) at all keys and
+/// [forget](Self::forget) one. With the feature `serde`, debts and quotas survive a restart: `snapshot`
+/// and `restore`.
+///
 /// # Concurrency
 /// A check takes the lock of one shard, for a lookup and an addition. [`Hash`], [`Clone`] and
-/// [`Drop`] of the key run outside of the lock; [`Borrow`] and [`Eq`] run under it and must not call
-/// back into the limiter.
+/// [`Drop`] of the key run outside of the lock; [`Borrow`] and [`Eq`] run under it (and [`Clone`]
+/// where all keys are copied), and must not call back into the limiter.
 ///
 /// # Memory
 /// All of it is allocated by [`new`](Self::new): for a key of 8 bytes 70 to 95 bytes per key of the
-/// capacity, see [`memory_bytes`](Self::memory_bytes). A check allocates only what cloning a new key
+/// capacity, and up to 5 KiB in every thousand places for [other quotas](Self::own_quotas), see
+/// [`memory_bytes`](Self::memory_bytes). A check allocates only what cloning a new key
 /// does (and, once for each thread that ever waits for a lock, what the lock needs to wait with).
 ///
 /// # Cost
@@ -47,7 +55,11 @@ use crate::{
 /// ```
 pub struct ExactLimiter<K> {
     store: Store<K>,
+    /// As it was asked for.
+    capacity: usize,
     on_saturation: OnSaturation,
+    max_debt: u32,
+    own_quotas: usize,
 }
 
 /// What becomes of a new key when no place is free.
@@ -74,14 +86,44 @@ impl<K: Hash + Eq> ExactLimiter<K> {
     /// If the memory cannot be had, as [`Vec::with_capacity`](alloc::vec::Vec::with_capacity) does.
     #[must_use]
     pub fn new(quota: Quota, capacity: usize) -> Self {
-        let rates = Box::new([Rate::of(quota)]);
-        Self { store: Store::new(rates, capacity), on_saturation: OnSaturation::Deny }
+        Self {
+            store: Store::new(&terms(quota, 0, OWN_QUOTAS), capacity),
+            capacity,
+            on_saturation: OnSaturation::Deny,
+            max_debt: 0,
+            own_quotas: OWN_QUOTAS,
+        }
     }
 
     /// The same limiter with this answer to new keys while it is full.
     #[must_use]
     pub fn on_saturation(self, on_saturation: OnSaturation) -> Self {
         Self { on_saturation, ..self }
+    }
+
+    /// The same limiter with room for this many units of debt beyond an empty bucket; none unless set.
+    ///
+    /// [`charge_n`](Self::charge_n) and [`settle`](Self::settle) take what was used whether it is
+    /// there or not; this is how far a key can sink by that, below an empty bucket. To be said before
+    /// the first key comes: all places are allocated anew, and keys that have one are forgotten.
+    #[must_use]
+    pub fn max_debt(self, units: u32) -> Self {
+        Self { max_debt: units, ..self }.anew()
+    }
+
+    /// The same limiter with room for this many different quotas of single keys; 64 unless set.
+    ///
+    /// So many always fit at a time, see [`set_key_quota`](Self::set_key_quota); more only by chance.
+    /// Each takes 72 bytes in every thousand places. To be said before the first key comes, as
+    /// [`max_debt`](Self::max_debt).
+    #[must_use]
+    pub fn own_quotas(self, distinct: usize) -> Self {
+        Self { own_quotas: distinct, ..self }.anew()
+    }
+
+    fn anew(mut self) -> Self {
+        self.store = Store::new(&self.terms(), self.capacity);
+        self
     }
 
     /// Takes one unit of the key's, if there is one.
@@ -101,12 +143,11 @@ impl<K: Hash + Eq> ExactLimiter<K> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        if let [rate] = self.store.rates() {
-            if let Some(step) = self.store.charge_seated(key, rate, n, now) {
-                return rate.decision(step, n, now);
-            }
+        match self.store.charge_seated(key, n, now) {
+            Seated::Original(step) => self.store.original().decision(step, n, now),
+            Seated::Other(decision) => decision,
+            Seated::Absent => self.check_new(key, n, now),
         }
-        self.check_new(key, n, now)
     }
 
     /// [`check_n`](Self::check_n) of a key that has no place yet.
@@ -116,10 +157,7 @@ impl<K: Hash + Eq> ExactLimiter<K> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        match self.store.charge(key, None, n, now) {
-            Answer::Judged(judgement) => judgement.decision,
-            Answer::Unseated { free_at } => self.saturated(n, free_at, now),
-        }
+        self.decide(self.store.charge(key, None, n, now))
     }
 
     /// What [`check_n`](Self::check_n) would answer if there is a place, without taking anything.
@@ -128,10 +166,7 @@ impl<K: Hash + Eq> ExactLimiter<K> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        match self.store.peek(key, n, now) {
-            Some(judgement) => judgement.decision,
-            None => self.saturated(n, Timestamp::MAX, now),
-        }
+        self.decide(self.store.peek(key, n, now))
     }
 
     /// Gives back `n` units of the key's that were taken before; its bucket is then at most full.
@@ -142,15 +177,22 @@ impl<K: Hash + Eq> ExactLimiter<K> {
     {
         self.store.refund(key, n, now);
     }
-
-    fn saturated(&self, units: u32, free_at: Timestamp, now: Timestamp) -> Decision {
-        let rate = self.store.rates().first().copied().unwrap_or(Rate::of(Quota::per_second(0)));
-        let asked = Asked { scale: rate.ticks.scale, limit: rate.limit, units, now };
-        Decision::saturated(asked, self.on_saturation == OnSaturation::Allow, free_at)
-    }
 }
 
 impl<K> ExactLimiter<K> {
+    fn decide(&self, answer: Answer) -> Decision {
+        match answer {
+            Answer::Judged(judgement) => judgement.decision,
+            Answer::Unseated(Unseated { asked, free_at }) => {
+                Decision::saturated(asked, self.on_saturation == OnSaturation::Allow, free_at)
+            }
+        }
+    }
+
+    fn terms(&self) -> Terms {
+        terms(self.quota(), self.max_debt, self.own_quotas)
+    }
+
     /// How many places are taken, by keys in debt and by keys whose place has not been needed since.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -191,6 +233,13 @@ impl<K> fmt::Debug for ExactLimiter<K> {
             .finish_non_exhaustive()
     }
 }
+
+fn terms(quota: Quota, max_debt: u32, distinct: usize) -> Terms {
+    Terms { quotas: Box::new([quota]), max_debt, distinct }
+}
+
+/// Different quotas of single keys, unless asked otherwise: the plans of a service, and some contracts.
+const OWN_QUOTAS: usize = 64;
 
 #[cfg(test)]
 mod tests;

@@ -29,13 +29,19 @@ mod keyed;
 )]
 pub mod reference;
 
+#[cfg(feature = "std")]
+pub(crate) mod rates;
 mod reservation;
 #[cfg(feature = "std")]
 pub(crate) mod shard;
+#[cfg(all(feature = "std", feature = "serde"))]
+pub(crate) mod snapshot;
 #[cfg(feature = "std")]
 pub(crate) mod store;
 
 pub use bucket::TokenBucket;
+#[cfg(all(feature = "std", feature = "serde"))]
+pub use exact::ExactSnapshot;
 #[cfg(feature = "std")]
 pub use exact::{ExactLimiter, OnSaturation};
 #[cfg(feature = "std")]

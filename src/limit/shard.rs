@@ -5,8 +5,11 @@
 //! its seat forgives nothing. Which seat that is, an agenda tells: it holds for every seat a time that
 //! is not later than the one at which the seat's buckets are full, and is corrected when it matters.
 //!
+//! A key with a quota of its own is *pinned*: were its seat taken, the quota would be lost with it.
+//! In the agenda its time is the end of time, and it is passed over wherever seats are looked for.
+//!
 //! # Invariants
-//! - **I1** a seat is taken from a key only when all of its buckets are full;
+//! - **I1** a seat is taken from a key only when all of its buckets are full and it is not pinned;
 //! - **I2** units are taken under all quotas or under none;
 //! - **I3** nothing allocates after construction;
 //! - **I4** a key that comes back after losing its seat never has more tokens than it would have
@@ -16,18 +19,24 @@
 //! - **I5** a claim looks at no more than [`GLANCES`] seats. After a clock was set back by more than
 //!   a bucket takes to fill, the first claim that finds only times from before heals all seats, and
 //!   one that fails among other times heals `GLANCES` more.
+//! - **I6** `pinned` is the number of seats with a quota of their own, and only their time in the
+//!   agenda is later than the one at which they are full.
+
+mod operate;
+#[cfg(feature = "serde")]
+mod restore;
 
 use alloc::vec::Vec;
 use core::{borrow::Borrow, mem};
 
-use super::{agenda::Agenda, index::Index};
+use super::{
+    agenda::Agenda,
+    index::Index,
+    rates::{Judgement, Plan, Rate, Rates, Take, judge},
+};
 use crate::{
-    quota::{
-        Quota,
-        ticks::{SLACK, Step, Ticks},
-    },
+    quota::ticks::{SLACK, Step},
     time::Timestamp,
-    verdict::{Asked, Decision},
 };
 
 pub(crate) struct Shard<K> {
@@ -41,65 +50,41 @@ pub(crate) struct Shard<K> {
     /// The longest that a lawful debt can take, in nanoseconds.
     longest_debt: u64,
     reclaimed_to: Timestamp,
-    /// No time in the agenda is later.
+    /// No time in the agenda is later, except those of pinned seats.
     horizon: u64,
     /// As `horizon`, of the seats before `swept` only.
     swept_horizon: u64,
     swept: u32,
+    pinned: u32,
 }
 
 struct Seat<K> {
     key: K,
     hash: u32,
+    plan: Plan,
     /// When the bucket of the first quota is full, in ticks. It lies beside the key, so that the
     /// common check misses the cache once for both.
     full_at: u128,
 }
 
-/// What a limiter charges by: a quota, its burst and its ticks.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Rate {
-    pub(crate) limit: u32,
-    pub(crate) ticks: Ticks,
-}
-
-impl Rate {
-    pub(crate) fn of(quota: Quota) -> Self {
-        Self { limit: quota.max_burst(), ticks: Ticks::of(quota) }
-    }
-
-    #[inline]
-    pub(crate) fn decision(&self, step: Step, units: u32, now: Timestamp) -> Decision {
-        let asked = Asked { scale: self.ticks.scale, limit: self.limit, units, now };
-        match step {
-            Step::Admitted { debt } => Decision::admitted(asked, debt),
-            Step::Denied { debt } | Step::Healed { debt } => Decision::denied(asked, debt),
-        }
-    }
-}
-
-/// The outcome under the strictest of several quotas, and which one that is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Judgement {
-    pub(crate) decision: Decision,
-    pub(crate) strictest: usize,
-}
-
 impl<K> Shard<K> {
-    pub(crate) fn new(capacity: u32, rates: &[Rate]) -> Self {
-        let seats = capacity as usize;
-        let further = rates.len().saturating_sub(1);
+    /// Seats for `capacity` keys, or for as many as are about to be put back if they are more.
+    pub(crate) fn new(capacity: u32, put_back: u32, rates: &Rates) -> Self {
+        let room = capacity.max(put_back);
+        let seats = room as usize;
+        let further = rates.common().len().saturating_sub(1);
         Self {
             seats: Vec::with_capacity(seats),
             more_full_at: Vec::with_capacity(seats.saturating_mul(further)),
-            index: Index::new(capacity),
-            agenda: Agenda::new(capacity),
+            index: Index::new(room),
+            agenda: Agenda::new(room),
             capacity,
-            longest_debt: longest_debt(rates),
+            longest_debt: longest_debt(rates.common()),
             reclaimed_to: Timestamp::ZERO,
             horizon: 0,
             swept_horizon: 0,
             swept: 0,
+            pinned: 0,
         }
     }
 
@@ -114,12 +99,13 @@ impl<K> Shard<K> {
         })
     }
 
-    /// [`charge`](Self::charge) for keys with one quota, without making a decision of it: a decision
-    /// is six words, which cost more to carry out of the lock than all the rest.
+    /// [`charge`](Self::charge) for a seat with this one quota, without making a decision of it: a
+    /// decision is seven words, which cost to carry out of the lock.
     #[inline]
     pub(crate) fn charge_one(
         &mut self,
         seat: u32,
+        rates: &Rates,
         rate: &Rate,
         units: u32,
         now: Timestamp,
@@ -127,16 +113,22 @@ impl<K> Shard<K> {
         let Some(Seat { full_at, .. }) = self.seats.get_mut(seat as usize) else {
             return Step::Denied { debt: rate.ticks.burst };
         };
-        let step = rate.ticks.step(debt(rate, *full_at, now), rate.ticks.scale.cost(units));
+        let step = rate.ticks.step(rate.debt(*full_at, now), rate.ticks.scale.cost(units));
         match step {
-            Step::Admitted { debt } if units > 0 => *full_at = due(rate, debt, now),
+            Step::Admitted { debt } if units > 0 => *full_at = rate.due(debt, now),
             Step::Healed { debt } => {
-                *full_at = due(rate, debt, now);
-                self.bring_forward(seat, core::slice::from_ref(rate));
+                *full_at = rate.due(debt, now);
+                self.bring_forward(seat, rates);
             }
             Step::Admitted { .. } | Step::Denied { .. } => {}
         }
         step
+    }
+
+    /// Whether a seat is charged by the quota that all had in the beginning, and only that.
+    #[inline]
+    pub(crate) fn is_original(&self, seat: u32, rates: &Rates) -> bool {
+        rates.is_original(self.plan(seat))
     }
 
     /// Takes `units` from a seated key's buckets: from all of them or from none (I2).
@@ -144,25 +136,23 @@ impl<K> Shard<K> {
     pub(crate) fn charge(
         &mut self,
         seat: u32,
-        rates: &[Rate],
+        rates: &Rates,
         units: u32,
         now: Timestamp,
     ) -> Judgement {
-        if let [rate] = rates {
-            let step = self.charge_one(seat, rate, units, now);
+        if let [rate] = self.rates_of(seat, rates) {
+            let step = self.charge_one(seat, rates, rate, units, now);
             return Judgement { decision: rate.decision(step, units, now), strictest: 0 };
         }
-        let judgement = judge(rates, units, now, Take::Units, |at, rate| {
-            debt(rate, self.full_at(seat, at, rates), now)
-        });
+        let judgement = self.judged(seat, rates, units, now, Take::Units);
         let admitted = judgement.decision.is_admitted() && units > 0;
         let mut healed = false;
-        for (at, rate) in rates.iter().enumerate() {
+        for (at, rate) in self.rates_of(seat, rates).iter().enumerate() {
             let Some(full_at) = self.full_at_mut(seat, at, rates) else { continue };
-            match rate.ticks.step(debt(rate, *full_at, now), rate.ticks.scale.cost(units)) {
-                Step::Admitted { debt } if admitted => *full_at = due(rate, debt, now),
+            match rate.ticks.step(rate.debt(*full_at, now), rate.ticks.scale.cost(units)) {
+                Step::Admitted { debt } if admitted => *full_at = rate.due(debt, now),
                 Step::Healed { debt } => {
-                    *full_at = due(rate, debt, now);
+                    *full_at = rate.due(debt, now);
                     healed = true;
                 }
                 Step::Admitted { .. } | Step::Denied { .. } => {}
@@ -175,21 +165,32 @@ impl<K> Shard<K> {
     }
 
     /// What [`charge`](Self::charge) would answer; the standing is the present one.
-    pub(crate) fn peek(&self, seat: u32, rates: &[Rate], units: u32, now: Timestamp) -> Judgement {
-        judge(rates, units, now, Take::Nothing, |at, rate| {
-            debt(rate, self.full_at(seat, at, rates), now)
+    pub(crate) fn peek(&self, seat: u32, rates: &Rates, units: u32, now: Timestamp) -> Judgement {
+        self.judged(seat, rates, units, now, Take::Nothing)
+    }
+
+    fn judged(
+        &self,
+        seat: u32,
+        rates: &Rates,
+        units: u32,
+        now: Timestamp,
+        take: Take,
+    ) -> Judgement {
+        judge(self.rates_of(seat, rates), units, now, take, |at, rate| {
+            rate.debt(self.full_at(seat, at, rates), now)
         })
     }
 
     /// Gives `units` back to a seated key's buckets.
-    pub(crate) fn refund(&mut self, seat: u32, rates: &[Rate], units: u32, now: Timestamp) {
+    pub(crate) fn refund(&mut self, seat: u32, rates: &Rates, units: u32, now: Timestamp) {
         let mut lowered = false;
-        for (at, rate) in rates.iter().enumerate() {
+        for (at, rate) in self.rates_of(seat, rates).iter().enumerate() {
             let Some(full_at) = self.full_at_mut(seat, at, rates) else { continue };
-            let owed = rate.ticks.owed(debt(rate, *full_at, now));
+            let owed = rate.ticks.owed(rate.debt(*full_at, now));
             let cost = rate.ticks.scale.cost(units);
             if owed > 0 && cost > 0 {
-                *full_at = due(rate, owed.saturating_sub(cost), now);
+                *full_at = rate.due(owed.saturating_sub(cost), now);
                 lowered = true;
             }
         }
@@ -199,10 +200,10 @@ impl<K> Shard<K> {
     }
 
     /// What a key without a seat would be answered; the standing is the present one.
-    pub(crate) fn greet(&self, rates: &[Rate], units: u32, now: Timestamp) -> Judgement {
+    pub(crate) fn greet(&self, rates: &Rates, units: u32, now: Timestamp) -> Judgement {
         let start = self.start(now);
-        judge(rates, units, now, Take::Nothing, |_, rate| {
-            debt(rate, rate.ticks.scale.absolute(start), now)
+        judge(rates.common(), units, now, Take::Nothing, |_, rate| {
+            rate.debt(rate.ticks.scale.absolute(start), now)
         })
     }
 
@@ -210,11 +211,14 @@ impl<K> Shard<K> {
     /// which none will be.
     pub(crate) fn vacancy(
         &mut self,
-        rates: &[Rate],
+        rates: &Rates,
         now: Timestamp,
     ) -> Result<Option<u32>, Timestamp> {
         if self.seats.len() < self.capacity() {
             return Ok(None);
+        }
+        if self.pinned as usize >= self.seats.len() {
+            return Err(Timestamp::MAX);
         }
         let outcome = self.claim(rates, now);
         if outcome.is_err() && self.horizon > now.as_nanos().saturating_add(self.longest_debt) {
@@ -223,7 +227,7 @@ impl<K> Shard<K> {
         outcome
     }
 
-    fn claim(&mut self, rates: &[Rate], now: Timestamp) -> Result<Option<u32>, Timestamp> {
+    fn claim(&mut self, rates: &Rates, now: Timestamp) -> Result<Option<u32>, Timestamp> {
         let earliest = self.agenda.first().map_or(u64::MAX, |(time, _)| time);
         if earliest > now.as_nanos().saturating_add(self.longest_debt) {
             self.heal_all(rates, now);
@@ -245,25 +249,25 @@ impl<K> Shard<K> {
         Err(now)
     }
 
-    /// Puts a new key in the seat that [`vacancy`](Self::vacancy) has just found, and charges it.
+    /// Puts a new key in the seat that [`vacancy`](Self::vacancy) has just found.
     ///
     /// The key that lost its seat comes back, for the caller to drop outside of the lock.
     pub(crate) fn seat(
         &mut self,
         newcomer: Newcomer<K>,
         vacancy: Option<u32>,
-        rates: &[Rate],
-        units: u32,
+        rates: &Rates,
         now: Timestamp,
-    ) -> (Judgement, Option<K>) {
+    ) -> (u32, Option<K>) {
         let Newcomer { key, hash } = newcomer;
+        let newcomer = Seat { key, hash, plan: Plan::COMMON, full_at: 0 };
         let (seat, former) = match vacancy {
-            Some(seat) => (seat, self.vacate(seat, rates, Seat { key, hash, full_at: 0 })),
+            Some(seat) => (seat, self.vacate(seat, rates, newcomer)),
             None => {
                 // Below the capacity, which is a u32.
                 let seat = u32::try_from(self.seats.len()).unwrap_or(u32::MAX);
-                self.seats.push(Seat { key, hash, full_at: 0 });
-                self.more_full_at.extend(rates.iter().skip(1).map(|_| 0));
+                self.seats.push(newcomer);
+                self.more_full_at.extend(rates.common().iter().skip(1).map(|_| 0));
                 self.agenda.add(0);
                 (seat, None)
             }
@@ -272,17 +276,15 @@ impl<K> Shard<K> {
         // After a step back of the clock, which `start` forgives, the time that stands is forgotten.
         self.reclaimed_to = self.start(now);
         let start = self.reclaimed_to;
-        for (at, rate) in rates.iter().enumerate() {
+        for (at, rate) in rates.common().iter().enumerate() {
             if let Some(full_at) = self.full_at_mut(seat, at, rates) {
                 *full_at = rate.ticks.scale.absolute(start);
             }
         }
-        let judgement = self.charge(seat, rates, units, now);
-        self.note(seat, self.free_at(seat, rates));
-        (judgement, former)
+        (seat, former)
     }
 
-    fn vacate(&mut self, seat: u32, rates: &[Rate], newcomer: Seat<K>) -> Option<K> {
+    fn vacate(&mut self, seat: u32, rates: &Rates, newcomer: Seat<K>) -> Option<K> {
         let was_full_at = Timestamp::from_nanos(self.free_at(seat, rates));
         self.reclaimed_to = self.reclaimed_to.max(was_full_at);
         let taken = self.seats.get_mut(seat as usize)?;
@@ -312,24 +314,38 @@ impl<K> Shard<K> {
         if ahead > SLACK { now } else { self.reclaimed_to }
     }
 
-    /// Whether a seat's buckets are all full (I1). In ticks, since nanoseconds end at `Timestamp::MAX`.
-    fn is_free(&self, seat: u32, rates: &[Rate], now: Timestamp) -> bool {
-        let mut rates_at = rates.iter().enumerate();
-        rates_at.all(|(at, rate)| debt(rate, self.full_at(seat, at, rates), now) <= 0)
+    /// Whether a seat is not pinned and its buckets are all full (I1). In ticks, since nanoseconds end at `Timestamp::MAX`.
+    fn is_free(&self, seat: u32, rates: &Rates, now: Timestamp) -> bool {
+        let mut rates_at = rates.common().iter().enumerate();
+        !self.plan(seat).is_own()
+            && rates_at.all(|(at, rate)| rate.debt(self.full_at(seat, at, rates), now) <= 0)
     }
 
-    /// When a seat is free, in nanoseconds.
-    fn free_at(&self, seat: u32, rates: &[Rate]) -> u64 {
-        let times = rates.iter().enumerate();
+    /// When a seat is free, in nanoseconds; never, if it is pinned.
+    fn free_at(&self, seat: u32, rates: &Rates) -> u64 {
+        if self.plan(seat).is_own() {
+            return u64::MAX;
+        }
+        let times = rates.common().iter().enumerate();
         times
             .map(|(at, rate)| rate.ticks.scale.time_of(self.full_at(seat, at, rates)))
             .max()
             .unwrap_or(0)
     }
 
+    #[inline]
+    fn plan(&self, seat: u32) -> Plan {
+        self.seats.get(seat as usize).map_or(Plan::COMMON, |seat| seat.plan)
+    }
+
+    #[inline]
+    fn rates_of<'r>(&self, seat: u32, rates: &'r Rates) -> &'r [Rate] {
+        rates.of(self.plan(seat))
+    }
+
     /// When the bucket of a seat's quota number `at` is full, in that quota's ticks.
     #[inline]
-    fn full_at(&self, seat: u32, at: usize, rates: &[Rate]) -> u128 {
+    fn full_at(&self, seat: u32, at: usize, rates: &Rates) -> u128 {
         let full_at = match at.checked_sub(1) {
             None => self.seats.get(seat as usize).map(|seat| &seat.full_at),
             Some(more) => self.more_full_at.get(further(seat, more, rates)),
@@ -338,7 +354,7 @@ impl<K> Shard<K> {
     }
 
     #[inline]
-    fn full_at_mut(&mut self, seat: u32, at: usize, rates: &[Rate]) -> Option<&mut u128> {
+    fn full_at_mut(&mut self, seat: u32, at: usize, rates: &Rates) -> Option<&mut u128> {
         match at.checked_sub(1) {
             None => self.seats.get_mut(seat as usize).map(|seat| &mut seat.full_at),
             Some(more) => self.more_full_at.get_mut(further(seat, more, rates)),
@@ -346,7 +362,7 @@ impl<K> Shard<K> {
     }
 
     /// Keeps the agenda's promise after a seat's debt was lowered.
-    fn bring_forward(&mut self, seat: u32, rates: &[Rate]) {
+    fn bring_forward(&mut self, seat: u32, rates: &Rates) {
         let free_at = self.free_at(seat, rates);
         if self.agenda.time(seat).is_some_and(|time| free_at < time) {
             self.agenda.set(seat, free_at);
@@ -355,7 +371,7 @@ impl<K> Shard<K> {
 
     /// Heals every debt that a clock set back has left.
     #[cold]
-    fn heal_all(&mut self, rates: &[Rate], now: Timestamp) {
+    fn heal_all(&mut self, rates: &Rates, now: Timestamp) {
         let seats = u32::try_from(self.seats.len()).unwrap_or(u32::MAX);
         self.horizon = 0;
         (self.swept, self.swept_horizon) = (0, 0);
@@ -366,7 +382,7 @@ impl<K> Shard<K> {
 
     /// Heals the next few seats, while some were charged by a clock that was far ahead of this one.
     #[cold]
-    fn sweep(&mut self, rates: &[Rate], now: Timestamp) {
+    fn sweep(&mut self, rates: &Rates, now: Timestamp) {
         for _ in 0..GLANCES {
             if self.swept as usize >= self.seats.len() {
                 self.horizon = self.swept_horizon;
@@ -378,20 +394,27 @@ impl<K> Shard<K> {
         }
     }
 
-    fn heal(&mut self, seat: u32, rates: &[Rate], now: Timestamp) {
-        for (at, rate) in rates.iter().enumerate() {
+    fn heal(&mut self, seat: u32, rates: &Rates, now: Timestamp) {
+        for (at, rate) in self.rates_of(seat, rates).iter().enumerate() {
             let Some(full_at) = self.full_at_mut(seat, at, rates) else { continue };
-            let owed = rate.ticks.owed(debt(rate, *full_at, now));
+            let owed = rate.ticks.owed(rate.debt(*full_at, now));
             if owed > 0 {
-                *full_at = due(rate, owed, now);
+                *full_at = rate.due(owed, now);
             }
         }
+        self.note_seat(seat, rates);
+    }
+
+    /// Tells the agenda when a seat is free, after it was taken or its debt has changed at will.
+    pub(crate) fn note_seat(&mut self, seat: u32, rates: &Rates) {
         self.note(seat, self.free_at(seat, rates));
     }
 
-    /// Tells the agenda when a seat is free.
     fn note(&mut self, seat: u32, free_at: u64) {
         self.agenda.set(seat, free_at);
+        if self.plan(seat).is_own() {
+            return;
+        }
         self.horizon = self.horizon.max(free_at);
         self.swept_horizon = self.swept_horizon.max(free_at);
     }
@@ -405,75 +428,19 @@ pub(crate) struct Newcomer<K> {
 
 /// See [`Shard::longest_debt`].
 fn longest_debt(rates: &[Rate]) -> u64 {
-    let times = rates.iter().map(|rate| rate.ticks.scale.time_of(u128::from(rate.ticks.lawful)));
+    let times = rates.iter().map(|rate| match rate.ticks.lawful {
+        // A quota of zero: what is owed from before keeps its time, however long that is.
+        0 => u64::MAX,
+        lawful => rate.ticks.scale.time_of(u128::from(lawful)),
+    });
     times.max().unwrap_or(0)
 }
 
 /// The most seats that one new key looks at before it counts as unseated.
 const GLANCES: usize = 64;
 
-/// Whether the standing of an admission counts the units as taken.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Take {
-    Units,
-    Nothing,
-}
-
-/// The strictest outcome over all rates, given each one's debt.
-#[inline]
-fn judge(
-    rates: &[Rate],
-    units: u32,
-    now: Timestamp,
-    take: Take,
-    debt: impl Fn(usize, &Rate) -> i64,
-) -> Judgement {
-    let mut strictest: Option<Judgement> = None;
-    for (at, rate) in rates.iter().enumerate() {
-        let debt = debt(at, rate);
-        let step = match rate.ticks.step(debt, rate.ticks.scale.cost(units)) {
-            Step::Admitted { .. } if take == Take::Nothing => {
-                Step::Admitted { debt: rate.ticks.owed(debt) }
-            }
-            step => step,
-        };
-        let decision = rate.decision(step, units, now);
-        if strictest.is_none_or(|so_far| stricter(&decision, &so_far.decision)) {
-            strictest = Some(Judgement { decision, strictest: at });
-        }
-    }
-    strictest.unwrap_or_else(|| unlimited(now))
-}
-
-/// No quota, no limit: nothing was asked of anyone.
-fn unlimited(now: Timestamp) -> Judgement {
-    let any = Rate::of(Quota::per_second(1));
-    Judgement { decision: any.decision(Step::Admitted { debt: 0 }, 0, now), strictest: 0 }
-}
-
-/// A denial is stricter than an admission; then the longer wait, then the fewer units left.
-fn stricter(one: &Decision, other: &Decision) -> bool {
-    let (one, other) = (one.standing(), other.standing());
-    (one.retry_after(), other.remaining()) > (other.retry_after(), one.remaining())
-}
-
-/// The debt at `now` of a bucket that is full at this tick, cut to 64 bits.
-#[inline]
-fn debt(rate: &Rate, full_at: u128, now: Timestamp) -> i64 {
-    match full_at.checked_sub(rate.ticks.scale.absolute(now)) {
-        Some(ahead) => i64::try_from(ahead).unwrap_or(i64::MAX),
-        None => -1,
-    }
-}
-
-/// The tick at which a bucket is full that owes `debt` at `now`.
-#[inline]
-fn due(rate: &Rate, debt: u64, now: Timestamp) -> u128 {
-    rate.ticks.scale.absolute(now).saturating_add(u128::from(debt))
-}
-
 /// Where the further quotas of a seat are kept.
 #[inline]
-fn further(seat: u32, more: usize, rates: &[Rate]) -> usize {
-    (seat as usize).saturating_mul(rates.len().saturating_sub(1)).saturating_add(more)
+fn further(seat: u32, more: usize, rates: &Rates) -> usize {
+    (seat as usize).saturating_mul(rates.common().len().saturating_sub(1)).saturating_add(more)
 }

@@ -89,6 +89,43 @@ fn keyed_limits_allocate_nothing() {
     }
 }
 
+/// I3 of the shard, for what operators do: all the memory for it is there from the start.
+#[test]
+fn keyed_limits_allocate_nothing_for_debts_and_quotas() {
+    let limiter = ExactLimiter::new(Quota::per_second(50), 1_000).max_debt(50).own_quotas(8);
+    let (mut settled, mut refused, mut unseated) = (0, 0, 0);
+    let count = allocations(|| {
+        for at in 0..50_000_u32 {
+            let key = peer(at % 1_500);
+            let now = Timestamp::from_micros(u64::from(at) * 10);
+            limiter.charge_n(&key, at % 60, now);
+            match limiter.reserve_n(&key, at % 40, now) {
+                Ok(reservation) if at % 2 == 0 => limiter.settle(&key, reservation, at % 70, now),
+                Ok(reservation) => limiter.cancel(&key, reservation, now),
+                Err(_) => refused += 1,
+            }
+            settled += 1;
+            if at % 10 == 0 {
+                // An error tells numbers only, and is made without memory too.
+                let quota = Quota::per_minute(1 + at % 100);
+                unseated += u32::from(limiter.set_key_quota(&key, quota, now).is_err());
+            }
+            if at % 30 == 0 {
+                let _ = limiter.clear_key_quota(&key, now);
+            }
+            if at % 70 == 0 {
+                limiter.forget(&key);
+            }
+            if at % 1_000 == 0 {
+                limiter.set_quota(Quota::per_second(50 + at % 3), now);
+            }
+        }
+    });
+    assert_eq!(count, 0);
+    assert!(settled > refused && refused > 100 && unseated > 100, "{refused}, {unseated}");
+    assert!(limiter.times_saturated() > 100);
+}
+
 #[test]
 fn lists_allocate_nothing() {
     let list: CidrSet = "10.0.0.0/8\n192.0.2.0/24\n2001:db8::/32".parse().unwrap();

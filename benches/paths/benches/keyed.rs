@@ -38,6 +38,68 @@ fn exact(c: &mut Criterion) {
     }
 }
 
+/// What a check costs once operators have been at work: a quota that was changed, and one of its own.
+fn changed(c: &mut Criterion) {
+    let mut group = c.benchmark_group("exact/hit/10000");
+    let keys = SIZES[0];
+    let draws = Draws::of(keys);
+    let changed = with_all(DAILY, keys);
+    changed.set_quota(OPEN, Timestamp::ZERO);
+    let own = with_all(DAILY, keys);
+    for client in (0..keys).map(address) {
+        own.set_key_quota(&client, OPEN, Timestamp::ZERO).expect("a place and one quota");
+    }
+    for (name, limiter) in [("after a change", changed), ("own quota", own)] {
+        let mut nth = 0;
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                nth += 1;
+                let client = address(draws.nth(nth));
+                let now = Timestamp::from_nanos(nth as u64);
+                assert!(black_box(&limiter).check(&client, now).is_admitted());
+            });
+        });
+    }
+    group.finish();
+}
+
+/// Units taken in advance and corrected afterwards: a check and a refund, or a check and a charge.
+fn settle(c: &mut Criterion) {
+    let mut group = c.benchmark_group("exact/reserve and settle");
+    let keys = SIZES[0];
+    let draws = Draws::of(keys);
+    for (name, actual) in [("for less", 1), ("for more", 3)] {
+        let limiter = with_all(OPEN, keys);
+        let mut nth = 0;
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                nth += 1;
+                let client = address(draws.nth(nth));
+                let now = Timestamp::from_nanos(nth as u64);
+                let reservation = black_box(&limiter).reserve_n(&client, 2, now).expect("plenty");
+                limiter.settle(&client, reservation, actual, now);
+            });
+        });
+    }
+    group.finish();
+}
+
+/// The price of a change for everybody, per change and not per key.
+fn set_quota(c: &mut Criterion) {
+    let mut group = c.benchmark_group("exact/set_quota");
+    for keys in SIZES {
+        let limiter = with_all(DAILY, keys);
+        let mut turn = 0;
+        group.bench_function(BenchmarkId::from_parameter(keys), |b| {
+            b.iter(|| {
+                turn += 1;
+                limiter.set_quota(Quota::per_day(1 + turn % 7), Timestamp::ZERO);
+            });
+        });
+    }
+    group.finish();
+}
+
 /// A limiter that every client has come to once.
 fn with_all(quota: Quota, keys: u32) -> ExactLimiter<IpAddr> {
     let limiter = ExactLimiter::new(quota, keys as usize);
@@ -76,5 +138,5 @@ fn address(client: u32) -> IpAddr {
     IpAddr::V4(Ipv4Addr::from_bits(client.wrapping_mul(0x9e37_79b1)))
 }
 
-criterion_group!(keyed, exact);
+criterion_group!(keyed, exact, changed, settle, set_quota);
 criterion_main!(keyed);

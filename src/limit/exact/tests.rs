@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::{ExactLimiter, OnSaturation};
 use crate::{
-    limit::reference::Bucket,
+    limit::reference::{Answer, Bucket},
     quota::{
         Quota,
         tests::{any_quota, edgy_u32},
@@ -24,6 +24,14 @@ enum Op {
     Check(u32),
     Peek(u32),
     Refund(u32),
+    Charge(u32),
+    /// Units reserved, and how many it were in the end.
+    Reserve(u32, u32),
+    Cancel(u32),
+    Forget,
+    SetQuota(Quota),
+    SetKeyQuota(Quota),
+    ClearKeyQuota,
 }
 
 fn any_op() -> impl Strategy<Value = Op> {
@@ -32,7 +40,129 @@ fn any_op() -> impl Strategy<Value = Op> {
         2 => edgy_u32().prop_map(Op::Check),
         1 => edgy_u32().prop_map(Op::Peek),
         1 => edgy_u32().prop_map(Op::Refund),
+        1 => edgy_u32().prop_map(Op::Charge),
+        1 => (edgy_u32(), edgy_u32()).prop_map(|(n, actual)| Op::Reserve(n, actual)),
+        1 => edgy_u32().prop_map(Op::Cancel),
     ]
+}
+
+/// What operators do as well.
+fn any_deed() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        12 => any_op(),
+        1 => Just(Op::Forget),
+        1 => any_quota().prop_map(Op::SetQuota),
+        2 => any_quota().prop_map(Op::SetKeyQuota),
+        1 => Just(Op::ClearKeyQuota),
+    ]
+}
+
+/// A bucket for each key, and the quotas that keys have of their own.
+#[derive(Clone)]
+struct Model {
+    quota: Quota,
+    max_debt: u32,
+    buckets: HashMap<u8, Bucket>,
+    own: HashMap<u8, Quota>,
+}
+
+impl Model {
+    fn new(quota: Quota, max_debt: u32) -> Self {
+        Self { quota, max_debt, buckets: HashMap::new(), own: HashMap::new() }
+    }
+
+    fn bucket(&mut self, key: u8) -> &mut Bucket {
+        let fresh = Bucket::with_debt(self.quota, self.max_debt);
+        self.buckets.entry(key).or_insert(fresh)
+    }
+
+    fn carry_over(&mut self, key: u8, quota: Quota, now: Timestamp) {
+        let to = Bucket::with_debt(quota, self.max_debt);
+        let bucket = self.bucket(key);
+        *bucket = bucket.carried_over(to, now);
+    }
+
+    /// Does the same to the limiter and to the model, and compares all there is to compare.
+    fn play(
+        &mut self,
+        limiter: &ExactLimiter<u8>,
+        key: u8,
+        op: Op,
+        now: Timestamp,
+    ) -> Result<(), TestCaseError> {
+        match op {
+            Op::Check(n) => {
+                let decision = limiter.check_n(&key, n, now);
+                prop_assert!(!decision.is_saturated());
+                prop_assert_eq!(Answer::from(decision), self.bucket(key).check_n(n, now));
+            }
+            Op::Peek(n) => {
+                let expected = self.bucket(key).clone().check_n(n, now).admitted;
+                prop_assert_eq!(limiter.peek_n(&key, n, now).is_admitted(), expected);
+            }
+            Op::Refund(n) => {
+                limiter.refund_n(&key, n, now);
+                self.bucket(key).refund_n(n, now);
+            }
+            Op::Charge(n) => {
+                limiter.charge_n(&key, n, now);
+                self.bucket(key).charge_n(n, now);
+            }
+            Op::Reserve(n, actual) => {
+                let expected = self.bucket(key).check_n(n, now);
+                match limiter.reserve_n(&key, n, now) {
+                    Ok(reservation) => {
+                        prop_assert_eq!(reservation.units(), n);
+                        limiter.settle(&key, reservation, actual, now);
+                        self.bucket(key).refund_n(n.saturating_sub(actual), now);
+                        self.bucket(key).charge_n(actual.saturating_sub(n), now);
+                        prop_assert!(expected.admitted);
+                    }
+                    Err(decision) => prop_assert_eq!(Answer::from(decision), expected),
+                }
+            }
+            Op::Cancel(n) => {
+                let admitted = self.bucket(key).check_n(n, now).admitted;
+                let reservation = limiter.reserve_n(&key, n, now);
+                prop_assert_eq!(reservation.is_ok(), admitted);
+                if let Ok(reservation) = reservation {
+                    limiter.cancel(&key, reservation, now);
+                    self.bucket(key).refund_n(n, now);
+                }
+            }
+            Op::Forget => {
+                limiter.forget(&key);
+                prop_assert!(!limiter.forget(&key), "twice");
+                self.buckets.remove(&key);
+                self.own.remove(&key);
+            }
+            Op::SetQuota(quota) => {
+                limiter.set_quota(quota, now);
+                prop_assert_eq!(limiter.quota(), quota);
+                let keys: Vec<u8> = self.buckets.keys().copied().collect();
+                for key in keys {
+                    if !self.own.contains_key(&key) {
+                        self.carry_over(key, quota, now);
+                    }
+                }
+                self.quota = quota;
+            }
+            Op::SetKeyQuota(quota) => {
+                prop_assert_eq!(limiter.set_key_quota(&key, quota, now), Ok(()));
+                self.carry_over(key, quota, now);
+                self.own.insert(key, quota);
+            }
+            Op::ClearKeyQuota => {
+                let own = self.own.remove(&key);
+                prop_assert_eq!(limiter.clear_key_quota(&key, now), own);
+                if own.is_some() {
+                    self.carry_over(key, self.quota, now);
+                }
+            }
+        }
+        prop_assert_eq!(limiter.key_quota(&key), self.own.get(&key).copied());
+        Ok(())
+    }
 }
 
 /// Steps of the clock to anywhere: with room for all, nothing is forgotten.
@@ -53,62 +183,84 @@ fn any_step() -> impl Strategy<Value = i64> {
 proptest! {
     #![proptest_config(crate::test_support::cases(1_000))]
 
-    /// With room for all, every key has a bucket of its own that equals the reference.
+    /// With room for all, every key has a bucket of its own that equals the reference, whatever is
+    /// done to it and whatever quotas it has in turn; I2 of the rates.
     #[test]
     fn each_key_equals_a_bucket_of_its_own(
         quota in any_quota(),
-        ops in prop::collection::vec((0..5_u8, any_op(), any_leap()), 1..60),
+        max_debt in prop_oneof![Just(0), edgy_u32()],
+        ops in prop::collection::vec((0..5_u8, any_deed(), any_leap()), 1..60),
     ) {
-        let limiter: ExactLimiter<u8> = ExactLimiter::new(quota, 5);
-        let mut model: HashMap<u8, Bucket> = HashMap::new();
+        let limiter: ExactLimiter<u8> = ExactLimiter::new(quota, 5).max_debt(max_debt);
+        let mut model = Model::new(quota, max_debt);
         let mut nanos = 1_u64 << 50;
         for (key, op, step) in ops {
             nanos = nanos.saturating_add_signed(step);
-            let now = Timestamp::from_nanos(nanos);
-            let reference = model.entry(key).or_insert_with(|| Bucket::new(quota));
-            match op {
-                Op::Check(n) => {
-                    let decision = limiter.check_n(&key, n, now);
-                    let expected = reference.check_n(n, now);
-                    prop_assert_eq!(decision.is_admitted(), expected.admitted);
-                    prop_assert_eq!(decision.standing().retry_after(), expected.retry_after);
-                    prop_assert!(!decision.is_saturated());
-                }
-                Op::Peek(n) => {
-                    let expected = reference.clone().check_n(n, now).admitted;
-                    prop_assert_eq!(limiter.peek_n(&key, n, now).is_admitted(), expected);
-                }
-                Op::Refund(n) => {
-                    limiter.refund_n(&key, n, now);
-                    reference.refund_n(n, now);
-                }
-            }
+            model.play(&limiter, key, op, Timestamp::from_nanos(nanos))?;
         }
     }
 
-    /// I1 and I4 of the shard: with too few places nobody ever gets more than a bucket of its own would give, at any skew of
-    /// up to a second; and whoever is told to wait for a place is not in debt.
+    /// I1 and I4 of the shard: with too few places nobody ever gets more than a bucket of its own would
+    /// give, at any skew of up to a second; and whoever is told to wait for a place is not in debt.
     #[test]
     fn a_crowd_never_gets_more_than_buckets_of_their_own(
         quota in any_quota(),
         capacity in 0..4_usize,
-        ops in prop::collection::vec((0..8_u8, 1..4_u32, any_step()), 1..80),
+        ops in prop::collection::vec((0..8_u8, any_crowded(), any_step()), 1..80),
     ) {
-        let limiter: ExactLimiter<u8> = ExactLimiter::new(quota, capacity);
-        let mut model: HashMap<u8, Bucket> = HashMap::new();
+        let limiter: ExactLimiter<u8> = ExactLimiter::new(quota, capacity).max_debt(3);
+        let mut model = Model::new(quota, 3);
         let mut nanos = 1_u64 << 50;
-        for (key, n, step) in ops {
+        for (key, op, step) in ops {
             nanos = nanos.saturating_add_signed(step);
             let now = Timestamp::from_nanos(nanos);
-            let reference = model.entry(key).or_insert_with(|| Bucket::new(quota));
-            let decision = limiter.check_n(&key, n, now);
-            if decision.is_admitted() {
-                prop_assert!(reference.check_n(n, now).admitted, "{key} at {now:?}");
+            match op {
+                Op::Charge(n) => {
+                    let lost = limiter.times_saturated();
+                    limiter.charge_n(&key, n, now);
+                    if limiter.times_saturated() == lost {
+                        model.bucket(key).charge_n(n, now);
+                    }
+                }
+                // Where there is no place nothing is changed.
+                Op::SetKeyQuota(quota) if limiter.set_key_quota(&key, quota, now).is_ok() => {
+                    model.carry_over(key, quota, now);
+                    model.own.insert(key, quota);
+                }
+                Op::ClearKeyQuota => model.play(&limiter, key, op, now)?,
+                Op::Reserve(n, actual) => {
+                    if let Ok(reservation) = limiter.reserve_n(&key, n, now) {
+                        prop_assert!(model.bucket(key).check_n(n, now).admitted, "{key} at {now:?}");
+                        // Less, so that it finds its place again or needs none.
+                        let actual = actual.min(n);
+                        limiter.settle(&key, reservation, actual, now);
+                        model.bucket(key).refund_n(n - actual, now);
+                    }
+                }
+                Op::Check(n) => {
+                    let decision = limiter.check_n(&key, n, now);
+                    if decision.is_admitted() {
+                        prop_assert!(model.bucket(key).check_n(n, now).admitted, "{key} at {now:?}");
+                    }
+                    prop_assert_eq!(decision.is_denied(), !decision.standing().retry_after().is_zero());
+                }
+                _ => {}
             }
+            prop_assert_eq!(limiter.key_quota(&key), model.own.get(&key).copied(), "never lost");
             prop_assert!(limiter.len() <= capacity);
-            prop_assert_eq!(decision.is_denied(), !decision.standing().retry_after().is_zero());
         }
     }
+}
+
+/// What is done where places are few.
+fn any_crowded() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        8 => (1..4_u32).prop_map(Op::Check),
+        1 => (1..8_u32).prop_map(Op::Charge),
+        1 => (1..4_u32, 0..4_u32).prop_map(|(n, actual)| Op::Reserve(n, actual)),
+        1 => any_quota().prop_map(Op::SetKeyQuota),
+        1 => Just(Op::ClearKeyQuota),
+    ]
 }
 
 #[test]

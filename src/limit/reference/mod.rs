@@ -94,6 +94,8 @@ pub struct Bucket {
     limit: u32,
     interval: u128,
     burst: u128,
+    /// The burst and the room for debt.
+    most: u128,
     slack: u128,
     per_nano: u128,
     shift: u32,
@@ -104,8 +106,16 @@ impl Bucket {
     /// A full bucket.
     #[must_use]
     pub fn new(quota: Quota) -> Self {
-        let Scale { interval, per_nano, shift, .. } = Ticks::of(quota).scale;
-        Self::with(quota, interval.into(), per_nano.into(), shift.into())
+        Self::with_debt(quota, 0)
+    }
+
+    /// A full bucket with room for so many units of debt beyond an empty one.
+    #[must_use]
+    pub fn with_debt(quota: Quota, debt: u32) -> Self {
+        let Scale { interval, per_nano, shift, .. } = Ticks::with_debt(quota, debt).scale;
+        let mut model = Self::with(quota, interval.into(), per_nano.into(), shift.into());
+        model.most += model.interval * u128::from(debt);
+        model
     }
 
     fn with(quota: Quota, interval: u128, per_nano: u128, shift: u32) -> Self {
@@ -114,6 +124,7 @@ impl Bucket {
             limit: quota.max_burst(),
             interval,
             burst: interval * u128::from(quota.max_burst()),
+            most: interval * u128::from(quota.max_burst()),
             slack: u128::from(NANOS_PER_SEC).div_ceil(1 << shift) * per_nano,
             per_nano,
             shift,
@@ -135,7 +146,7 @@ impl Bucket {
         let at = self.ticks(now);
         let cost = u128::from(n) * self.interval;
         let full_at = self.full_at.max(at) + cost;
-        let unlawful = self.full_at > at + self.burst + self.slack;
+        let unlawful = self.full_at > at + self.most + self.slack;
         if n == 0 {
             let full_at = if unlawful { at + self.burst } else { full_at };
             return self.answer(full_at, Duration::ZERO, now);
@@ -158,13 +169,47 @@ impl Bucket {
     /// As [`TokenBucket::refund_n`](crate::TokenBucket::refund_n).
     pub fn refund_n(&mut self, n: u32, now: Timestamp) {
         let at = self.ticks(now);
-        if self.full_at <= at || n == 0 {
+        if self.zero || n == 0 || self.full_at <= at {
             return;
         }
-        if self.full_at > at + self.burst + self.slack {
+        if self.full_at > at + self.most + self.slack {
             self.full_at = at + self.burst;
         }
         self.full_at = self.full_at.saturating_sub(u128::from(n) * self.interval).max(at);
+    }
+
+    /// As [`TokenBucket::charge_n`](crate::TokenBucket::charge_n).
+    pub fn charge_n(&mut self, n: u32, now: Timestamp) {
+        if self.zero || n == 0 {
+            return;
+        }
+        let at = self.ticks(now);
+        if self.full_at > at + self.most + self.slack {
+            self.full_at = at + self.burst;
+        }
+        let charged = self.full_at.max(at) + u128::from(n) * self.interval;
+        self.full_at = charged.min(at + self.most).max(self.full_at);
+    }
+
+    /// As [`ExactLimiter::set_quota`](crate::ExactLimiter::set_quota), into another bucket.
+    #[must_use]
+    pub fn carried_over(&self, mut to: Self, now: Timestamp) -> Self {
+        let at = self.ticks(now);
+        if self.full_at <= at || to.zero {
+            // The same moment: full stays full, and under a quota of zero a debt keeps its time.
+            let nanos = self.full_at.div_ceil(self.per_nano) << self.shift;
+            to.full_at = to.ticks(Timestamp::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)));
+            return to;
+        }
+        let owed = self.full_at - at;
+        let owed = if owed > self.most + self.slack { self.burst } else { owed };
+        // The same units, or an empty bucket where units are not known.
+        let carried = match self.interval {
+            0 => to.burst,
+            interval => (owed * to.interval).div_ceil(interval).min(to.most),
+        };
+        to.full_at = to.ticks(now) + carried;
+        to
     }
 
     fn charge(&mut self, n: u32, now: Timestamp) {
