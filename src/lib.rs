@@ -48,8 +48,8 @@ pub use ipnet;
 pub use crate::adapt::tower::{self, GateLayer};
 pub use crate::{
     cidr::{CidrParseError, CidrSet},
-    error::{QuotaError, QuotaParseError},
-    limit::{Reservation, TokenBucket},
+    error::{QuotaError, QuotaParseError, WindowError},
+    limit::{Reservation, SlidingWindow, TokenBucket},
     quota::Quota,
     request::{ClientGroup, Request},
     time::Timestamp,
@@ -59,7 +59,7 @@ pub use crate::{
 pub use crate::{
     error::{BuildError, BuildProblem},
     gate::{Gate, GateBuilder, GateStats, MissingPeer, Mode, Outcome, RuleStats},
-    limit::{ExactLimiter, OnSaturation},
+    limit::{ExactLimiter, OnSaturation, WindowLog},
     time::SystemClock,
     verdict::{Admission, Denial, DenialReason, Verdict},
 };
@@ -85,9 +85,13 @@ mod tests {
         shareable::<crate::CidrParseError>();
         shareable::<crate::QuotaError>();
         shareable::<crate::QuotaParseError>();
+        shareable::<crate::SlidingWindow>();
+        shareable::<crate::WindowError>();
+        shareable::<crate::WindowLog>();
         #[cfg(feature = "tower")]
         shareable::<crate::GateLayer>();
         survives_panics::<crate::TokenBucket>();
+        survives_panics::<crate::SlidingWindow>();
         survives_panics::<crate::CidrSet>();
         survives_panics::<crate::Quota>();
         survives_panics::<crate::Denial>();

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | one limit for one thing (an upstream, an export job) | [`TokenBucket`] |
 //! | a limit per tenant, account or API key, exact, keys kept | [`ExactLimiter`] |
+//! | never more than so many in any minute, for one thing | [`SlidingWindow`] |
+//! | the same, to the nanosecond, for small numbers | [`WindowLog`] |
 //!
-//! All of them follow one rule, the token bucket in its GCRA form (ITU-T I.371): a limiter
-//! remembers only the time at which its bucket will be full again. The distance from now to that
-//! time is the *debt*; a request of `n` units adds `n` intervals to it, and is admitted if the
-//! debt is then no more than `burst` intervals.
+//! Those that take a [`Quota`](crate::Quota) follow one rule, the token bucket in its GCRA form (ITU-T
+//! I.371): a limiter remembers only the time at which its bucket will be full again. The distance from
+//! now to that time is the *debt*; a request of `n` units adds `n` intervals to it, and is admitted if
+//! the debt is then no more than `burst` intervals. Windows count instead.
 
 #[cfg(feature = "std")]
 mod agenda;
@@ -31,11 +33,15 @@ mod reservation;
 pub(crate) mod shard;
 #[cfg(feature = "std")]
 pub(crate) mod store;
+mod window;
 
 pub use bucket::TokenBucket;
 #[cfg(feature = "std")]
 pub use exact::{ExactLimiter, OnSaturation};
 pub use reservation::Reservation;
+pub use window::SlidingWindow;
+#[cfg(feature = "std")]
+pub use window::WindowLog;
 
 #[cfg(all(test, loom))]
 mod loom_models;

@@ -4,6 +4,7 @@
 
 mod bucket;
 mod exact;
+mod window;
 
 use crate::time::Timestamp;
 
