@@ -59,7 +59,7 @@ pub use crate::{
 pub use crate::{
     error::{BuildError, BuildProblem},
     gate::{Gate, GateBuilder, GateStats, MissingPeer, Mode, Outcome, RuleStats},
-    limit::{ExactLimiter, OnSaturation, WindowLog},
+    limit::{ExactLimiter, KeyedWindow, OnSaturation, WindowLog},
     time::SystemClock,
     verdict::{Admission, Denial, DenialReason, Verdict},
 };
@@ -88,6 +88,7 @@ mod tests {
         shareable::<crate::SlidingWindow>();
         shareable::<crate::WindowError>();
         shareable::<crate::WindowLog>();
+        shareable::<crate::KeyedWindow<std::string::String>>();
         #[cfg(feature = "tower")]
         shareable::<crate::GateLayer>();
         survives_panics::<crate::TokenBucket>();

@@ -108,6 +108,13 @@ impl Decision {
         let outcome = if count.retry_after == 0 { Outcome::Admitted } else { Outcome::Denied };
         Self(Basis::Count { count, outcome })
     }
+
+    /// As [`saturated`](Self::saturated), of a limiter that counts.
+    #[cfg(feature = "std")]
+    pub(crate) const fn counted_saturated(count: Count) -> Self {
+        let outcome = Outcome::Saturated { admitted: count.retry_after == 0 };
+        Self(Basis::Count { count, outcome })
+    }
 }
 
 /// What a limiter was asked: `units` under a quota with this scale and burst, at `now`.

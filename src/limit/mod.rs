@@ -6,6 +6,7 @@
 //! | a limit per tenant, account or API key, exact, keys kept | [`ExactLimiter`] |
 //! | never more than so many in any minute, for one thing | [`SlidingWindow`] |
 //! | the same, to the nanosecond, for small numbers | [`WindowLog`] |
+//! | never more than so many in any minute, per tenant, account or API key | [`KeyedWindow`] |
 //!
 //! Those that take a [`Quota`](crate::Quota) follow one rule, the token bucket in its GCRA form (ITU-T
 //! I.371): a limiter remembers only the time at which its bucket will be full again. The distance from
@@ -41,7 +42,7 @@ pub use exact::{ExactLimiter, OnSaturation};
 pub use reservation::Reservation;
 pub use window::SlidingWindow;
 #[cfg(feature = "std")]
-pub use window::WindowLog;
+pub use window::{KeyedWindow, WindowLog};
 
 #[cfg(all(test, loom))]
 mod loom_models;

@@ -262,7 +262,7 @@ mod tests {
     use crate::{error::WindowError, quota::tests::edgy_u32, time::Timestamp};
 
     proptest! {
-        #![proptest_config(crate::test_support::cases(2_000))]
+        #![proptest_config(crate::test_support::cases(1_000))]
 
         /// I1 and I2, on the nanosecond: a unit counts for all of a window, and not for longer than a
         /// window and a slot.

@@ -20,10 +20,16 @@
 
 mod frame;
 #[cfg(feature = "std")]
+mod keyed;
+#[cfg(feature = "std")]
 mod log;
+#[cfg(feature = "std")]
+mod seats;
 mod sliding;
 mod word;
 
+#[cfg(feature = "std")]
+pub use keyed::KeyedWindow;
 #[cfg(feature = "std")]
 pub use log::WindowLog;
 pub use sliding::SlidingWindow;

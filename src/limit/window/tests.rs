@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use proptest::prelude::*;
 
+use super::SlidingWindow;
 use crate::{quota::tests::edgy_u32, time::Timestamp};
 
 #[derive(Clone, Copy, Debug)]
@@ -66,5 +67,21 @@ pub(super) fn moved(now: Timestamp, step: Move, slot: u64, wait: Duration) -> Ti
             now.saturating_add(wait.saturating_sub(Duration::from_nanos(1))).as_nanos()
         }
         Move::Retry | Move::Early => nanos,
+    })
+}
+
+/// A window that can be built: few units and sub-windows, or the least length for many units.
+pub(super) fn any_window() -> impl Strategy<Value = (u32, Duration, u32)> {
+    let limit = prop_oneof![6 => 0..6_u32, 1 => edgy_u32()];
+    let parts = prop_oneof![12 => 1..5_u32, 2 => 5..20_u32, 1 => 250..257_u32];
+    let spare = prop_oneof![
+        2 => 0..4_u64,
+        4 => 0..3_000_000_000_u64,
+        1 => 0..3_000_000_000_000_000_000_u64
+    ];
+    (limit, parts, spare).prop_filter_map("too long", |(limit, parts, spare)| {
+        let least = 32 * u64::from(limit.max(1)) * u64::from(parts);
+        let window = Duration::from_nanos(least + spare);
+        SlidingWindow::new(limit, window, parts).is_ok().then_some((limit, window, parts))
     })
 }

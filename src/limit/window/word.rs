@@ -81,7 +81,7 @@ mod tests {
     use crate::{limit::window::frame::Frame, quota::tests::edgy_u32};
 
     proptest! {
-        #![proptest_config(crate::test_support::cases(2_000))]
+        #![proptest_config(crate::test_support::cases(1_000))]
 
         /// I1, for every window that can be built.
         #[test]

@@ -33,7 +33,7 @@ fn any_log() -> impl Strategy<Value = (u32, Duration)> {
 }
 
 proptest! {
-    #![proptest_config(cases(600))]
+    #![proptest_config(cases(300))]
 
     /// I2: equality with the reference, time going anywhere. I5 and I3: no more times than the limit,
     /// in order.

@@ -10,8 +10,7 @@ use crate::{
         Answer,
         window::{Parts, Passed},
     },
-    limit::window::tests::{Op, any_move, any_op, moved},
-    quota::tests::edgy_u32,
+    limit::window::tests::{Op, any_move, any_op, any_window, moved},
     sync::Ordering,
     test_support::cases,
     time::Timestamp,
@@ -23,24 +22,8 @@ fn at(secs: u64) -> Timestamp {
     Timestamp::from_secs(secs)
 }
 
-/// A window that can be built: few units and sub-windows, or the least length for many units.
-fn any_window() -> impl Strategy<Value = (u32, Duration, u32)> {
-    let limit = prop_oneof![6 => 0..6_u32, 1 => edgy_u32()];
-    let parts = prop_oneof![12 => 1..5_u32, 2 => 5..20_u32, 1 => 250..257_u32];
-    let spare = prop_oneof![
-        2 => 0..4_u64,
-        4 => 0..3_000_000_000_u64,
-        1 => 0..3_000_000_000_000_000_000_u64
-    ];
-    (limit, parts, spare).prop_filter_map("too long", |(limit, parts, spare)| {
-        let least = 32 * u64::from(limit.max(1)) * u64::from(parts);
-        let window = Duration::from_nanos(least + spare);
-        SlidingWindow::new(limit, window, parts).is_ok().then_some((limit, window, parts))
-    })
-}
-
 proptest! {
-    #![proptest_config(cases(500))]
+    #![proptest_config(cases(400))]
 
     /// I5: equality with the reference, time going anywhere. I2: a denial that heals nothing leaves
     /// the word and the records as they were.
