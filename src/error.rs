@@ -34,6 +34,47 @@ pub enum QuotaError {
     },
 }
 
+/// Why a window cannot be built.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WindowError {
+    /// The window is empty.
+    #[error("the window is zero; it must be at least 1 ns")]
+    ZeroWindow,
+    /// The window is longer than [`Quota::LONGEST_PERIOD`](crate::Quota::LONGEST_PERIOD).
+    #[error("the window is longer than 100 years; use a shorter one, or a limit of 0")]
+    WindowTooLong,
+    /// The window is divided into too few or too many sub-windows.
+    #[error("a window of {parts} sub-windows; use 1 to {most}")]
+    Parts {
+        /// The number that was asked for.
+        parts: u32,
+        /// The most that there can be.
+        most: u32,
+    },
+    /// More units in one sub-window than it can count.
+    #[error(
+        "{limit} units in a sub-window of {part_nanos} ns are too many to count; use a lower limit, or \
+         sub-windows of at least {least_nanos} ns: a longer window or fewer of them"
+    )]
+    PartTooShort {
+        /// The limit that was asked for.
+        limit: u32,
+        /// The length of a sub-window, in nanoseconds.
+        part_nanos: u64,
+        /// The least that it must be for this limit, in nanoseconds.
+        least_nanos: u64,
+    },
+    /// More units than a log remembers one by one.
+    #[error("a log of {limit} units; it remembers up to {most}, beyond that use sub-windows")]
+    LogTooLong {
+        /// The limit that was asked for.
+        limit: u32,
+        /// The most that there can be.
+        most: u32,
+    },
+}
+
 /// Why a text is not a quota: what was wrong, where, and what would be right.
 ///
 /// # Example: what a user sees

@@ -48,8 +48,8 @@ pub use ipnet;
 pub use crate::adapt::tower::{self, GateLayer};
 pub use crate::{
     cidr::{CidrParseError, CidrSet},
-    error::{QuotaError, QuotaParseError},
-    limit::{Reservation, TokenBucket},
+    error::{QuotaError, QuotaParseError, WindowError},
+    limit::{Reservation, SlidingWindow, TokenBucket},
     quota::Quota,
     request::{ClientGroup, Request},
     time::Timestamp,
@@ -61,7 +61,9 @@ pub use crate::{error::SnapshotError, limit::ExactSnapshot};
 pub use crate::{
     error::{BuildError, BuildProblem, ChangeError, KeyQuotaError, KeyedLimiterError},
     gate::{Gate, GateBuilder, GateStats, MissingPeer, Mode, Outcome, RuleStats},
-    limit::{Capacity, ExactLimiter, KeyedLimiter, KeyedStats, OnSaturation},
+    limit::{
+        Capacity, ExactLimiter, KeyedLimiter, KeyedStats, KeyedWindow, OnSaturation, WindowLog,
+    },
     time::SystemClock,
     verdict::{Admission, Denial, DenialReason, Verdict},
 };
@@ -96,9 +98,14 @@ mod tests {
         shareable::<crate::CidrParseError>();
         shareable::<crate::QuotaError>();
         shareable::<crate::QuotaParseError>();
+        shareable::<crate::SlidingWindow>();
+        shareable::<crate::WindowError>();
+        shareable::<crate::WindowLog>();
+        shareable::<crate::KeyedWindow<std::string::String>>();
         #[cfg(feature = "tower")]
         shareable::<crate::GateLayer>();
         survives_panics::<crate::TokenBucket>();
+        survives_panics::<crate::SlidingWindow>();
         survives_panics::<crate::CidrSet>();
         survives_panics::<crate::Quota>();
         survives_panics::<crate::Denial>();

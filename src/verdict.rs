@@ -17,11 +17,20 @@ use crate::{quota::ticks::Scale, time::Timestamp};
 /// only asks [`is_denied`](Self::is_denied) does not pay for the rest.
 #[must_use = "a decision says whether the request may pass"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decision {
-    on: Asked,
-    /// The debt after the decision; of a key without a place, the time at which one may be free.
-    debt: u64,
-    outcome: Outcome,
+pub struct Decision(Basis);
+
+/// What a decision rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Basis {
+    /// A token bucket's debt; the standing is computed from it when it is asked for.
+    Debt {
+        on: Asked,
+        /// The debt after the decision; of a key without a place, the time at which one may be free.
+        debt: u64,
+        outcome: Outcome,
+    },
+    /// A window's count; the standing is known once it is counted.
+    Count { count: Count, outcome: Outcome },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +49,7 @@ impl Decision {
     #[inline]
     #[must_use]
     pub const fn is_admitted(&self) -> bool {
-        matches!(self.outcome, Outcome::Admitted | Outcome::Saturated { admitted: true, .. })
+        matches!(self.outcome(), Outcome::Admitted | Outcome::Saturated { admitted: true, .. })
     }
 
     /// Whether the request must be refused.
@@ -55,41 +64,22 @@ impl Decision {
     #[inline]
     #[must_use]
     pub const fn is_saturated(&self) -> bool {
-        matches!(self.outcome, Outcome::Saturated { .. })
+        matches!(self.outcome(), Outcome::Saturated { .. })
     }
 
     /// Where the caller stands after this decision.
     #[must_use]
     pub const fn standing(&self) -> Standing {
-        let Asked { scale, limit, now, .. } = self.on;
-        if let Outcome::Saturated { admitted } = self.outcome {
-            // Somebody else may be faster, so this is when it is worth a try; zero would be a lie.
-            let wait = Timestamp::from_nanos(self.debt).saturating_duration_since(now);
-            let wait = if wait.is_zero() { Duration::from_nanos(1) } else { wait };
-            let retry_after = if admitted { Duration::ZERO } else { wait };
-            return Standing { limit, remaining: 0, retry_after, reset_after: wait };
-        }
-        Standing {
-            limit,
-            remaining: scale.remaining(limit, self.debt),
-            retry_after: if self.is_admitted() { Duration::ZERO } else { self.retry_after() },
-            reset_after: match scale.wait(self.debt, now) {
-                Some(wait) if scale.cost(limit) != 0 => wait,
-                _ => Duration::MAX,
-            },
+        match self.0 {
+            Basis::Debt { on, debt, outcome } => on.standing(debt, outcome),
+            Basis::Count { count, .. } => count.standing(),
         }
     }
 
-    const fn retry_after(&self) -> Duration {
-        let Asked { scale, limit, units, now } = self.on;
-        let burst = scale.cost(limit);
-        if burst == 0 || units > limit {
-            return Duration::MAX;
-        }
-        let excess = self.debt.saturating_add(scale.cost(units)).saturating_sub(burst);
-        match scale.wait(excess, now) {
-            Some(wait) => wait,
-            None => Duration::MAX,
+    #[inline]
+    const fn outcome(&self) -> Outcome {
+        match self.0 {
+            Basis::Debt { outcome, .. } | Basis::Count { outcome, .. } => outcome,
         }
     }
 }
@@ -98,17 +88,32 @@ impl Decision {
 impl Decision {
     #[inline]
     pub(crate) const fn admitted(on: Asked, debt: u64) -> Self {
-        Self { on, debt, outcome: Outcome::Admitted }
+        Self(Basis::Debt { on, debt, outcome: Outcome::Admitted })
     }
 
     #[inline]
     pub(crate) const fn denied(on: Asked, debt: u64) -> Self {
-        Self { on, debt, outcome: Outcome::Denied }
+        Self(Basis::Debt { on, debt, outcome: Outcome::Denied })
     }
 
     #[cfg(feature = "std")]
     pub(crate) const fn saturated(on: Asked, admitted: bool, free_at: Timestamp) -> Self {
-        Self { on, debt: free_at.as_nanos(), outcome: Outcome::Saturated { admitted } }
+        let outcome = Outcome::Saturated { admitted };
+        Self(Basis::Debt { on, debt: free_at.as_nanos(), outcome })
+    }
+
+    /// Admitted if there is nothing to wait for.
+    #[inline]
+    pub(crate) const fn counted(count: Count) -> Self {
+        let outcome = if count.retry_after == 0 { Outcome::Admitted } else { Outcome::Denied };
+        Self(Basis::Count { count, outcome })
+    }
+
+    /// As [`saturated`](Self::saturated), of a limiter that counts.
+    #[cfg(feature = "std")]
+    pub(crate) const fn counted_saturated(count: Count) -> Self {
+        let outcome = Outcome::Saturated { admitted: count.retry_after == 0 };
+        Self(Basis::Count { count, outcome })
     }
 }
 
@@ -120,6 +125,72 @@ pub(crate) struct Asked {
     pub(crate) limit: u32,
     pub(crate) units: u32,
     pub(crate) now: Timestamp,
+}
+
+impl Asked {
+    const fn standing(&self, debt: u64, outcome: Outcome) -> Standing {
+        let Self { scale, limit, now, .. } = *self;
+        if let Outcome::Saturated { admitted } = outcome {
+            // Somebody else may be faster, so this is when it is worth a try; zero would be a lie.
+            let wait = Timestamp::from_nanos(debt).saturating_duration_since(now);
+            let wait = if wait.is_zero() { Duration::from_nanos(1) } else { wait };
+            let retry_after = if admitted { Duration::ZERO } else { wait };
+            return Standing { limit, remaining: 0, retry_after, reset_after: wait };
+        }
+        Standing {
+            limit,
+            remaining: scale.remaining(limit, debt),
+            retry_after: match outcome {
+                Outcome::Admitted => Duration::ZERO,
+                _ => self.retry_after(debt),
+            },
+            reset_after: match scale.wait(debt, now) {
+                Some(wait) if scale.cost(limit) != 0 => wait,
+                _ => Duration::MAX,
+            },
+        }
+    }
+
+    const fn retry_after(&self, debt: u64) -> Duration {
+        let Self { scale, limit, units, now } = *self;
+        let burst = scale.cost(limit);
+        if burst == 0 || units > limit {
+            return Duration::MAX;
+        }
+        let excess = debt.saturating_add(scale.cost(units)).saturating_sub(burst);
+        match scale.wait(excess, now) {
+            Some(wait) => wait,
+            None => Duration::MAX,
+        }
+    }
+}
+
+/// A standing as a window has counted it; times in nanoseconds from `now`, [`NEVER`] if never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Count {
+    pub(crate) limit: u32,
+    pub(crate) remaining: u32,
+    /// 0 if admitted, and only then.
+    pub(crate) retry_after: u64,
+    pub(crate) reset_after: u64,
+}
+
+/// Longer than anything that a [`Count`] waits for.
+pub(crate) const NEVER: u64 = u64::MAX;
+
+impl Count {
+    const fn standing(&self) -> Standing {
+        Standing {
+            limit: self.limit,
+            remaining: self.remaining,
+            retry_after: wait(self.retry_after),
+            reset_after: wait(self.reset_after),
+        }
+    }
+}
+
+const fn wait(nanos: u64) -> Duration {
+    if nanos == NEVER { Duration::MAX } else { Duration::from_nanos(nanos) }
 }
 
 /// Where a caller stands with one limit, right after a decision.
@@ -137,7 +208,7 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// The most units that can pass at one instant: the quota's burst.
+    /// The most units that can pass at one instant: the quota's burst, the number of a window.
     #[must_use]
     pub const fn limit(&self) -> u32 {
         self.limit
@@ -152,13 +223,13 @@ impl Standing {
     /// How long to wait before asking for the same again.
     ///
     /// Zero if admitted, and never zero if denied. [`Duration::MAX`] when waiting cannot help: more
-    /// units than the burst were asked for, or the quota is zero.
+    /// units than the limit were asked for, or the limit is zero.
     #[must_use]
     pub const fn retry_after(&self) -> Duration {
         self.retry_after
     }
 
-    /// How long until the whole burst is available again; [`Duration::MAX`] if never.
+    /// How long until all of the limit is available again; [`Duration::MAX`] if never.
     #[must_use]
     pub const fn reset_after(&self) -> Duration {
         self.reset_after

@@ -5,11 +5,14 @@
 //! | one limit for one thing (an upstream, an export job) | [`TokenBucket`] |
 //! | a limit per client, over keys that anybody can invent | [`KeyedLimiter`] |
 //! | a limit per tenant, account or API key, exact, keys kept | [`ExactLimiter`] |
+//! | never more than so many in any minute, for one thing | [`SlidingWindow`] |
+//! | the same, to the nanosecond, for small numbers | [`WindowLog`] |
+//! | never more than so many in any minute, per tenant, account or API key | [`KeyedWindow`] |
 //!
-//! All of them follow one rule, the token bucket in its GCRA form (ITU-T I.371): a limiter
-//! remembers only the time at which its bucket will be full again. The distance from now to that
-//! time is the *debt*; a request of `n` units adds `n` intervals to it, and is admitted if the
-//! debt is then no more than `burst` intervals.
+//! Those that take a [`Quota`](crate::Quota) follow one rule, the token bucket in its GCRA form (ITU-T
+//! I.371): a limiter remembers only the time at which its bucket will be full again. The distance from
+//! now to that time is the *debt*; a request of `n` units adds `n` intervals to it, and is admitted if
+//! the debt is then no more than `burst` intervals. Windows count instead.
 
 #[cfg(feature = "std")]
 mod agenda;
@@ -38,6 +41,7 @@ pub(crate) mod shard;
 pub(crate) mod snapshot;
 #[cfg(feature = "std")]
 pub(crate) mod store;
+mod window;
 
 pub use bucket::TokenBucket;
 #[cfg(all(feature = "std", feature = "serde"))]
@@ -47,6 +51,9 @@ pub use exact::{ExactLimiter, OnSaturation};
 #[cfg(feature = "std")]
 pub use keyed::{Capacity, KeyedLimiter, KeyedStats};
 pub use reservation::Reservation;
+pub use window::SlidingWindow;
+#[cfg(feature = "std")]
+pub use window::{KeyedWindow, WindowLog};
 
 #[cfg(all(test, loom))]
 use keyed::rules as keyed_rules;

@@ -5,6 +5,7 @@
 mod bucket;
 mod exact;
 mod keyed;
+mod window;
 
 use crate::time::Timestamp;
 

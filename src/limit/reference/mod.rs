@@ -3,7 +3,9 @@
 //! Two of them. [`Bucket`] follows the rules of [`TokenBucket`](crate::TokenBucket) with time kept in
 //! 128 bits, so that nothing wraps; decisions must be equal. [`Exact`] knows nothing of ticks: it is
 //! the token bucket in rational arithmetic; decisions must be equal where the quota has an exact
-//! tick, and never more generous elsewhere.
+//! tick, and never more generous elsewhere. The windows have models of their own, in [`window`].
+
+pub mod window;
 
 #[cfg(feature = "std")]
 mod keyed;
