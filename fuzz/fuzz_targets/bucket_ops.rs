@@ -18,6 +18,8 @@ use portcullis::{
 #[derive(Arbitrary, Debug)]
 struct Story {
     quota: AnyQuota,
+    /// Room for debt.
+    debt: Option<u32>,
     start: u64,
     steps: Vec<(Move, Operation)>,
 }
@@ -65,6 +67,12 @@ enum Operation {
     CheckMany(u32),
     Peek(u32),
     Refund(u32),
+    Charge(u32),
+    Settle {
+        reserved: u32,
+        actual: u32,
+    },
+    Cancel(u32),
 }
 
 impl AnyQuota {
@@ -105,9 +113,10 @@ impl Move {
 
 fuzz_target!(|story: Story| {
     let Some(quota) = story.quota.build() else { return };
-    let bucket = TokenBucket::new(quota);
-    let mut model = Bucket::new(quota);
-    let mut exact = Exact::new(quota);
+    let debt = story.debt.unwrap_or(0);
+    let bucket = TokenBucket::with_debt(quota, debt);
+    let mut model = Bucket::with_debt(quota, debt);
+    let mut exact = Exact::with_debt(quota, debt);
     let mut now = Timestamp::from_nanos(story.start);
     let mut latest = now;
     let mut wait = Duration::ZERO;
@@ -135,6 +144,35 @@ fuzz_target!(|story: Story| {
                 bucket.refund_n(n, now);
                 model.refund_n(n, now);
                 forward = false;
+                continue;
+            }
+            Operation::Charge(n) => {
+                bucket.charge_n(n, now);
+                model.charge_n(n, now);
+                exact.charge_n(n, now);
+                continue;
+            }
+            Operation::Settle { reserved, actual } => {
+                let expected = model.check_n(reserved, now);
+                let outcome = bucket.reserve_n(reserved, now);
+                assert_eq!(outcome.is_ok(), expected.admitted, "{reserved} of {quota} at {now:?}");
+                forward = false;
+                if let Ok(reservation) = outcome {
+                    bucket.settle(reservation, actual, now);
+                    model.refund_n(reserved.saturating_sub(actual), now);
+                    model.charge_n(actual.saturating_sub(reserved), now);
+                }
+                continue;
+            }
+            Operation::Cancel(n) => {
+                forward = false;
+                if let Ok(reservation) = bucket.reserve_n(n, now) {
+                    assert!(model.check_n(n, now).admitted, "{n} of {quota} at {now:?}");
+                    bucket.cancel(reservation, now);
+                    model.refund_n(n, now);
+                } else {
+                    assert!(!model.check_n(n, now).admitted, "{n} of {quota} at {now:?}");
+                }
                 continue;
             }
         };

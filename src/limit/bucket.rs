@@ -27,7 +27,9 @@
 //! - **I5** every decision equals that of the reference, which keeps the time in 128 bits;
 //! - **I6** a lost compare-exchange never admits;
 //! - **I7** a charge is made only by a thread that has seen a fresh `written_at`, and a denial only
-//!   on a `full_at` that still stood after `written_at` was read.
+//!   on a `full_at` that still stood after `written_at` was read;
+//! - **I8** a charge is never refused, and leaves at most the burst and the room for debt, unless more
+//!   was owed already.
 //!
 //! # Why that holds
 //! *Renewal.* Who would charge and finds `written_at` stale first turns `full_at` into "full now"
@@ -104,11 +106,35 @@ pub struct TokenBucket {
 }
 
 impl TokenBucket {
-    /// A full bucket.
+    /// A full bucket, without room for debt.
     #[cfg(not(loom))]
     #[must_use]
     pub const fn new(quota: Quota) -> Self {
-        let ticks = Ticks::of(quota);
+        Self::with_debt(quota, 0)
+    }
+
+    /// A full bucket whose [charges](Self::charge_n) may leave it up to `debt` units worse than empty.
+    ///
+    /// Checks do not see the difference: they are admitted while there is something in the bucket, and
+    /// debt is paid back before there is. Whatever is charged, a bucket that is left alone holds a unit
+    /// again after the time of `debt + 1` units.
+    ///
+    /// # Example: pay for what was not foreseen
+    /// ```
+    /// use portcullis::{Quota, Timestamp, TokenBucket};
+    /// use std::time::Duration;
+    ///
+    /// let bucket = TokenBucket::with_debt(Quota::per_second(10), 20);
+    /// let now = Timestamp::from_secs(1);
+    /// bucket.charge_n(15, now);
+    /// assert_eq!(bucket.check(now).standing().retry_after(), Duration::from_millis(600));
+    /// bucket.charge_n(1_000, now);
+    /// assert_eq!(bucket.check(now).standing().retry_after(), Duration::from_millis(2_100));
+    /// ```
+    #[cfg(not(loom))]
+    #[must_use]
+    pub const fn with_debt(quota: Quota, debt: u32) -> Self {
+        let ticks = Ticks::with_debt(quota, debt);
         Self {
             full_at: AtomicU64::new(0),
             written_at: AtomicU64::new(0),
@@ -118,11 +144,18 @@ impl TokenBucket {
         }
     }
 
-    /// A full bucket (loom's atomics have no `const` constructor).
+    /// A full bucket, without room for debt.
     #[cfg(loom)]
     #[must_use]
     pub fn new(quota: Quota) -> Self {
-        let ticks = Ticks::of(quota);
+        Self::with_debt(quota, 0)
+    }
+
+    /// A full bucket (loom's atomics have no `const` constructor).
+    #[cfg(loom)]
+    #[must_use]
+    pub fn with_debt(quota: Quota, debt: u32) -> Self {
+        let ticks = Ticks::with_debt(quota, debt);
         Self {
             full_at: AtomicU64::new(0),
             written_at: AtomicU64::new(0),
@@ -224,7 +257,10 @@ impl TokenBucket {
     /// Takes `n` units whether they are there or not.
     ///
     /// What is owed beyond an empty bucket is capped at the bucket's room for debt, which is none
-    /// unless it was made with some.
+    /// unless it was made [with some](Self::with_debt).
+    ///
+    /// # Concurrency
+    /// As [`check_n`](Self::check_n); a charge of a bucket that owes all it can writes nothing.
     pub fn charge_n(&self, n: u32, now: Timestamp) {
         let cost = self.ticks.scale.cost(n);
         loop {
@@ -233,6 +269,7 @@ impl TokenBucket {
             if cost == 0 || i64::try_from(owed) == Ok(debt) {
                 return;
             }
+            // As an admission, but for the debt of a clock set back, which is healed here on the way.
             if !read.fresh {
                 self.renew(read, debt, now);
             } else if self.replace(read, owed, now) {
@@ -250,8 +287,10 @@ impl TokenBucket {
         Reservation::of(n, self.check_n(n, now))
     }
 
-    /// Corrects what a reservation took to what it should have been: gives the rest back, or
-    /// [charges](Self::charge_n) more.
+    /// Corrects what a reservation took to what it should have been.
+    ///
+    /// Gives the rest back, or [charges](Self::charge_n) more: beyond an empty bucket only as far as
+    /// there is [room for debt](Self::with_debt).
     pub fn settle(&self, reservation: Reservation, actual: u32, now: Timestamp) {
         match reservation.settle_at(actual) {
             Settlement::Refund(units) => self.refund_n(units, now),

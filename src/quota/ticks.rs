@@ -8,17 +8,18 @@
 //!    ticks. Nothing is rounded. This is the case whenever the window below has room for it, which
 //!    takes in every quota per second, minute, hour or day of a size that people write;
 //! 2. **binary**: a tick is 2⁻ᵏ ns, as fine as the window allows, and the interval is rounded *up*;
-//! 3. **coarse**: for buckets that take more than 36 years to fill, a tick is 2ˢ ns, and the
+//! 3. **coarse**: for buckets that take more than 36 years to fill, debt included, a tick is 2ˢ ns, and the
 //!    interval is rounded up and lengthened by two ticks, which pays for rounding `now` down.
 //!
-//! The window: the ticks of a full bucket and of [`SLACK`] together are at most 2⁶¹, so that debts
-//! fit a 64-bit word with room for clocks that disagree. And every count of ticks is even: times,
+//! The window: the ticks of a full bucket, its room for debt and [`SLACK`] together are at most 2⁶¹, so
+//! that debts fit a 64-bit word with room for clocks that disagree. And every count of ticks is even: times,
 //! intervals, and so all debts. The lowest bit is free for whoever keeps them in a word.
 //!
 //! Invariants, each with a test that cites it:
 //! - **I1** the rate is never higher than the quota's: `interval / ticks per ns ≥ period / count`;
-//! - **I2** it is exact in case 1; in case 2 it is lower by at most 2⁻³² (relative) for bursts up to
-//!   2²⁶ and rates up to 5 · 10⁷ a second, and by at most 2⁻²⁵ in all; in case 3 by at most 2⁻²⁶;
+//! - **I2** it is exact in case 1; in case 2 it is lower by at most 2⁻³² (relative) for bursts
+//!   (with the room for debt) up to 2²⁶ and rates up to 5 · 10⁷ a second, and by at most 2⁻²⁵ in all,
+//!   or 2⁻²⁴ with room for debt; in case 3 by at most 2⁻²⁶, or 2⁻²⁵;
 //! - **I3** `lawful ≤ 2⁶¹` ticks, and neither building nor using them overflows;
 //! - **I4** times, intervals, bursts and what is lawful are even.
 
@@ -70,6 +71,7 @@ pub(crate) enum Step {
 
 impl Ticks {
     /// Chooses the tick for `quota`, without room for debt beyond an empty bucket.
+    #[cfg(any(feature = "std", test))]
     pub(crate) const fn of(quota: Quota) -> Self {
         Self::with_debt(quota, 0)
     }

@@ -99,6 +99,32 @@ fn refund(c: &mut Criterion) {
     });
 }
 
+fn debt(c: &mut Criterion) {
+    let mut group = c.benchmark_group("single/debt");
+    let bucket = TokenBucket::with_debt(EXACT, u32::MAX);
+    let mut clock = Clock::every(2);
+    group.bench_function("charge", |b| b.iter(|| black_box(&bucket).charge_n(1, clock.tick())));
+    let bucket = TokenBucket::with_debt(DAILY, 1);
+    bucket.charge_n(2, Timestamp::ZERO);
+    let mut clock = Clock::every(0);
+    group.bench_function("charge at the cap", |b| {
+        b.iter(|| black_box(&bucket).charge_n(1, clock.tick()));
+    });
+    for (name, actual) in [("reserve and settle lower", 3), ("reserve and settle higher", 5)] {
+        let bucket = TokenBucket::with_debt(EXACT, u32::MAX);
+        let mut clock = Clock::every(8);
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                let now = clock.tick();
+                let reserved =
+                    black_box(&bucket).reserve_n(black_box(4), now).expect("a deep bucket");
+                black_box(&bucket).settle(reserved, black_box(actual), now);
+            });
+        });
+    }
+    group.finish();
+}
+
 fn two_threads(c: &mut Criterion) {
     let mut group = c.benchmark_group("single/two threads");
     let open = TokenBucket::new(EXACT);
@@ -167,5 +193,5 @@ fn denied(decision: Decision) {
     assert!(decision.is_denied());
 }
 
-criterion_group!(single, allow, deny, peek, refund, two_threads);
+criterion_group!(single, allow, deny, peek, refund, debt, two_threads);
 criterion_main!(single);

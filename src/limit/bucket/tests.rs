@@ -13,7 +13,6 @@ use crate::{
     },
     sync::Ordering,
     time::Timestamp,
-    verdict::Decision,
 };
 
 /// A step of a caller: what it asks, and where the clock went before.
@@ -22,6 +21,9 @@ enum Op {
     Check(u32),
     Peek(u32),
     Refund(u32),
+    Charge(u32),
+    /// Reserve so many, and settle at so many.
+    Settle(u32, u32),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +43,14 @@ fn any_op() -> impl Strategy<Value = Op> {
         6 => Just(Op::Check(1)),
         2 => edgy_u32().prop_map(Op::Peek),
         2 => edgy_u32().prop_map(Op::Refund),
+        2 => edgy_u32().prop_map(Op::Charge),
+        1 => (edgy_u32(), edgy_u32()).prop_map(|(units, actual)| Op::Settle(units, actual)),
     ]
+}
+
+/// Room for debt: mostly none or little.
+fn any_debt() -> impl Strategy<Value = u32> {
+    prop_oneof![Just(0), edgy_u32()]
 }
 
 fn any_move() -> impl Strategy<Value = Move> {
@@ -77,14 +86,15 @@ fn moved(now: Timestamp, step: Move, wait: Duration) -> Timestamp {
 proptest! {
     #![proptest_config(crate::test_support::cases(5_000))]
 
-    /// I5: equality with the reference over the whole public domain, time going anywhere.
+    /// I5 and I8: equality with the reference over the whole public domain, time going anywhere.
     #[test]
     fn equals_the_reference(
         quota in any_quota(),
+        debt in any_debt(),
         ops in prop::collection::vec((any_op(), any_move()), 1..40),
     ) {
-        let bucket = TokenBucket::new(quota);
-        let mut reference = Bucket::new(quota);
+        let bucket = TokenBucket::with_debt(quota, debt);
+        let mut reference = Bucket::with_debt(quota, debt);
         let mut now = Timestamp::ZERO;
         let mut wait = Duration::ZERO;
         for (op, step) in ops {
@@ -108,7 +118,24 @@ proptest! {
                     bucket.refund_n(n, now);
                     reference.refund_n(n, now);
                 }
+                Op::Charge(n) => {
+                    bucket.charge_n(n, now);
+                    reference.charge_n(n, now);
+                }
+                Op::Settle(n, actual) => {
+                    let expected = reference.check_n(n, now);
+                    let reserved = bucket.reserve_n(n, now);
+                    prop_assert_eq!(reserved.is_ok(), expected.admitted);
+                    if let Ok(reservation) = reserved {
+                        prop_assert_eq!(reservation.standing().remaining(), expected.remaining);
+                        bucket.settle(reservation, actual, now);
+                        reference.refund_n(n.saturating_sub(actual), now);
+                        reference.charge_n(actual.saturating_sub(n), now);
+                    }
+                }
             }
+            let expected = reference.clone().check_n(0, now);
+            prop_assert_eq!(Answer::from(bucket.peek_n(0, now)), expected, "after {:?}", op);
         }
     }
 
@@ -117,19 +144,25 @@ proptest! {
     #[test]
     fn is_never_more_generous_than_rational_arithmetic(
         quota in any_quota(),
-        ops in prop::collection::vec((edgy_u32(), any_move()), 1..40),
+        debt in any_debt(),
+        ops in prop::collection::vec((edgy_u32(), prop::bool::weighted(0.2), any_move()), 1..40),
     ) {
-        let ticks = Ticks::of(quota);
+        let ticks = Ticks::with_debt(quota, debt);
         let exact_tick = !quota.is_zero()
             && ticks.scale.shift == 0
             && u128::from(ticks.scale.interval) * u128::from(quota.count())
                 == u128::from(quota.period_nanos()) * u128::from(ticks.scale.per_nano);
-        let bucket = TokenBucket::new(quota);
-        let mut exact = Exact::new(quota);
+        let bucket = TokenBucket::with_debt(quota, debt);
+        let mut exact = Exact::with_debt(quota, debt);
         let (mut now, mut wait) = (Timestamp::ZERO, Duration::ZERO);
-        for (n, step) in ops {
+        for (n, charge, step) in ops {
             // Steps back are judged by rules of their own; here time goes forward.
             now = now.max(moved(now, step, wait));
+            if charge {
+                bucket.charge_n(n, now);
+                exact.charge_n(n, now);
+                continue;
+            }
             let decision = bucket.check_n(n, now);
             wait = decision.standing().retry_after();
             let would = exact.would_admit(n, now);
@@ -321,6 +354,88 @@ fn a_refund_gives_back_what_was_taken_and_no_more() {
     assert!(bucket.check_n(5, now).is_admitted());
 }
 
+/// I8: what is owed is capped, is paid back before anything passes, and is paid back in time.
+#[test]
+fn debt_is_capped_and_paid_back_first() {
+    let bucket = TokenBucket::with_debt(Quota::per_second(10).burst(5), 3);
+    let now = Timestamp::from_secs(1);
+    bucket.charge_n(6, now);
+    let standing = bucket.check(now).standing();
+    assert_eq!((standing.limit(), standing.remaining()), (5, 0));
+    assert_eq!(standing.retry_after(), Duration::from_millis(200));
+    bucket.charge_n(u32::MAX, now);
+    assert_eq!(bucket.check(now).standing().retry_after(), Duration::from_millis(400));
+    assert_eq!(bucket.check(now).standing().reset_after(), Duration::from_millis(800));
+    // A refund lowers debt like anything else that is owed.
+    bucket.refund_n(4, now);
+    assert!(bucket.check(now).is_admitted());
+    assert!(bucket.check(now).is_denied());
+
+    let without = TokenBucket::new(Quota::per_second(10).burst(5));
+    without.charge_n(u32::MAX, now);
+    assert_eq!(without.check(now).standing().retry_after(), Duration::from_millis(100));
+
+    let nothing = TokenBucket::with_debt(Quota::per_second(0), 3);
+    nothing.charge_n(1, now);
+    assert!(nothing.check(now).is_denied());
+}
+
+/// I8: an earlier clock finds more owed than a charge may leave; that is neither more nor less for it.
+#[test]
+fn a_charge_by_a_clock_that_lags_forgives_nothing() {
+    let bucket = TokenBucket::with_debt(Quota::per_second(10).burst(5), 3);
+    let now = Timestamp::from_secs(9);
+    bucket.charge_n(8, now);
+    let lagging = now.saturating_sub(Duration::from_millis(500));
+    bucket.charge_n(1, lagging);
+    assert_eq!(bucket.peek_n(1, now).standing().retry_after(), Duration::from_millis(400));
+}
+
+/// I7 and I8: a charge after long idleness renews the guard first, and is not read as none.
+#[test]
+fn a_charge_after_idleness_counts() {
+    let quota = Quota::per_second(1_000_000_007).burst(50);
+    for nanos in [0, 1, 2_000_000_000, 8_800_000_000, u64::MAX / 2, u64::MAX - 2_000] {
+        let bucket = TokenBucket::with_debt(quota, 50);
+        let now = Timestamp::from_nanos(nanos);
+        bucket.charge_n(80, now);
+        assert_eq!(bucket.check(now).standing().retry_after(), Duration::from_nanos(31), "{nanos}");
+        // And healed, after a clock that was set back.
+        if let Some(ago) = nanos.checked_sub(4_000_000_000).map(Timestamp::from_nanos) {
+            bucket.charge_n(10, ago);
+            assert_eq!(bucket.check(ago).standing().retry_after(), Duration::from_nanos(11));
+        }
+    }
+}
+
+#[test]
+fn a_reservation_is_settled_at_its_true_cost() {
+    let bucket = TokenBucket::with_debt(Quota::per_second(10).burst(10), 5);
+    let now = Timestamp::from_secs(1);
+    let left = || bucket.peek_n(1, now).standing().remaining();
+
+    let reservation = bucket.reserve_n(6, now).unwrap();
+    assert_eq!((reservation.units(), reservation.standing().remaining()), (6, 4));
+    bucket.settle(reservation, 2, now);
+    assert_eq!(left(), 8);
+
+    let reservation = bucket.reserve_n(3, now).unwrap();
+    bucket.cancel(reservation, now);
+    assert_eq!(left(), 8);
+
+    let reservation = bucket.reserve_n(3, now).unwrap();
+    bucket.settle(reservation, 3, now);
+    assert_eq!(left(), 5);
+
+    let denied = bucket.reserve_n(6, now).unwrap_err();
+    assert_eq!(denied.standing().retry_after(), Duration::from_millis(100));
+
+    // Nine of ten were foreseen as one: five are there, and four are owed.
+    let reservation = bucket.reserve_n(1, now).unwrap();
+    bucket.settle(reservation, 9, now);
+    assert_eq!(bucket.check(now).standing().retry_after(), Duration::from_millis(500));
+}
+
 /// I1 and I3: clocks that disagree by up to a second gain nothing.
 #[test]
 fn clocks_that_disagree_gain_nothing() {
@@ -425,7 +540,7 @@ fn a_bucket_can_be_a_static() {
 #[test]
 fn the_documented_size_holds() {
     assert_eq!(size_of::<TokenBucket>(), 80);
-    assert_eq!(size_of::<Decision>(), 56);
+    assert_eq!(size_of::<crate::verdict::Decision>(), 56);
 }
 
 /// I7: the mark does not come back, played step by step. Clocks are 0.6 s apart, one unit is given

@@ -52,10 +52,16 @@ impl Exact {
     /// A full bucket.
     #[must_use]
     pub fn new(quota: Quota) -> Self {
+        Self::with_debt(quota, 0)
+    }
+
+    /// A full bucket with room for so many units of debt.
+    #[must_use]
+    pub fn with_debt(quota: Quota, debt: u32) -> Self {
         // One unit takes `period / count` ns, which is `period` units of 1/count ns.
         let interval = u128::from(quota.period_nanos());
         let per_nano = u128::from(quota.count());
-        Self { model: Bucket::with(quota, interval, per_nano, 0) }
+        Self { model: Bucket::with((quota, debt), interval, per_nano, 0) }
     }
 
     /// As [`TokenBucket::check_n`](crate::TokenBucket::check_n).
@@ -74,7 +80,12 @@ impl Exact {
         self.model.clone().check_n(n, now).admitted
     }
 
-    /// Takes `n` units whether they are there or not.
+    /// As [`TokenBucket::charge_n`](crate::TokenBucket::charge_n).
+    pub fn charge_n(&mut self, n: u32, now: Timestamp) {
+        self.model.charge_n(n, now);
+    }
+
+    /// Notes that `n` units were taken, whether they were there or not.
     pub fn charge(&mut self, n: u32, now: Timestamp) {
         self.model.charge(n, now);
     }
@@ -88,6 +99,8 @@ pub struct Bucket {
     limit: u32,
     interval: u128,
     burst: u128,
+    /// The burst and the room for debt.
+    most: u128,
     slack: u128,
     per_nano: u128,
     shift: u32,
@@ -98,16 +111,23 @@ impl Bucket {
     /// A full bucket.
     #[must_use]
     pub fn new(quota: Quota) -> Self {
-        let Scale { interval, per_nano, shift, .. } = Ticks::of(quota).scale;
-        Self::with(quota, interval.into(), per_nano.into(), shift.into())
+        Self::with_debt(quota, 0)
     }
 
-    fn with(quota: Quota, interval: u128, per_nano: u128, shift: u32) -> Self {
+    /// A full bucket with room for so many units of debt.
+    #[must_use]
+    pub fn with_debt(quota: Quota, debt: u32) -> Self {
+        let Scale { interval, per_nano, shift, .. } = Ticks::with_debt(quota, debt).scale;
+        Self::with((quota, debt), interval.into(), per_nano.into(), shift.into())
+    }
+
+    fn with((quota, debt): (Quota, u32), interval: u128, per_nano: u128, shift: u32) -> Self {
         Self {
             zero: quota.is_zero(),
             limit: quota.max_burst(),
             interval,
             burst: interval * u128::from(quota.max_burst()),
+            most: interval * (u128::from(quota.max_burst()) + u128::from(debt)),
             slack: u128::from(NANOS_PER_SEC).div_ceil(1 << shift) * per_nano,
             per_nano,
             shift,
@@ -129,7 +149,7 @@ impl Bucket {
         let at = self.ticks(now);
         let cost = u128::from(n) * self.interval;
         let full_at = self.full_at.max(at) + cost;
-        let unlawful = self.full_at > at + self.burst + self.slack;
+        let unlawful = self.full_at > at + self.most + self.slack;
         if n == 0 {
             let full_at = if unlawful { at + self.burst } else { full_at };
             return self.answer(full_at, Duration::ZERO, now);
@@ -155,10 +175,24 @@ impl Bucket {
         if self.full_at <= at || n == 0 {
             return;
         }
-        if self.full_at > at + self.burst + self.slack {
+        if self.full_at > at + self.most + self.slack {
             self.full_at = at + self.burst;
         }
         self.full_at = self.full_at.saturating_sub(u128::from(n) * self.interval).max(at);
+    }
+
+    /// As [`TokenBucket::charge_n`](crate::TokenBucket::charge_n).
+    pub fn charge_n(&mut self, n: u32, now: Timestamp) {
+        if self.zero || n == 0 {
+            return;
+        }
+        let at = self.ticks(now);
+        if self.full_at > at + self.most + self.slack {
+            self.full_at = at + self.burst;
+        }
+        let full_at = self.full_at.max(at);
+        let charged = (full_at + u128::from(n) * self.interval).min(at + self.most);
+        self.full_at = full_at.max(charged);
     }
 
     fn charge(&mut self, n: u32, now: Timestamp) {
