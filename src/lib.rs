@@ -49,7 +49,7 @@ pub use crate::adapt::tower::{self, GateLayer};
 pub use crate::{
     cidr::{CidrParseError, CidrSet},
     error::{QuotaError, QuotaParseError},
-    limit::{Reservation, TokenBucket},
+    limit::{AdjustableBucket, Reservation, TokenBucket},
     quota::Quota,
     request::{ClientGroup, Request},
     time::Timestamp,
@@ -79,6 +79,7 @@ mod tests {
         shareable::<crate::Admission>();
         shareable::<crate::Denial>();
         shareable::<crate::TokenBucket>();
+        shareable::<crate::AdjustableBucket>();
         shareable::<crate::ExactLimiter<std::string::String>>();
         shareable::<crate::CidrSet>();
         shareable::<crate::BuildError>();

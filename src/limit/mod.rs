@@ -3,6 +3,7 @@
 //! | you want | take |
 //! |---|---|
 //! | one limit for one thing (an upstream, an export job) | [`TokenBucket`] |
+//! | one limit whose quota is changed while it is in use | [`AdjustableBucket`] |
 //! | a limit per tenant, account or API key, exact, keys kept | [`ExactLimiter`] |
 //!
 //! All of them follow one rule, the token bucket in its GCRA form (ITU-T I.371): a limiter
@@ -10,11 +11,13 @@
 //! time is the *debt*; a request of `n` units adds `n` intervals to it, and is admitted if the
 //! debt is then no more than `burst` intervals.
 
+mod adjustable;
 #[cfg(feature = "std")]
 mod agenda;
 mod bucket;
 #[cfg(feature = "std")]
 mod exact;
+mod guard;
 #[cfg(feature = "std")]
 mod index;
 #[cfg(any(test, feature = "__reference"))]
@@ -32,6 +35,7 @@ pub(crate) mod shard;
 #[cfg(feature = "std")]
 pub(crate) mod store;
 
+pub use adjustable::AdjustableBucket;
 pub use bucket::TokenBucket;
 #[cfg(feature = "std")]
 pub use exact::{ExactLimiter, OnSaturation};

@@ -3,9 +3,12 @@ use std::{sync::Barrier, thread, vec::Vec};
 
 use proptest::prelude::*;
 
-use super::{RENEWED, TokenBucket};
+use super::{NO_ERA, TokenBucket};
 use crate::{
-    limit::reference::{Answer, Bucket, Exact},
+    limit::{
+        guard::{Guarded, RENEWED},
+        reference::{Answer, Bucket, Exact},
+    },
     quota::{
         Quota,
         tests::{any_quota, edgy_u32},
@@ -17,7 +20,7 @@ use crate::{
 
 /// A step of a caller: what it asks, and where the clock went before.
 #[derive(Clone, Copy, Debug)]
-enum Op {
+pub(crate) enum Op {
     Check(u32),
     Peek(u32),
     Refund(u32),
@@ -27,7 +30,7 @@ enum Op {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Move {
+pub(crate) enum Move {
     Forward(u64),
     Back(u64),
     To(u64),
@@ -37,7 +40,7 @@ enum Move {
     Early,
 }
 
-fn any_op() -> impl Strategy<Value = Op> {
+pub(crate) fn any_op() -> impl Strategy<Value = Op> {
     prop_oneof![
         6 => edgy_u32().prop_map(Op::Check),
         6 => Just(Op::Check(1)),
@@ -49,11 +52,11 @@ fn any_op() -> impl Strategy<Value = Op> {
 }
 
 /// Room for debt: mostly none or little.
-fn any_debt() -> impl Strategy<Value = u32> {
+pub(crate) fn any_debt() -> impl Strategy<Value = u32> {
     prop_oneof![Just(0), edgy_u32()]
 }
 
-fn any_move() -> impl Strategy<Value = Move> {
+pub(crate) fn any_move() -> impl Strategy<Value = Move> {
     let step = prop_oneof![
         0..4_u64,
         (0..64_u32).prop_map(|bit| 1 << bit),
@@ -70,7 +73,7 @@ fn any_move() -> impl Strategy<Value = Move> {
     ]
 }
 
-fn moved(now: Timestamp, step: Move, wait: Duration) -> Timestamp {
+pub(crate) fn moved(now: Timestamp, step: Move, wait: Duration) -> Timestamp {
     match step {
         Move::Forward(by) => Timestamp::from_nanos(now.as_nanos().saturating_add(by)),
         Move::Back(by) => Timestamp::from_nanos(now.as_nanos().saturating_sub(by)),
@@ -147,7 +150,7 @@ proptest! {
         debt in any_debt(),
         ops in prop::collection::vec((edgy_u32(), prop::bool::weighted(0.2), any_move()), 1..40),
     ) {
-        let ticks = Ticks::with_debt(quota, debt);
+        let ticks = Ticks::within(quota, debt, 0);
         let exact_tick = !quota.is_zero()
             && ticks.scale.shift == 0
             && u128::from(ticks.scale.interval) * u128::from(quota.count())
@@ -549,13 +552,13 @@ fn the_documented_size_holds() {
 fn no_second_renewal_restores_the_mark() {
     let quota = Quota::per_second(1_000_000_007).burst(3);
     let bucket = TokenBucket::new(quota);
-    let early = Timestamp::from_nanos(bucket.trusted + 5_000_000_000);
+    let early = Timestamp::from_nanos(bucket.terms.trusted + 5_000_000_000);
     let late = early.saturating_add(Duration::from_millis(600));
     // One thread renews at `late`, and is held up before it raises the guard.
-    let (first, _) = bucket.read(late);
-    assert!(bucket.exchange(first, bucket.due(0, late) | RENEWED));
+    let (first, terms, _) = bucket.read(late);
+    assert!(bucket.exchange(first, terms.due::<NO_ERA>(0, late, 0) | RENEWED));
     // Another has read that, with the old guard, and is held up before its own renewal.
-    let (held_up, owed) = bucket.read(early);
+    let (held_up, _, owed) = bucket.read(early);
     assert!(!held_up.fresh && owed <= 0);
     bucket.written_at.fetch_max(late.as_nanos(), Ordering::AcqRel);
     // A refund at the earlier time, and a charge of all there is.
@@ -564,6 +567,6 @@ fn no_second_renewal_restores_the_mark() {
     assert!(bucket.check(early).is_denied());
     // A third thread would renew at `late` again, if the guard had gone back.
     assert!(bucket.read(late).0.fresh);
-    bucket.renew(held_up, owed, early);
+    bucket.renew(held_up, &terms, owed, early);
     assert!(bucket.check(early).is_denied(), "more than a burst at one instant");
 }

@@ -2,6 +2,7 @@
 //!
 //! Every thread is spawned: loom explores fewer schedules of what runs on the model's main thread.
 
+mod adjustable;
 mod bucket;
 mod exact;
 

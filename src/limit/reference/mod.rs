@@ -7,6 +7,7 @@
 
 use core::time::Duration;
 
+use super::adjustable::ERA;
 use crate::{
     quota::{
         Quota,
@@ -105,6 +106,10 @@ pub struct Bucket {
     per_nano: u128,
     shift: u32,
     full_at: u128,
+    /// Room for debt, in units.
+    debt: u32,
+    /// How much narrower the window of the ticks is than it could be, in bits.
+    narrower: u32,
 }
 
 impl Bucket {
@@ -117,8 +122,19 @@ impl Bucket {
     /// A full bucket with room for so many units of debt.
     #[must_use]
     pub fn with_debt(quota: Quota, debt: u32) -> Self {
-        let Scale { interval, per_nano, shift, .. } = Ticks::with_debt(quota, debt).scale;
-        Self::with((quota, debt), interval.into(), per_nano.into(), shift.into())
+        Self::of(quota, debt, 0)
+    }
+
+    /// As [`AdjustableBucket::with_debt`](crate::AdjustableBucket::with_debt).
+    #[must_use]
+    pub fn adjustable(quota: Quota, debt: u32) -> Self {
+        Self::of(quota, debt, ERA)
+    }
+
+    fn of(quota: Quota, debt: u32, narrower: u32) -> Self {
+        let Scale { interval, per_nano, shift, .. } = Ticks::within(quota, debt, narrower).scale;
+        let made = Self::with((quota, debt), interval.into(), per_nano.into(), shift.into());
+        Self { narrower, ..made }
     }
 
     fn with((quota, debt): (Quota, u32), interval: u128, per_nano: u128, shift: u32) -> Self {
@@ -132,6 +148,8 @@ impl Bucket {
             per_nano,
             shift,
             full_at: 0,
+            debt,
+            narrower: 0,
         }
     }
 
@@ -193,6 +211,26 @@ impl Bucket {
         let full_at = self.full_at.max(at);
         let charged = (full_at + u128::from(n) * self.interval).min(at + self.most);
         self.full_at = full_at.max(charged);
+    }
+
+    /// As [`AdjustableBucket::set_quota`](crate::AdjustableBucket::set_quota).
+    pub fn set_quota(&mut self, quota: Quota, now: Timestamp) {
+        let mut next = Self::of(quota, self.debt, self.narrower);
+        let at = self.ticks(now);
+        let owed = match self.full_at.saturating_sub(at) {
+            owed if owed <= self.most + self.slack => owed,
+            _ => self.burst,
+        };
+        let inherited = if next.zero {
+            0
+        } else if self.zero {
+            next.burst
+        } else {
+            // So many units, rounded up to two ticks.
+            (owed * next.interval).div_ceil(self.interval).next_multiple_of(2).min(next.most)
+        };
+        next.full_at = next.ticks(now) + inherited;
+        *self = next;
     }
 
     fn charge(&mut self, n: u32, now: Timestamp) {
