@@ -49,7 +49,7 @@ pub use crate::adapt::tower::{self, GateLayer};
 pub use crate::{
     cidr::{CidrParseError, CidrSet},
     error::{QuotaError, QuotaParseError},
-    limit::{AdjustableBucket, Reservation, TokenBucket},
+    limit::{AdjustableBucket, LeasedBucket, Reservation, TokenBucket},
     quota::Quota,
     request::{ClientGroup, Request},
     time::Timestamp,
@@ -80,6 +80,7 @@ mod tests {
         shareable::<crate::Denial>();
         shareable::<crate::TokenBucket>();
         shareable::<crate::AdjustableBucket>();
+        shareable::<crate::LeasedBucket>();
         shareable::<crate::ExactLimiter<std::string::String>>();
         shareable::<crate::CidrSet>();
         shareable::<crate::BuildError>();

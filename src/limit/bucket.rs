@@ -193,6 +193,13 @@ impl TokenBucket {
         self.settle(reservation, 0, now);
     }
 
+    /// Where the bucket stands, for a decision that was made elsewhere.
+    #[inline]
+    pub(super) fn standing(&self, units: u32, now: Timestamp) -> Decision {
+        let (_, terms, debt) = self.read(now);
+        Decision::admitted(terms.asked(units, now), terms.ticks.owed(debt))
+    }
+
     /// How far from its guard the word is trusted, in nanoseconds, for the models of the guard.
     #[cfg(all(test, loom))]
     pub(crate) fn trusted(&self) -> u64 {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | one limit for one thing (an upstream, an export job) | [`TokenBucket`] |
 //! | one limit whose quota is changed while it is in use | [`AdjustableBucket`] |
+//! | one limit that many threads check all the time | [`LeasedBucket`] |
 //! | a limit per tenant, account or API key, exact, keys kept | [`ExactLimiter`] |
 //!
 //! All of them follow one rule, the token bucket in its GCRA form (ITU-T I.371): a limiter
@@ -20,6 +21,7 @@ mod exact;
 mod guard;
 #[cfg(feature = "std")]
 mod index;
+mod leased;
 #[cfg(any(test, feature = "__reference"))]
 #[doc(hidden)]
 #[allow(
@@ -39,6 +41,7 @@ pub use adjustable::AdjustableBucket;
 pub use bucket::TokenBucket;
 #[cfg(feature = "std")]
 pub use exact::{ExactLimiter, OnSaturation};
+pub use leased::LeasedBucket;
 pub use reservation::Reservation;
 
 #[cfg(all(test, loom))]

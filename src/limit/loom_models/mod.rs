@@ -5,6 +5,7 @@
 mod adjustable;
 mod bucket;
 mod exact;
+mod leased;
 
 use crate::time::Timestamp;
 
