@@ -35,8 +35,8 @@ fn remaining(bucket: &AdjustableBucket, now: Timestamp) -> u32 {
 /// I2 and I5. Two checks and a change: what they took is owed afterwards, to the unit, by whichever quota
 /// they were judged.
 ///
-/// Guards the era in the word: without it a check by the old slot can charge a converted word, and its
-/// units are worth a fifth, or five times as much.
+/// Were the word's time in the old ticks taken for one in the new, they would be worth a fifth of it, or five
+/// times as much.
 #[test]
 fn loom_checks_that_race_a_change_are_owed_to_the_unit() {
     for (before, after) in [(units(4), cheap(4)), (cheap(4), units(4))] {
@@ -68,6 +68,30 @@ fn loom_checks_that_race_a_change_take_no_more_than_the_larger_burst() {
             assert_eq!(left, after.max_burst().saturating_sub(admitted));
         });
     }
+}
+
+/// I2 and I3. A change of the burst alone leaves the word's time as it is, to the tick.
+///
+/// Guards the era in the word: without it an exchange by the old slot succeeds after the change, three units
+/// pass where one was left, and the old quota is in force again.
+#[test]
+fn loom_a_change_that_leaves_the_time_as_it_is_is_seen() {
+    explore(|| {
+        let bucket = Arc::new(AdjustableBucket::new(units(4)));
+        assert!(bucket.check(NOW).is_admitted());
+        let changer = {
+            let bucket = Arc::clone(&bucket);
+            thread::spawn(move || {
+                bucket.set_quota(units(2), NOW);
+                bucket.check(NOW).is_admitted()
+            })
+        };
+        let checker = check(&bucket, 3, NOW);
+        // After the change one unit is left, unless all three were taken before it.
+        assert_eq!(changer.join().unwrap(), checker.join().unwrap() == 0);
+        assert_eq!(bucket.quota(), units(2));
+        assert_eq!(remaining(&bucket, NOW), 0);
+    });
 }
 
 /// I4 and I5. Two changes and a check: the slot that the second writes is the one that the first reads.
