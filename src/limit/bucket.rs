@@ -249,3 +249,5 @@ const NO_ERA: u32 = 0;
 
 #[cfg(test)]
 pub(super) mod tests;
+#[cfg(test)]
+mod tests_debt;

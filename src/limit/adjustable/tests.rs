@@ -31,7 +31,7 @@ fn any_step() -> impl Strategy<Value = Result<Op, Quota>> {
 }
 
 proptest! {
-    #![proptest_config(crate::test_support::cases(2_000))]
+    #![proptest_config(crate::test_support::cases(1_200))]
 
     /// I6: equality with the reference over the whole public domain, changes and time going anywhere.
     #[test]

@@ -26,7 +26,7 @@ fn any_step() -> impl Strategy<Value = (usize, u32, u64)> {
 }
 
 proptest! {
-    #![proptest_config(crate::test_support::cases(2_000))]
+    #![proptest_config(crate::test_support::cases(1_200))]
 
     /// I1, every interval of random schedules; and I5, against the rational bucket.
     #[test]
