@@ -152,7 +152,8 @@ impl AdjustableBucket {
     /// was refilled at the old rate.
     ///
     /// # Concurrency
-    /// Checks are not held up. Another change that is being made is waited for.
+    /// Checks are not held up; a change is one compare-exchange among theirs, tried again when it loses.
+    /// Another change that is being made is waited for.
     pub fn set_quota(&self, quota: Quota, now: Timestamp) {
         let _turn = self.changing.enter();
         let era = self.era();
