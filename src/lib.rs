@@ -49,7 +49,7 @@ pub use crate::adapt::tower::{self, GateLayer};
 pub use crate::{
     cidr::{CidrParseError, CidrSet},
     error::{QuotaError, QuotaParseError, WindowError},
-    limit::{Reservation, SlidingWindow, TokenBucket},
+    limit::{AdjustableBucket, LeasedBucket, Reservation, SlidingWindow, TokenBucket},
     quota::Quota,
     request::{ClientGroup, Request},
     time::Timestamp,
@@ -83,6 +83,8 @@ mod tests {
         shareable::<crate::Admission>();
         shareable::<crate::Denial>();
         shareable::<crate::TokenBucket>();
+        shareable::<crate::AdjustableBucket>();
+        shareable::<crate::LeasedBucket>();
         shareable::<crate::ExactLimiter<std::string::String>>();
         shareable::<crate::KeyedLimiter>();
         shareable::<crate::KeyedLimiterError>();

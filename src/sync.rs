@@ -15,6 +15,73 @@ pub(crate) fn model_fence() {
     loom::sync::atomic::fence(Ordering::SeqCst);
 }
 
+/// Makes a function `const`, except under loom, whose atomics have no `const` constructor.
+macro_rules! const_fn {
+    ($(#[$attribute:meta])* $visibility:vis fn $($rest:tt)*) => {
+        #[cfg(not(loom))]
+        $(#[$attribute])*
+        $visibility const fn $($rest)*
+
+        #[cfg(loom)]
+        $(#[$attribute])*
+        $visibility fn $($rest)*
+    };
+}
+pub(crate) use const_fn;
+
+/// Lets one thread at a time do what is rare; a mutex where there is one.
+#[cfg(feature = "std")]
+#[derive(Debug)]
+pub(crate) struct Turnstile(Mutex<()>);
+
+#[cfg(feature = "std")]
+impl Turnstile {
+    const_fn! {
+        pub(crate) fn new() -> Self {
+            Self(Mutex::new(()))
+        }
+    }
+
+    /// Waits for whoever is inside, and stays inside until the result is dropped.
+    pub(crate) fn enter(&self) -> impl Drop + '_ {
+        self.0.lock()
+    }
+}
+
+/// Lets one thread at a time do what is rare; without an operating system, the others spin.
+#[cfg(not(feature = "std"))]
+#[derive(Debug)]
+pub(crate) struct Turnstile(AtomicU64);
+
+#[cfg(not(feature = "std"))]
+impl Turnstile {
+    const_fn! {
+        pub(crate) fn new() -> Self {
+            Self(AtomicU64::new(0))
+        }
+    }
+
+    /// Waits for whoever is inside, and stays inside until the result is dropped.
+    pub(crate) fn enter(&self) -> impl Drop + '_ {
+        // Acquire: what the one before did inside is seen. Relaxed on failure: it is tried again.
+        while self.0.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            core::hint::spin_loop();
+        }
+        Inside(&self.0)
+    }
+}
+
+#[cfg(not(feature = "std"))]
+struct Inside<'a>(&'a AtomicU64);
+
+#[cfg(not(feature = "std"))]
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        // Release: the next one sees what was done inside.
+        self.0.store(0, Ordering::Release);
+    }
+}
+
 #[cfg(all(feature = "std", not(loom)))]
 pub(crate) use parking_lot::Mutex;
 

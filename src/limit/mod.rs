@@ -4,6 +4,8 @@
 //! |---|---|
 //! | one limit for one thing (an upstream, an export job) | [`TokenBucket`] |
 //! | a limit per client, over keys that anybody can invent | [`KeyedLimiter`] |
+//! | one limit whose quota is changed while it is in use | [`AdjustableBucket`] |
+//! | one limit that many threads check all the time | [`LeasedBucket`] |
 //! | a limit per tenant, account or API key, exact, keys kept | [`ExactLimiter`] |
 //! | never more than so many in any minute, for one thing | [`SlidingWindow`] |
 //! | the same, to the nanosecond, for small numbers | [`WindowLog`] |
@@ -14,15 +16,18 @@
 //! now to that time is the *debt*; a request of `n` units adds `n` intervals to it, and is admitted if
 //! the debt is then no more than `burst` intervals. Windows count instead.
 
+mod adjustable;
 #[cfg(feature = "std")]
 mod agenda;
 mod bucket;
 #[cfg(feature = "std")]
 mod exact;
+mod guard;
 #[cfg(feature = "std")]
 mod index;
 #[cfg(feature = "std")]
 mod keyed;
+mod leased;
 #[cfg(any(test, feature = "__reference"))]
 #[doc(hidden)]
 #[allow(
@@ -43,6 +48,7 @@ pub(crate) mod snapshot;
 pub(crate) mod store;
 mod window;
 
+pub use adjustable::AdjustableBucket;
 pub use bucket::TokenBucket;
 #[cfg(all(feature = "std", feature = "serde"))]
 pub use exact::ExactSnapshot;
@@ -50,6 +56,7 @@ pub use exact::ExactSnapshot;
 pub use exact::{ExactLimiter, OnSaturation};
 #[cfg(feature = "std")]
 pub use keyed::{Capacity, KeyedLimiter, KeyedStats};
+pub use leased::LeasedBucket;
 pub use reservation::Reservation;
 pub use window::SlidingWindow;
 #[cfg(feature = "std")]

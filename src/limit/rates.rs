@@ -33,7 +33,7 @@ impl Rate {
 
     /// With room for up to `debt` units more than a bucket holds.
     pub(crate) fn with_debt(quota: Quota, debt: u32) -> Self {
-        Self { quota, ticks: Ticks::with_debt(quota, debt) }
+        Self { quota, ticks: Ticks::within(quota, debt, 0) }
     }
 
     #[inline]

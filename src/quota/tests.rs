@@ -43,8 +43,12 @@ proptest! {
 
     /// I1 to I4 of the ticks.
     #[test]
-    fn ticks_are_never_too_fast_and_fit_the_window(quota in any_quota()) {
-        let ticks = Ticks::of(quota);
+    fn ticks_are_never_too_fast_and_fit_the_window(
+        quota in any_quota(),
+        debt in prop_oneof![Just(0), edgy_u32()],
+        narrower in prop_oneof![Just(0), 0..9_u32],
+    ) {
+        let ticks = Ticks::within(quota, debt, narrower);
         if quota.is_zero() {
             prop_assert_eq!((ticks.scale.interval, ticks.burst), (0, 0));
             return Ok(());
@@ -53,7 +57,9 @@ proptest! {
             u128::from(ticks.burst),
             u128::from(ticks.scale.interval) * u128::from(quota.max_burst())
         );
-        prop_assert!(ticks.lawful <= 1 << 61, "I3: {ticks:?}");
+        let both = u128::from(quota.max_burst()) + u128::from(debt);
+        prop_assert_eq!(u128::from(ticks.most), u128::from(ticks.scale.interval) * both);
+        prop_assert!(ticks.lawful <= (1 << 61) >> narrower, "I3: {ticks:?}");
         let Ticks { scale, burst, most, lawful } = ticks;
         let even = scale.interval | scale.per_nano | burst | most | lawful;
         prop_assert_eq!(even % 2, 0, "I4: {:?}", ticks);
@@ -69,12 +75,13 @@ proptest! {
             let excess = given - wanted;
             let per_second = u128::from(quota.count()) * u128::from(NANOS_PER_SEC)
                 / u128::from(quota.period_nanos());
+            let less = narrower + u32::from(debt > 0);
             let promised = if ticks.scale.shift > 0 {
-                26
-            } else if quota.max_burst() <= 1 << 26 && per_second <= 50_000_000 {
-                32
+                26 - less
+            } else if both <= 1 << 26 && per_second <= 50_000_000 {
+                32 - narrower
             } else {
-                25
+                25 - less
             };
             prop_assert!(excess <= wanted >> promised, "I2: {ticks:?}");
         }

@@ -8,17 +8,19 @@
 //!    ticks. Nothing is rounded. This is the case whenever the window below has room for it, which
 //!    takes in every quota per second, minute, hour or day of a size that people write;
 //! 2. **binary**: a tick is 2⁻ᵏ ns, as fine as the window allows, and the interval is rounded *up*;
-//! 3. **coarse**: for buckets that take more than 36 years to fill, a tick is 2ˢ ns, and the
+//! 3. **coarse**: for buckets that take more than 36 years to fill, debt included, a tick is 2ˢ ns, and the
 //!    interval is rounded up and lengthened by two ticks, which pays for rounding `now` down.
 //!
-//! The window: the ticks of a full bucket and of [`SLACK`] together are at most 2⁶¹, so that debts
-//! fit a 64-bit word with room for clocks that disagree. And every count of ticks is even: times,
+//! The window: the ticks of a full bucket, its room for debt and [`SLACK`] together are at most 2⁶¹, so
+//! that debts fit a 64-bit word with room for clocks that disagree. And every count of ticks is even: times,
 //! intervals, and so all debts. The lowest bit is free for whoever keeps them in a word.
 //!
 //! Invariants, each with a test that cites it:
 //! - **I1** the rate is never higher than the quota's: `interval / ticks per ns ≥ period / count`;
-//! - **I2** it is exact in case 1; in case 2 it is lower by at most 2⁻³² (relative) for bursts up to
-//!   2²⁶ and rates up to 5 · 10⁷ a second, and by at most 2⁻²⁵ in all; in case 3 by at most 2⁻²⁶;
+//! - **I2** it is exact in case 1; in case 2 it is lower by at most 2⁻³² (relative) for bursts
+//!   (with the room for debt) up to 2²⁶ and rates up to 5 · 10⁷ a second, and by at most 2⁻²⁵ in all,
+//!   or 2⁻²⁴ with room for debt; in case 3 by at most 2⁻²⁶, or 2⁻²⁵; each bit by which the window is
+//!   narrower costs a bit here;
 //! - **I3** `lawful ≤ 2⁶¹` ticks, and neither building nor using them overflows;
 //! - **I4** times, intervals, bursts and what is lawful are even.
 
@@ -70,17 +72,19 @@ pub(crate) enum Step {
 
 impl Ticks {
     /// Chooses the tick for `quota`, without room for debt beyond an empty bucket.
+    #[cfg(test)]
     pub(crate) const fn of(quota: Quota) -> Self {
-        Self::with_debt(quota, 0)
+        Self::within(quota, 0, 0)
     }
 
-    /// Chooses the tick for `quota` and for up to `debt` units more than a bucket holds.
+    /// Chooses the tick for `quota` and for up to `debt` units more than a bucket holds, in a window
+    /// that is 2^`narrower` times narrower, at most 2⁸.
     #[expect(
         clippy::arithmetic_side_effects,
         reason = "u128: count < 2^32, period < 2^62, burst and debt < 2^32, shifts below 64; see the \
                   proptest of I3"
     )]
-    pub(crate) const fn with_debt(quota: Quota, debt: u32) -> Self {
+    pub(crate) const fn within(quota: Quota, debt: u32, narrower: u32) -> Self {
         if quota.is_zero() {
             return Self {
                 scale: Scale { interval: 0, per_nano: 2, shift: 0, after: 0 },
@@ -89,13 +93,14 @@ impl Ticks {
                 lawful: 0,
             };
         }
+        let window = WINDOW >> narrower;
         let units = (quota.max_burst() as u128, debt as u128);
         let (count, both) = (quota.count() as u128, units.0 + units.1);
         let period = quota.period_nanos() as u128;
 
         let divisor = greatest_common_divisor(quota.count() as u64, quota.period_nanos()) as u128;
         let (per_nano, interval) = (2 * (count / divisor), 2 * (period / divisor));
-        if fits(interval, both, per_nano) {
+        if fits(interval, both, per_nano, window) {
             return Self::assemble(interval, units, per_nano, 0);
         }
 
@@ -104,7 +109,7 @@ impl Ticks {
         while binary > 1 {
             binary -= 1;
             let interval = 2 * (period << (binary - 1)).div_ceil(count);
-            if fits(interval, both, 1 << binary) {
+            if fits(interval, both, 1 << binary, window) {
                 return Self::assemble(interval, units, 1 << binary, 0);
             }
         }
@@ -115,7 +120,7 @@ impl Ticks {
             shift += 1;
             let interval = 2 * (period.div_ceil(count << shift) + 1);
             let slack = 2 * (SLACK as u128).div_ceil(1 << shift);
-            if interval * both + slack <= WINDOW {
+            if interval * both + slack <= window {
                 return Self::assemble(interval, units, 2, shift);
             }
         }
@@ -318,8 +323,8 @@ const WINDOW: u128 = 1 << 61;
     clippy::arithmetic_side_effects,
     reason = "interval < 2^93, burst < 2^32, per_nano < 2^32: below 2^126"
 )]
-const fn fits(interval: u128, burst: u128, per_nano: u128) -> bool {
-    interval * burst + per_nano * SLACK as u128 <= WINDOW
+const fn fits(interval: u128, burst: u128, per_nano: u128, window: u128) -> bool {
+    interval * burst + per_nano * SLACK as u128 <= window
 }
 
 const fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {

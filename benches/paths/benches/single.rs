@@ -15,7 +15,9 @@ use std::{
 };
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use portcullis::{Decision, Quota, SystemClock, Timestamp, TokenBucket};
+use portcullis::{
+    AdjustableBucket, Decision, LeasedBucket, Quota, SystemClock, Timestamp, TokenBucket,
+};
 
 /// A tick of 1 ns, an interval of one tick, and more of a burst than a benchmark takes.
 const EXACT: Quota = Quota::per_second(1_000_000_000).burst(u32::MAX);
@@ -99,11 +101,80 @@ fn refund(c: &mut Criterion) {
     });
 }
 
+fn debt(c: &mut Criterion) {
+    let mut group = c.benchmark_group("single/debt");
+    let bucket = TokenBucket::with_debt(EXACT, u32::MAX);
+    let mut clock = Clock::every(2);
+    group.bench_function("charge", |b| b.iter(|| black_box(&bucket).charge_n(1, clock.tick())));
+    let bucket = TokenBucket::with_debt(DAILY, 1);
+    bucket.charge_n(2, Timestamp::ZERO);
+    let mut clock = Clock::every(0);
+    group.bench_function("charge at the cap", |b| {
+        b.iter(|| black_box(&bucket).charge_n(1, clock.tick()));
+    });
+    for (name, actual) in [("reserve and settle lower", 3), ("reserve and settle higher", 5)] {
+        let bucket = TokenBucket::with_debt(EXACT, u32::MAX);
+        let mut clock = Clock::every(8);
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                let now = clock.tick();
+                let reserved =
+                    black_box(&bucket).reserve_n(black_box(4), now).expect("a deep bucket");
+                black_box(&bucket).settle(reserved, black_box(actual), now);
+            });
+        });
+    }
+    group.finish();
+}
+
+fn adjustable(c: &mut Criterion) {
+    let mut group = c.benchmark_group("single/adjustable");
+    let bucket = AdjustableBucket::new(EXACT);
+    let mut clock = Clock::every(2);
+    group.bench_function("allow", |b| b.iter(|| admitted(black_box(&bucket).check(clock.tick()))));
+    let bucket = AdjustableBucket::new(DAILY);
+    admitted(bucket.check(Timestamp::ZERO));
+    let mut clock = Clock::every(1);
+    group.bench_function("deny", |b| b.iter(|| denied(black_box(&bucket).check(clock.tick()))));
+    let bucket = AdjustableBucket::new(EXACT);
+    let mut clock = Clock::every(2);
+    group.bench_function("set_quota", |b| {
+        b.iter(|| black_box(&bucket).set_quota(black_box(THIRDS), clock.tick()));
+    });
+    group.finish();
+}
+
+fn leased(c: &mut Criterion) {
+    let mut group = c.benchmark_group("single/leased");
+    let bucket = LeasedBucket::new(EXACT, 2, 64);
+    let mut clock = Clock::every(2);
+    group.bench_function("allow", |b| {
+        b.iter(|| admitted(black_box(&bucket).check_on(0, clock.tick())));
+    });
+    let mut clock = Clock::every(2);
+    group.bench_function("allow, stripe by thread", |b| {
+        b.iter(|| admitted(black_box(&bucket).check(clock.tick())));
+    });
+    for (name, stripes) in [("deny, 2 stripes", 2), ("deny, 16 stripes", 16)] {
+        let bucket = LeasedBucket::new(DAILY, stripes, 64);
+        admitted(bucket.check(Timestamp::ZERO));
+        let mut clock = Clock::every(1);
+        group.bench_function(name, |b| {
+            b.iter(|| denied(black_box(&bucket).check_on(0, clock.tick())));
+        });
+    }
+    group.finish();
+}
+
 fn two_threads(c: &mut Criterion) {
     let mut group = c.benchmark_group("single/two threads");
     let open = TokenBucket::new(EXACT);
     group.bench_function("allow", |b| {
         b.iter_custom(|checks| together(checks, |now| admitted(open.check(now))));
+    });
+    let leased = LeasedBucket::new(EXACT, 2, 64);
+    group.bench_function("allow, leased", |b| {
+        b.iter_custom(|checks| together(checks, |now| admitted(leased.check(now))));
     });
     let shut = TokenBucket::new(DAILY);
     take(&shut);
@@ -167,5 +238,5 @@ fn denied(decision: Decision) {
     assert!(decision.is_denied());
 }
 
-criterion_group!(single, allow, deny, peek, refund, two_threads);
+criterion_group!(single, allow, deny, peek, refund, debt, adjustable, leased, two_threads);
 criterion_main!(single);

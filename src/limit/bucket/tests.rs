@@ -3,9 +3,12 @@ use std::{sync::Barrier, thread, vec::Vec};
 
 use proptest::prelude::*;
 
-use super::{RENEWED, TokenBucket};
+use super::{NO_ERA, TokenBucket};
 use crate::{
-    limit::reference::{Answer, Bucket, Exact},
+    limit::{
+        guard::{Guarded, RENEWED},
+        reference::{Answer, Bucket, Exact},
+    },
     quota::{
         Quota,
         tests::{any_quota, edgy_u32},
@@ -13,19 +16,21 @@ use crate::{
     },
     sync::Ordering,
     time::Timestamp,
-    verdict::Decision,
 };
 
 /// A step of a caller: what it asks, and where the clock went before.
 #[derive(Clone, Copy, Debug)]
-enum Op {
+pub(crate) enum Op {
     Check(u32),
     Peek(u32),
     Refund(u32),
+    Charge(u32),
+    /// Reserve so many, and settle at so many.
+    Settle(u32, u32),
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Move {
+pub(crate) enum Move {
     Forward(u64),
     Back(u64),
     To(u64),
@@ -35,16 +40,23 @@ enum Move {
     Early,
 }
 
-fn any_op() -> impl Strategy<Value = Op> {
+pub(crate) fn any_op() -> impl Strategy<Value = Op> {
     prop_oneof![
         6 => edgy_u32().prop_map(Op::Check),
         6 => Just(Op::Check(1)),
         2 => edgy_u32().prop_map(Op::Peek),
         2 => edgy_u32().prop_map(Op::Refund),
+        2 => edgy_u32().prop_map(Op::Charge),
+        1 => (edgy_u32(), edgy_u32()).prop_map(|(units, actual)| Op::Settle(units, actual)),
     ]
 }
 
-fn any_move() -> impl Strategy<Value = Move> {
+/// Room for debt: mostly none or little.
+pub(crate) fn any_debt() -> impl Strategy<Value = u32> {
+    prop_oneof![Just(0), edgy_u32()]
+}
+
+pub(crate) fn any_move() -> impl Strategy<Value = Move> {
     let step = prop_oneof![
         0..4_u64,
         (0..64_u32).prop_map(|bit| 1 << bit),
@@ -61,7 +73,7 @@ fn any_move() -> impl Strategy<Value = Move> {
     ]
 }
 
-fn moved(now: Timestamp, step: Move, wait: Duration) -> Timestamp {
+pub(crate) fn moved(now: Timestamp, step: Move, wait: Duration) -> Timestamp {
     match step {
         Move::Forward(by) => Timestamp::from_nanos(now.as_nanos().saturating_add(by)),
         Move::Back(by) => Timestamp::from_nanos(now.as_nanos().saturating_sub(by)),
@@ -77,14 +89,15 @@ fn moved(now: Timestamp, step: Move, wait: Duration) -> Timestamp {
 proptest! {
     #![proptest_config(crate::test_support::cases(5_000))]
 
-    /// I5: equality with the reference over the whole public domain, time going anywhere.
+    /// I5 and I8: equality with the reference over the whole public domain, time going anywhere.
     #[test]
     fn equals_the_reference(
         quota in any_quota(),
+        debt in any_debt(),
         ops in prop::collection::vec((any_op(), any_move()), 1..40),
     ) {
-        let bucket = TokenBucket::new(quota);
-        let mut reference = Bucket::new(quota);
+        let bucket = TokenBucket::with_debt(quota, debt);
+        let mut reference = Bucket::with_debt(quota, debt);
         let mut now = Timestamp::ZERO;
         let mut wait = Duration::ZERO;
         for (op, step) in ops {
@@ -108,6 +121,25 @@ proptest! {
                     bucket.refund_n(n, now);
                     reference.refund_n(n, now);
                 }
+                Op::Charge(n) => {
+                    bucket.charge_n(n, now);
+                    reference.charge_n(n, now);
+                }
+                Op::Settle(n, actual) => {
+                    let expected = reference.check_n(n, now);
+                    let reserved = bucket.reserve_n(n, now);
+                    prop_assert_eq!(reserved.is_ok(), expected.admitted);
+                    if let Ok(reservation) = reserved {
+                        prop_assert_eq!(reservation.standing().remaining(), expected.remaining);
+                        bucket.settle(reservation, actual, now);
+                        reference.refund_n(n.saturating_sub(actual), now);
+                        reference.charge_n(actual.saturating_sub(n), now);
+                    }
+                }
+            }
+            if !matches!(op, Op::Check(_) | Op::Peek(_)) {
+                let expected = reference.clone().check_n(0, now);
+                prop_assert_eq!(Answer::from(bucket.peek_n(0, now)), expected, "after {:?}", op);
             }
         }
     }
@@ -117,19 +149,25 @@ proptest! {
     #[test]
     fn is_never_more_generous_than_rational_arithmetic(
         quota in any_quota(),
-        ops in prop::collection::vec((edgy_u32(), any_move()), 1..40),
+        debt in any_debt(),
+        ops in prop::collection::vec((edgy_u32(), prop::bool::weighted(0.2), any_move()), 1..40),
     ) {
-        let ticks = Ticks::of(quota);
+        let ticks = Ticks::within(quota, debt, 0);
         let exact_tick = !quota.is_zero()
             && ticks.scale.shift == 0
             && u128::from(ticks.scale.interval) * u128::from(quota.count())
                 == u128::from(quota.period_nanos()) * u128::from(ticks.scale.per_nano);
-        let bucket = TokenBucket::new(quota);
-        let mut exact = Exact::new(quota);
+        let bucket = TokenBucket::with_debt(quota, debt);
+        let mut exact = Exact::with_debt(quota, debt);
         let (mut now, mut wait) = (Timestamp::ZERO, Duration::ZERO);
-        for (n, step) in ops {
+        for (n, charge, step) in ops {
             // Steps back are judged by rules of their own; here time goes forward.
             now = now.max(moved(now, step, wait));
+            if charge {
+                bucket.charge_n(n, now);
+                exact.charge_n(n, now);
+                continue;
+            }
             let decision = bucket.check_n(n, now);
             wait = decision.standing().retry_after();
             let would = exact.would_admit(n, now);
@@ -425,7 +463,7 @@ fn a_bucket_can_be_a_static() {
 #[test]
 fn the_documented_size_holds() {
     assert_eq!(size_of::<TokenBucket>(), 80);
-    assert_eq!(size_of::<Decision>(), 56);
+    assert_eq!(size_of::<crate::verdict::Decision>(), 56);
 }
 
 /// I7: the mark does not come back, played step by step. Clocks are 0.6 s apart, one unit is given
@@ -434,13 +472,13 @@ fn the_documented_size_holds() {
 fn no_second_renewal_restores_the_mark() {
     let quota = Quota::per_second(1_000_000_007).burst(3);
     let bucket = TokenBucket::new(quota);
-    let early = Timestamp::from_nanos(bucket.trusted + 5_000_000_000);
+    let early = Timestamp::from_nanos(bucket.terms.trusted + 5_000_000_000);
     let late = early.saturating_add(Duration::from_millis(600));
     // One thread renews at `late`, and is held up before it raises the guard.
-    let (first, _) = bucket.read(late);
-    assert!(bucket.exchange(first, bucket.due(0, late) | RENEWED));
+    let (first, terms, _) = bucket.read(late);
+    assert!(bucket.exchange(first, terms.due::<NO_ERA>(0, late, 0) | RENEWED));
     // Another has read that, with the old guard, and is held up before its own renewal.
-    let (held_up, owed) = bucket.read(early);
+    let (held_up, _, owed) = bucket.read(early);
     assert!(!held_up.fresh && owed <= 0);
     bucket.written_at.fetch_max(late.as_nanos(), Ordering::AcqRel);
     // A refund at the earlier time, and a charge of all there is.
@@ -449,6 +487,6 @@ fn no_second_renewal_restores_the_mark() {
     assert!(bucket.check(early).is_denied());
     // A third thread would renew at `late` again, if the guard had gone back.
     assert!(bucket.read(late).0.fresh);
-    bucket.renew(held_up, owed, early);
+    bucket.renew(held_up, &terms, owed, early);
     assert!(bucket.check(early).is_denied(), "more than a burst at one instant");
 }

@@ -72,6 +72,79 @@ fn loom_a_refund_and_a_check_keep_the_count() {
     });
 }
 
+/// Neither a charge nor a check is lost: what the check took and what the charge took are both owed.
+#[test]
+fn loom_a_charge_and_a_check_are_both_owed() {
+    explore(|| {
+        let bucket = Arc::new(TokenBucket::with_debt(Quota::per_second(1).burst(2), 2));
+        let charger = {
+            let bucket = Arc::clone(&bucket);
+            thread::spawn(move || bucket.charge_n(2, NOW))
+        };
+        let admitted = race(&bucket, &[(1, NOW)]);
+        charger.join().unwrap();
+        // Two or three units owed: the next one is there when all but one of the burst are paid back.
+        let wait = bucket.check(NOW).standing().retry_after();
+        assert_eq!(wait, Duration::from_secs(u64::from(1 + admitted)));
+    });
+}
+
+/// Charges that meet at the cap of what may be owed end there, and end.
+#[test]
+fn loom_two_charges_stop_at_the_room_for_debt() {
+    explore(|| {
+        let bucket = Arc::new(TokenBucket::with_debt(Quota::per_second(1).burst(1), 2));
+        let chargers: Vec<_> = (0..2)
+            .map(|_| {
+                let bucket = Arc::clone(&bucket);
+                thread::spawn(move || bucket.charge_n(2, NOW))
+            })
+            .collect();
+        chargers.into_iter().for_each(|charger| charger.join().unwrap());
+        assert_eq!(bucket.check(NOW).standing().retry_after(), Duration::from_secs(3));
+    });
+}
+
+/// A reservation settled above and below its units, while a check asks for what it may give back.
+#[test]
+fn loom_a_settlement_and_a_check_keep_the_count() {
+    for actual in [1, 3] {
+        explore(move || {
+            let bucket = Arc::new(TokenBucket::with_debt(Quota::per_second(1).burst(2), 2));
+            let reservation = bucket.reserve_n(2, NOW).unwrap();
+            let settler = {
+                let bucket = Arc::clone(&bucket);
+                thread::spawn(move || bucket.settle(reservation, actual, NOW))
+            };
+            let admitted = race(&bucket, &[(1, NOW)]);
+            settler.join().unwrap();
+            assert!(admitted <= 2_u32.saturating_sub(actual));
+            let owed = bucket.peek_n(0, NOW).standing().reset_after();
+            assert_eq!(owed, Duration::from_secs(u64::from(actual + admitted)));
+        });
+    }
+}
+
+/// I7 of the bucket. A charge at a guard that is stale renews it first, so that no renewal by a check
+/// erases it.
+#[test]
+fn loom_no_renewal_erases_a_charge_beyond_the_bucket() {
+    let quota = Quota::per_second(3_000_000).burst(3);
+    explore_with(2, move || {
+        let bucket = Arc::new(TokenBucket::with_debt(quota, 3));
+        let now = Timestamp::from_nanos(bucket.trusted() + 10_000);
+        let charger = {
+            let bucket = Arc::clone(&bucket);
+            thread::spawn(move || bucket.charge_n(6, now))
+        };
+        let admitted = race(&bucket, &[(3, now)]);
+        charger.join().unwrap();
+        assert!(admitted <= 3);
+        // Six units owed, whichever came first: the cap is where they end.
+        assert_eq!(bucket.check(now).standing().reset_after(), Duration::from_micros(2));
+    });
+}
+
 /// I7 of the bucket. The guard: after idleness beyond the range of the ticks, threads renew it and race to charge.
 ///
 /// The idle time is chosen so that the old word, read modulo 2⁶⁴, would look like debt: who reads one

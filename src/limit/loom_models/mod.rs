@@ -2,9 +2,11 @@
 //!
 //! Every thread is spawned: loom explores fewer schedules of what runs on the model's main thread.
 
+mod adjustable;
 mod bucket;
 mod exact;
 mod keyed;
+mod leased;
 mod window;
 
 use crate::time::Timestamp;

@@ -5,16 +5,16 @@
 //! the token bucket in rational arithmetic; decisions must be equal where the quota has an exact
 //! tick, and never more generous elsewhere. The windows have models of their own, in [`window`].
 
-pub mod window;
-
 #[cfg(feature = "std")]
 mod keyed;
+pub mod window;
 
 use core::time::Duration;
 
 #[cfg(feature = "std")]
 pub use keyed::Keyed;
 
+use super::adjustable::ERA;
 use crate::{
     quota::{
         Quota,
@@ -60,10 +60,16 @@ impl Exact {
     /// A full bucket.
     #[must_use]
     pub fn new(quota: Quota) -> Self {
+        Self::with_debt(quota, 0)
+    }
+
+    /// A full bucket with room for so many units of debt.
+    #[must_use]
+    pub fn with_debt(quota: Quota, debt: u32) -> Self {
         // One unit takes `period / count` ns, which is `period` units of 1/count ns.
         let interval = u128::from(quota.period_nanos());
         let per_nano = u128::from(quota.count());
-        Self { model: Bucket::with(quota, interval, per_nano, 0) }
+        Self { model: Bucket::with((quota, debt), interval, per_nano, 0) }
     }
 
     /// As [`TokenBucket::check_n`](crate::TokenBucket::check_n).
@@ -82,7 +88,12 @@ impl Exact {
         self.model.clone().check_n(n, now).admitted
     }
 
-    /// Takes `n` units whether they are there or not.
+    /// As [`TokenBucket::charge_n`](crate::TokenBucket::charge_n).
+    pub fn charge_n(&mut self, n: u32, now: Timestamp) {
+        self.model.charge_n(n, now);
+    }
+
+    /// Notes that `n` units were taken, whether they were there or not.
     pub fn charge(&mut self, n: u32, now: Timestamp) {
         self.model.charge(n, now);
     }
@@ -102,6 +113,10 @@ pub struct Bucket {
     per_nano: u128,
     shift: u32,
     full_at: u128,
+    /// Room for debt, in units.
+    debt: u32,
+    /// How much narrower the window of the ticks is than it could be, in bits.
+    narrower: u32,
 }
 
 impl Bucket {
@@ -111,26 +126,37 @@ impl Bucket {
         Self::with_debt(quota, 0)
     }
 
-    /// A full bucket with room for so many units of debt beyond an empty one.
+    /// A full bucket with room for so many units of debt.
     #[must_use]
     pub fn with_debt(quota: Quota, debt: u32) -> Self {
-        let Scale { interval, per_nano, shift, .. } = Ticks::with_debt(quota, debt).scale;
-        let mut model = Self::with(quota, interval.into(), per_nano.into(), shift.into());
-        model.most += model.interval * u128::from(debt);
-        model
+        Self::of(quota, debt, 0)
     }
 
-    fn with(quota: Quota, interval: u128, per_nano: u128, shift: u32) -> Self {
+    /// As [`AdjustableBucket::with_debt`](crate::AdjustableBucket::with_debt).
+    #[must_use]
+    pub fn adjustable(quota: Quota, debt: u32) -> Self {
+        Self::of(quota, debt, ERA)
+    }
+
+    fn of(quota: Quota, debt: u32, narrower: u32) -> Self {
+        let Scale { interval, per_nano, shift, .. } = Ticks::within(quota, debt, narrower).scale;
+        let made = Self::with((quota, debt), interval.into(), per_nano.into(), shift.into());
+        Self { narrower, ..made }
+    }
+
+    fn with((quota, debt): (Quota, u32), interval: u128, per_nano: u128, shift: u32) -> Self {
         Self {
             zero: quota.is_zero(),
             limit: quota.max_burst(),
             interval,
             burst: interval * u128::from(quota.max_burst()),
-            most: interval * u128::from(quota.max_burst()),
+            most: interval * (u128::from(quota.max_burst()) + u128::from(debt)),
             slack: u128::from(NANOS_PER_SEC).div_ceil(1 << shift) * per_nano,
             per_nano,
             shift,
             full_at: 0,
+            debt,
+            narrower: 0,
         }
     }
 
@@ -171,7 +197,7 @@ impl Bucket {
     /// As [`TokenBucket::refund_n`](crate::TokenBucket::refund_n).
     pub fn refund_n(&mut self, n: u32, now: Timestamp) {
         let at = self.ticks(now);
-        if self.zero || n == 0 || self.full_at <= at {
+        if self.full_at <= at || n == 0 {
             return;
         }
         if self.full_at > at + self.most + self.slack {
@@ -189,8 +215,29 @@ impl Bucket {
         if self.full_at > at + self.most + self.slack {
             self.full_at = at + self.burst;
         }
-        let charged = self.full_at.max(at) + u128::from(n) * self.interval;
-        self.full_at = charged.min(at + self.most).max(self.full_at);
+        let full_at = self.full_at.max(at);
+        let charged = (full_at + u128::from(n) * self.interval).min(at + self.most);
+        self.full_at = full_at.max(charged);
+    }
+
+    /// As [`AdjustableBucket::set_quota`](crate::AdjustableBucket::set_quota).
+    pub fn set_quota(&mut self, quota: Quota, now: Timestamp) {
+        let mut next = Self::of(quota, self.debt, self.narrower);
+        let at = self.ticks(now);
+        let owed = match self.full_at.saturating_sub(at) {
+            owed if owed <= self.most + self.slack => owed,
+            _ => self.burst,
+        };
+        let inherited = if next.zero {
+            0
+        } else if self.zero {
+            next.burst
+        } else {
+            // So many units, rounded up to two ticks.
+            (owed * next.interval).div_ceil(self.interval).next_multiple_of(2).min(next.most)
+        };
+        next.full_at = next.ticks(now) + inherited;
+        *self = next;
     }
 
     /// As [`ExactLimiter::set_quota`](crate::ExactLimiter::set_quota), into another bucket.

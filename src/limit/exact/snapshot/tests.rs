@@ -32,7 +32,7 @@ fn answers(limiter: &ExactLimiter<u8>, now: Timestamp) -> Vec<(Answer, Option<Qu
 }
 
 fn coarse(quota: Quota, debt: u32) -> bool {
-    Ticks::with_debt(quota, debt).scale.shift > 0
+    Ticks::within(quota, debt, 0).scale.shift > 0
 }
 
 proptest! {
