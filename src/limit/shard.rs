@@ -334,7 +334,7 @@ impl<K> Shard<K> {
     }
 
     #[inline]
-    fn plan(&self, seat: u32) -> Plan {
+    pub(crate) fn plan(&self, seat: u32) -> Plan {
         self.seats.get(seat as usize).map_or(Plan::COMMON, |seat| seat.plan)
     }
 

@@ -75,7 +75,7 @@ pub(crate) enum Seated {
     Original(Step),
     /// Judged by another quota.
     Other(Decision),
-    /// The key has no seat.
+    /// The key has no seat, or several quotas.
     Absent,
 }
 
@@ -153,7 +153,13 @@ impl<K: Hash + Eq> Store<K> {
             let mut guarded = line.0.lock();
             let Guarded { shard, rates } = &mut *guarded;
             if let Some(seat) = shard.find(place.hash, key) {
-                return Answer::Judged(shard.charge(seat, rates, units, now));
+                if !shard.is_original(seat, rates) {
+                    return Answer::Judged(shard.charge(seat, rates, units, now));
+                }
+                let step = shard.charge_one(seat, rates, &self.original, units, now);
+                drop(guarded);
+                let decision = self.original.decision(step, units, now);
+                return Answer::Judged(Judgement { decision, strictest: 0 });
             }
             // A denial or nothing to take leaves no trace, so neither needs a seat.
             let greeting = shard.greet(rates, units, now);
@@ -199,7 +205,9 @@ impl<K: Hash + Eq> Store<K> {
             return Seated::Original(shard.charge_one(seat, rates, &self.original, units, now));
         }
         // Rare, and a little slower: after a change of the quota, and for keys with one of their own.
-        Seated::Other(shard.charge(seat, rates, units, now).decision)
+        // Several quotas: whoever asks looks again by the way that is for all.
+        let [rate] = rates.of(shard.plan(seat)) else { return Seated::Absent };
+        Seated::Other(rate.decision(shard.charge_one(seat, rates, rate, units, now), units, now))
     }
 
     /// What [`charge`](Self::charge) would answer if there is a seat.

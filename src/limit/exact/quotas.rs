@@ -22,9 +22,13 @@ impl<K> ExactLimiter<K> {
     ///
     /// # Guarantee
     /// Debts are carried over in units: who owes seven of ten still owes seven, rounded up to the
-    /// limiter's precision, and at most as many as the new quota can owe; who owes nothing owes
-    /// nothing. Every check is judged wholly by the old quota or by the new one, so that no key is
-    /// ever admitted more than by a quota with the larger burst and the higher rate of the two.
+    /// limiter's precision; who owes nothing owes nothing. Every check is judged wholly by the old
+    /// quota or by the new one, so that over a change no key is admitted more than by a quota with
+    /// the larger burst and the higher rate of the two.
+    ///
+    /// Nobody owes more than an empty bucket of the new quota (and [`max_debt`](Self::max_debt)): what
+    /// is owed beyond that is forgiven. So a change to a smaller burst and back gives those who had
+    /// used up the larger one the difference once more.
     ///
     /// A quota of zero is for a while: under it debts keep their time instead, and whoever still has
     /// one when it ends starts with an empty bucket.
@@ -33,8 +37,10 @@ impl<K> ExactLimiter<K> {
     /// One shard after the other takes the new quota. Changes at the same time wait for each other.
     ///
     /// # Cost
-    /// O(capacity) in all. Checks of a shard's keys wait while its debts are converted, some fifty
+    /// O(capacity) in all. Checks of a shard's keys wait while its debts are converted, fifteen to forty
     /// nanoseconds a key: a tenth of a millisecond up to 100,000 keys, a millisecond for a million.
+    /// From then on a check takes two or three nanoseconds longer, as it does for a key with a quota
+    /// of its own.
     ///
     /// # Example: half of it, until the database has recovered
     /// ```

@@ -101,6 +101,37 @@ fn different_quotas_are_bounded_and_their_entries_come_free() {
     }
 }
 
+/// I5 and I6 of the shard: pinned places neither hide those that a clock set back has locked, nor are
+/// they healed again and again.
+#[test]
+fn a_clock_set_back_frees_the_places_that_are_not_pinned() {
+    let limiter: ExactLimiter<u32> = ExactLimiter::new(TEN, 200);
+    let late = later(1_000_000);
+    for key in 0..200 {
+        if key % 2 == 0 {
+            limiter.set_key_quota(&key, Quota::per_second(3), late).unwrap();
+        }
+        assert!(limiter.check_n(&key, 3, late).is_admitted());
+    }
+    assert!(limiter.check(&1_000, NOW).is_saturated());
+    assert!(limiter.check(&0, NOW).is_denied(), "healed to an empty bucket");
+    assert!(limiter.check_n(&0, 3, later(1)).is_admitted());
+    for key in 1_000..1_100 {
+        assert!(limiter.check_n(&key, 10, later(10)).is_admitted(), "{key}");
+    }
+    assert!(limiter.check(&2_000, later(10)).is_saturated());
+}
+
+/// I1 of the shard, where time ends: a pinned place is told from one that is never free.
+#[test]
+fn a_pinned_place_is_kept_at_the_end_of_time() {
+    let limiter: ExactLimiter<u32> = ExactLimiter::new(TEN, 2);
+    assert!(limiter.check(&2, Timestamp::MAX).is_admitted());
+    limiter.set_key_quota(&1, TEN, NOW).unwrap();
+    assert!(limiter.check(&3, Timestamp::MAX).is_saturated());
+    assert_eq!(limiter.key_quota(&1), Some(TEN));
+}
+
 /// A quota of zero keeps debts in time, and whoever still has one afterwards starts empty.
 #[test]
 fn a_zero_for_a_while_forgives_no_burst() {
@@ -117,28 +148,39 @@ fn a_zero_for_a_while_forgives_no_burst() {
     assert_eq!(limiter.len(), 3, "nobody's place was taken");
 }
 
-/// Threads that check while the quota goes up and down take no more than by the larger of both.
+/// What a clock set back has locked is told by the quota that there is now.
 #[test]
-fn checks_that_race_changes_take_no_more_than_the_larger_quota_gives() {
-    let (small, large) = (Quota::per_second(1).burst(20), Quota::per_second(1).burst(50));
-    let limiter: ExactLimiter<u32> = ExactLimiter::new(small, 4_000);
-    let admitted: usize = thread::scope(|scope| {
-        let changer = scope.spawn(|| {
-            for turn in 0..400 {
-                limiter.set_quota(if turn % 2 == 0 { large } else { small }, NOW);
+fn a_clock_set_back_frees_places_after_a_change() {
+    let limiter: ExactLimiter<u32> = ExactLimiter::new(Quota::per_day(10), 2);
+    limiter.set_quota(TEN, NOW);
+    let late = later(7_200);
+    assert!(limiter.check(&1, late).is_admitted());
+    assert!(limiter.check(&2, late).is_admitted());
+    assert!(limiter.check(&3, later(3_600)).is_saturated());
+    assert!(limiter.check(&3, later(3_610)).is_admitted());
+}
+
+/// Threads that check while the quota changes take no more than by the larger one of any two, and
+/// lose nothing that both would give.
+#[test]
+fn checks_that_race_changes_take_what_the_larger_quota_gives() {
+    let burst = |burst: u32| Quota::per_second(1).burst(burst);
+    for (from, to) in [(20, 50), (50, 20)] {
+        let limiter: ExactLimiter<u32> = ExactLimiter::new(burst(from), 4_000);
+        let admitted: usize = thread::scope(|scope| {
+            let workers: Vec<_> = (0..3)
+                .map(|_| {
+                    let admitted = |i: &u32| limiter.check(&(i % 20), NOW).is_admitted();
+                    scope.spawn(move || (0..20_000_u32).filter(admitted).count())
+                })
+                .collect();
+            for step in 0..=30 {
+                limiter.set_quota(burst(if from < to { from + step } else { from - step }), NOW);
             }
-            limiter.set_quota(large, NOW);
+            workers.into_iter().map(|worker| worker.join().unwrap()).sum()
         });
-        let workers: Vec<_> = (0..3)
-            .map(|_| {
-                let admitted = |i: &u32| limiter.check(&(i % 20), NOW).is_admitted();
-                scope.spawn(move || (0..3_000_u32).filter(admitted).count())
-            })
-            .collect();
-        changer.join().unwrap();
-        workers.into_iter().map(|worker| worker.join().unwrap()).sum()
-    });
-    let more = (0..20).map(|key| left(&limiter, key, NOW) as usize).sum::<usize>();
-    assert!(admitted + more <= 20 * 50, "{admitted} and {more}");
-    assert!(admitted + more >= 20 * 20, "{admitted} and {more}");
+        let more = (0..20).map(|key| left(&limiter, key, NOW) as usize).sum::<usize>();
+        assert!(admitted + more <= 20 * 50, "{admitted} and {more}");
+        assert!(admitted + more >= 20 * to as usize, "{admitted} and {more}");
+    }
 }
