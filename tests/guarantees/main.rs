@@ -10,7 +10,8 @@ use std::{
 };
 
 use portcullis::{
-    CidrSet, ExactLimiter, Gate, Mode, OnSaturation, Quota, Request, Timestamp, TokenBucket,
+    CidrSet, ExactLimiter, Gate, KeyedWindow, Mode, OnSaturation, Quota, Request, SlidingWindow,
+    Timestamp, TokenBucket, WindowLog,
 };
 
 /// The system's allocator, counting each thread's allocations.
@@ -67,6 +68,36 @@ fn single_limits_allocate_nothing() {
     });
     assert_eq!(count, 0);
     assert!(admitted > 100 && denied > 100, "both kinds were seen");
+}
+
+/// I3 of the log and of the seats.
+#[test]
+fn windows_allocate_nothing() {
+    let second = std::time::Duration::from_secs(1);
+    let window = SlidingWindow::new(10, second, 5).unwrap();
+    let log = WindowLog::new(10, second).unwrap();
+    let keyed: KeyedWindow<IpAddr> = KeyedWindow::new(10, second, 5, 100).unwrap();
+    let (mut admitted, mut denied, mut saturated) = (0, 0, 0);
+    let count = allocations(|| {
+        for at in 0..50_000_u32 {
+            // Half a minute, and then once more: the clock is set back.
+            let now = Timestamp::from_millis(u64::from(at % 25_000));
+            let key = peer(at * 7_919 % 150);
+            for decision in [window.check(now), log.check(now), keyed.check_n(&key, 5, now)] {
+                if decision.is_admitted() {
+                    admitted += 1
+                } else {
+                    denied += 1
+                }
+                saturated += u32::from(decision.is_saturated());
+            }
+            window.refund_n(at % 2, now);
+            log.refund_n(at % 2, now);
+        }
+    });
+    assert_eq!(count, 0);
+    let all = admitted > 100 && denied > 100 && saturated > 100;
+    assert!(all, "{admitted} admitted, {denied} denied, {saturated} saturated");
 }
 
 /// I3 of the shard.

@@ -4,8 +4,18 @@
 //! The one liberty: a check may let the time that it saw pass before it takes its units, or before it is
 //! denied, having closed a slot and then lost its unit to another thread.
 //!
-//! What the models have caught, by leaving out one rule at a time in `limit::window::sliding`:
-//! MUTANTS
+//! Each rule of `limit::window::sliding` is needed. Without it, these models fail:
+//!
+//! | left out | fails |
+//! |---|---|
+//! | closing a slot before it is recorded | `a_unit_taken_at_the_turn…`, `a_late_record…`, `a_refund…`, `three_threads…` |
+//! | no units for a closed slot | `a_unit_taken_at_the_turn…`, `a_late_record…`, `three_threads…` |
+//! | a closed slot says that time has passed | the same |
+//! | records | all with more than one slot |
+//! | the second look at `gate` in `record`, or its order | `a_late_record…` |
+//! | no refund to a closed slot | `a_refund…` |
+//! | the second look at `gate` before a denial | `who_only_looks…` |
+//! | the turn in a record | `a_step_back…` |
 
 use core::time::Duration;
 use std::vec::Vec;
@@ -15,7 +25,7 @@ use loom::{sync::Arc, thread};
 use super::explore_with;
 use crate::{
     limit::{
-        SlidingWindow,
+        KeyedWindow, SlidingWindow,
         reference::{Answer, window::Parts},
     },
     time::Timestamp,
@@ -186,6 +196,7 @@ fn loom_window_a_late_record_erases_no_newer_one() {
         limit: 8,
         before: &[Check(1, S0)],
         threads: &[&[Check(1, S1)], &[Check(2, S1), Check(1, S2), Check(1, S3)]],
+        preemptions: 2,
         ..DEFAULT
     }
     .explore();
@@ -242,5 +253,26 @@ fn loom_window_a_step_back_is_healed_once() {
     ] as [&[&[Call]]; 3]
     {
         Scene { limit: 3, before: &[Check(2, S0)], threads, ..DEFAULT }.explore();
+    }
+}
+
+/// Keyed windows lock a shard, but not while a new key is cloned.
+#[test]
+fn loom_window_newcomers_never_share_a_seat_or_take_two() {
+    for (keys, expected) in [([1, 2], 1), ([1, 1], 1)] {
+        explore_with(3, move || {
+            let limiter: Arc<KeyedWindow<u32>> =
+                Arc::new(KeyedWindow::new(1, Duration::from_secs(1), 2, 1).unwrap());
+            let threads: Vec<_> = keys
+                .iter()
+                .map(|&key| {
+                    let limiter = Arc::clone(&limiter);
+                    thread::spawn(move || u32::from(limiter.check(&key, S0).is_admitted()))
+                })
+                .collect();
+            let admitted: u32 = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
+            assert_eq!(admitted, expected);
+            assert_eq!(limiter.len(), 1);
+        });
     }
 }

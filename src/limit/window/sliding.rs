@@ -13,18 +13,18 @@
 //! 3. *moves* `gate` to the new slot: subtracts what has left, adds what it takes, clears the mark.
 //!
 //! Each step is one compare-exchange, and whoever finds a closed slot does the rest himself, so a
-//! thread that was stopped in between holds nobody up. Step 2 and 3 are skipped over where no unit of
-//! the old slot counts in the new one.
+//! thread that was stopped in between holds nobody up. Where no unit of the old slot counts in the new
+//! one, the first two steps are left out.
 //!
 //! # Invariants
 //! - **I1** no interval of the window's length, both ends included, has more than the limit admitted
 //!   in it, under every interleaving; by timestamps, if these step back by up to `d` (at most a
 //!   second), no interval that is shorter by `d`;
-//! - **I2** a denial writes nothing, except to heal a clock that was set back by more than a second;
+//! - **I2** a denial writes nothing, except to heal a clock that was set back by more than a second, or
+//!   if it had closed a slot and then lost its units to another thread: then time has passed;
 //! - **I3** an earlier `now` is judged as the beginning of the newest slot, and never gives more;
 //! - **I4** a step back of more than a second forgives at most one window's limit: what counted is
-//!   counted in the new slot. (Two limits, once in so many steps as there are turns, at least eight, if
-//!   a thread has slept through all of them in the middle of a record.)
+//!   counted in the new slot;
 //! - **I5** every decision equals that of the reference, which keeps all that was ever taken;
 //! - **I6** a lost compare-exchange never admits;
 //! - **I7** the records of the slots that count never sum up to more than the units in `gate`.
@@ -47,6 +47,10 @@
 //! is one compare-exchange too, and makes all records worthless at once. Before that, those that are
 //! left from an earlier round of turns are wiped. To wipe one that was still good is harmless: units
 //! that no record claims count as taken in the newest slot, so they stay for longer (I7).
+//!
+//! *What is left* is a thread that sleeps between its load and its compare-exchange while the clock is
+//! set back by more than a second eight times or more, as often as there are turns, and then finds the
+//! very same slot: it may forgive one limit.
 
 use alloc::boxed::Box;
 use core::{fmt, time::Duration};
@@ -90,7 +94,7 @@ use crate::{
 ///
 /// # Concurrency
 /// `check` is one compare-exchange, retried while other threads admit at the same time; the first
-/// admission in a new sub-window takes four. A denial writes nothing. No thread ever waits for
+/// admission in a new sub-window takes three. A denial writes nothing. No thread ever waits for
 /// another one that was stopped.
 ///
 /// # Memory
