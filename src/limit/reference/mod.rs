@@ -197,7 +197,7 @@ impl Bucket {
     /// As [`TokenBucket::refund_n`](crate::TokenBucket::refund_n).
     pub fn refund_n(&mut self, n: u32, now: Timestamp) {
         let at = self.ticks(now);
-        if self.full_at <= at || n == 0 {
+        if self.zero || n == 0 || self.full_at <= at {
             return;
         }
         if self.full_at > at + self.most + self.slack {
