@@ -49,7 +49,7 @@ pub use crate::adapt::tower::{self, GateLayer};
 pub use crate::{
     cidr::{CidrParseError, CidrSet},
     error::{QuotaError, QuotaParseError},
-    limit::{Reservation, TokenBucket},
+    limit::{Permit, Permits, Reservation, TokenBucket},
     quota::Quota,
     request::{ClientGroup, Request},
     time::Timestamp,
@@ -59,7 +59,7 @@ pub use crate::{
 pub use crate::{
     error::{BuildError, BuildProblem},
     gate::{Gate, GateBuilder, GateStats, MissingPeer, Mode, Outcome, RuleStats},
-    limit::{ExactLimiter, OnSaturation},
+    limit::{ExactLimiter, KeyedPermits, OnSaturation},
     time::SystemClock,
     verdict::{Admission, Denial, DenialReason, Verdict},
 };
@@ -80,6 +80,9 @@ mod tests {
         shareable::<crate::Denial>();
         shareable::<crate::TokenBucket>();
         shareable::<crate::ExactLimiter<std::string::String>>();
+        shareable::<crate::Permits>();
+        shareable::<crate::KeyedPermits>();
+        shareable::<crate::Permit>();
         shareable::<crate::CidrSet>();
         shareable::<crate::BuildError>();
         shareable::<crate::CidrParseError>();
@@ -88,6 +91,9 @@ mod tests {
         #[cfg(feature = "tower")]
         shareable::<crate::GateLayer>();
         survives_panics::<crate::TokenBucket>();
+        survives_panics::<crate::Permits>();
+        survives_panics::<crate::KeyedPermits>();
+        survives_panics::<crate::Permit>();
         survives_panics::<crate::CidrSet>();
         survives_panics::<crate::Quota>();
         survives_panics::<crate::Denial>();

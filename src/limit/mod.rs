@@ -4,8 +4,10 @@
 //! |---|---|
 //! | one limit for one thing (an upstream, an export job) | [`TokenBucket`] |
 //! | a limit per tenant, account or API key, exact, keys kept | [`ExactLimiter`] |
+//! | so many requests in flight, in all | [`Permits`] |
+//! | so many requests in flight per client | [`KeyedPermits`] |
 //!
-//! All of them follow one rule, the token bucket in its GCRA form (ITU-T I.371): a limiter
+//! All that limit a rate follow one rule, the token bucket in its GCRA form (ITU-T I.371): a limiter
 //! remembers only the time at which its bucket will be full again. The distance from now to that
 //! time is the *debt*; a request of `n` units adds `n` intervals to it, and is admitted if the
 //! debt is then no more than `burst` intervals.
@@ -26,6 +28,7 @@ mod index;
 )]
 pub mod reference;
 
+mod permits;
 mod reservation;
 #[cfg(feature = "std")]
 pub(crate) mod shard;
@@ -35,6 +38,9 @@ pub(crate) mod store;
 pub use bucket::TokenBucket;
 #[cfg(feature = "std")]
 pub use exact::{ExactLimiter, OnSaturation};
+#[cfg(feature = "std")]
+pub use permits::KeyedPermits;
+pub use permits::{Permit, Permits};
 pub use reservation::Reservation;
 
 #[cfg(all(test, loom))]

@@ -4,6 +4,7 @@
 
 mod bucket;
 mod exact;
+mod permits;
 
 use crate::time::Timestamp;
 
