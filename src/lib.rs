@@ -49,7 +49,7 @@ pub use crate::adapt::tower::{self, GateLayer};
 pub use crate::{
     cidr::{CidrParseError, CidrSet},
     error::{QuotaError, QuotaParseError},
-    limit::{Permit, Permits, Reservation, TokenBucket},
+    limit::{Permit, Permits, Ramp, Reservation, Share, TokenBucket},
     quota::Quota,
     request::{ClientGroup, Request},
     time::Timestamp,
@@ -83,6 +83,8 @@ mod tests {
         shareable::<crate::Permits>();
         shareable::<crate::KeyedPermits>();
         shareable::<crate::Permit>();
+        shareable::<crate::Ramp<crate::Share>>();
+        shareable::<crate::Ramp<crate::Quota>>();
         shareable::<crate::CidrSet>();
         shareable::<crate::BuildError>();
         shareable::<crate::CidrParseError>();

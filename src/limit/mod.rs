@@ -6,6 +6,8 @@
 //! | a limit per tenant, account or API key, exact, keys kept | [`ExactLimiter`] |
 //! | so many requests in flight, in all | [`Permits`] |
 //! | so many requests in flight per client | [`KeyedPermits`] |
+//! | a share of the clients, the same ones each time | [`Share`] |
+//! | a share or a quota that grows back over a time | [`Ramp`] |
 //!
 //! All that limit a rate follow one rule, the token bucket in its GCRA form (ITU-T I.371): a limiter
 //! remembers only the time at which its bucket will be full again. The distance from now to that
@@ -29,9 +31,11 @@ mod index;
 pub mod reference;
 
 mod permits;
+mod ramp;
 mod reservation;
 #[cfg(feature = "std")]
 pub(crate) mod shard;
+mod share;
 #[cfg(feature = "std")]
 pub(crate) mod store;
 
@@ -41,7 +45,9 @@ pub use exact::{ExactLimiter, OnSaturation};
 #[cfg(feature = "std")]
 pub use permits::KeyedPermits;
 pub use permits::{Permit, Permits};
+pub use ramp::{Gradual, Ramp};
 pub use reservation::Reservation;
+pub use share::Share;
 
 #[cfg(all(test, loom))]
 mod loom_models;
