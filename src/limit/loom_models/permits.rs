@@ -256,3 +256,27 @@ fn loom_permits_keyed_set_limit_against_acquire() {
         assert!(granted < 2 || seen == 2, "a second one was granted under the limit of one");
     });
 }
+
+/// I5 of the table: of two changes of the limit at once, every key gets the same one.
+#[test]
+fn loom_permits_keyed_two_changes_of_the_limit_do_not_mix() {
+    explore(|| {
+        // Enough for two shards.
+        let permits = KeyedPermits::new(1, 2_048);
+        let changers: Vec<_> = [2, 3]
+            .iter()
+            .map(|&limit| {
+                let permits = permits.clone();
+                thread::spawn(move || permits.set_limit(limit))
+            })
+            .collect();
+        for changer in changers {
+            changer.join().unwrap();
+        }
+        let limit = permits.limit();
+        for key in 0..16 {
+            assert!(permits.try_acquire_n(&key, limit + 1).is_none());
+            assert!(permits.try_acquire_n(&key, limit).is_some());
+        }
+    });
+}
