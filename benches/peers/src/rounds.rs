@@ -22,13 +22,18 @@ const THREADS: usize = 2;
 pub(crate) struct At {
     /// Counts up, from a different start in each turn and thread.
     pub(crate) nth: usize,
-    /// The time: [`STEP`] later at each check, and in each turn an hour later than in the last.
+    /// The time: [`STEP`] later at each check, and in each turn [`PAUSE`] later than in the last.
     pub(crate) nanos: u64,
 }
 
 /// Nanoseconds between two checks of one thread.
 const STEP: u64 = 4;
-const HOUR: u64 = 3_600_000_000_000;
+/// Ten seconds: whatever a turn has taken from an open limit is back at the next one; and all turns
+/// together pretend less than an hour, so that a limit of one a day stays shut.
+const PAUSE: u64 = 10_000_000_000;
+/// The checks of a turn, at the most: the most frequent client of a Zipf distribution comes in one of
+/// fourteen, on each thread, and is not to use up its burst of a million.
+const MOST_CHECKS: u64 = 2_000_000;
 /// Far enough apart that the threads and turns do not follow each other through the same keys.
 const APART: usize = 7_654_321;
 
@@ -39,6 +44,7 @@ pub(crate) type Titled = (&'static str, fn() -> Case);
 pub(crate) struct Case {
     contestants: Vec<Contestant>,
     admits: bool,
+    rounds: usize,
 }
 
 struct Contestant {
@@ -54,12 +60,17 @@ struct Contestant {
 impl Case {
     /// Every check of every contestant must be admitted.
     pub(crate) fn allowed() -> Self {
-        Self { contestants: Vec::new(), admits: true }
+        Self { contestants: Vec::new(), admits: true, rounds: ROUNDS }
     }
 
     /// Every check of every contestant must be denied.
     pub(crate) fn denied() -> Self {
-        Self { contestants: Vec::new(), admits: false }
+        Self { contestants: Vec::new(), admits: false, rounds: ROUNDS }
+    }
+
+    /// With so many rounds instead of [`ROUNDS`].
+    pub(crate) fn rounds(self, rounds: usize) -> Self {
+        Self { rounds, ..self }
     }
 
     /// Adds a contestant on one thread.
@@ -115,7 +126,7 @@ impl Case {
             contestant.calibrate();
         }
         let many = self.contestants.len();
-        for round in 0..ROUNDS {
+        for round in 0..self.rounds {
             // A different one begins each time: who follows whom matters to caches and clocks.
             for i in 0..many {
                 self.contestants[(i + round) % many].sample();
@@ -127,8 +138,8 @@ impl Case {
         println!("|---|---:|---:|---:|---:|");
         for contestant in &self.contestants {
             let (name, median) = (contestant.name, contestant.median());
-            let fastest = contestant.samples[ROUNDS / 10];
-            let slowest = contestant.samples[ROUNDS - 1 - ROUNDS / 10];
+            let fastest = contestant.samples[self.rounds / 10];
+            let slowest = contestant.samples[self.rounds - 1 - self.rounds / 10];
             let ratio = ours / median;
             println!("| {name} | {median:.2} | {fastest:.2} | {slowest:.2} | {ratio:.2}x |");
         }
@@ -142,7 +153,7 @@ impl Contestant {
             let took = self.turn();
             if took >= self.round / 8 {
                 let factor = self.round.as_secs_f64() / took.as_secs_f64();
-                self.checks = (self.checks as f64 * factor) as u64 + 1;
+                self.checks = ((self.checks as f64 * factor) as u64 + 1).min(MOST_CHECKS);
                 return;
             }
             self.checks *= 2;
@@ -173,7 +184,7 @@ fn measure(
     turn: u64,
     check: &impl Fn(At) -> bool,
 ) -> Duration {
-    let start = At { nth: (turn as usize * THREADS + thread) * APART, nanos: turn * HOUR };
+    let start = At { nth: (turn as usize * THREADS + thread) * APART, nanos: turn * PAUSE };
     let (_, start) = stretch(checks / WARM_UP, admits, start, check);
     stretch(checks, admits, start, check).0
 }
