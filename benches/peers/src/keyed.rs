@@ -85,9 +85,8 @@ fn denied(draws: Draws) -> Case {
         .alone("limit: array of words, no hash, no keys", array(&draws, Limit::Shut))
 }
 
-/// Tables that fill gigabytes take long to build, so fewer rounds are enough of them.
 fn case(case: Case, draws: &Draws) -> Case {
-    if draws.clients == VERY_MANY { case.rounds(31) } else { case }
+    if draws.clients == VERY_MANY { case.of_gigabytes() } else { case }
 }
 
 /// Every client has come once; where the limit is one a day, each check after that is denied.

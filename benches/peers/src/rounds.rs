@@ -13,6 +13,8 @@ const ROUNDS: usize = 101;
 const ROUND: Duration = Duration::from_millis(3);
 /// Two threads must be given both cores at once, or they do not meet; so they stay for longer.
 const ROUND_TOGETHER: Duration = Duration::from_millis(15);
+const FEW_ROUNDS: usize = 21;
+const ROUND_OF_GIGABYTES: Duration = Duration::from_millis(30);
 /// This part of a round's checks comes before it, unmeasured, to bring the caches back.
 const WARM_UP: u64 = 3;
 const THREADS: usize = 2;
@@ -45,6 +47,8 @@ pub(crate) struct Case {
     contestants: Vec<Contestant>,
     admits: bool,
     rounds: usize,
+    /// For contestants on one thread.
+    round: Duration,
 }
 
 struct Contestant {
@@ -60,23 +64,28 @@ struct Contestant {
 impl Case {
     /// Every check of every contestant must be admitted.
     pub(crate) fn allowed() -> Self {
-        Self { contestants: Vec::new(), admits: true, rounds: ROUNDS }
+        Self::new(true)
     }
 
     /// Every check of every contestant must be denied.
     pub(crate) fn denied() -> Self {
-        Self { contestants: Vec::new(), admits: false, rounds: ROUNDS }
+        Self::new(false)
     }
 
-    /// With so many rounds instead of [`ROUNDS`].
-    pub(crate) fn rounds(self, rounds: usize) -> Self {
-        Self { rounds, ..self }
+    fn new(admits: bool) -> Self {
+        Self { contestants: Vec::new(), admits, rounds: ROUNDS, round: ROUND }
+    }
+
+    /// With fewer rounds, which take longer: for contestants that take gigabytes. Each finds the
+    /// processor's tables of its pages gone when its turn has come, and needs a while to bring them back.
+    pub(crate) fn of_gigabytes(self) -> Self {
+        Self { rounds: FEW_ROUNDS, round: ROUND_OF_GIGABYTES, ..self }
     }
 
     /// Adds a contestant on one thread.
     pub(crate) fn alone(self, name: &'static str, check: impl Fn(At) -> bool + 'static) -> Self {
-        let admits = self.admits;
-        self.with(name, ROUND, move |checks, turn| measure(checks, admits, 0, turn, &check))
+        let (admits, round) = (self.admits, self.round);
+        self.with(name, round, move |checks, turn| measure(checks, admits, 0, turn, &check))
     }
 
     /// Adds a contestant on two threads at once.
@@ -85,8 +94,8 @@ impl Case {
         name: &'static str,
         check: impl Fn(At) -> bool + Sync + 'static,
     ) -> Self {
-        let admits = self.admits;
-        self.with(name, ROUND_TOGETHER, move |checks, turn| {
+        let (admits, round) = (self.admits, self.round.max(ROUND_TOGETHER));
+        self.with(name, round, move |checks, turn| {
             let ready = AtomicUsize::new(0);
             let (ready, check) = (&ready, &check);
             thread::scope(|scope| {
