@@ -33,6 +33,8 @@ const QUIET: Duration = Duration::from_secs(1);
 
 const FLOOD: &str = "flood: 20 M keys that come once, for a store of 1 M";
 const MEMORY: &str = "memory: bytes per key";
+const CYCLING: &str =
+    "cycling: 300 k keys, four times each, one a day allowed, for a store of 200 k";
 
 /// Which part of a table a child process is asked for.
 const CHILD: &str = "--child=";
@@ -43,10 +45,12 @@ struct Contestant {
     /// By the number of keys.
     memory: Option<fn(u32) -> String>,
     most: u32,
+    cycling: Option<fn() -> String>,
 }
 
 const fn contestant<S: Store>(name: &'static str, most: u32) -> Contestant {
-    Contestant { name, flood: flood::<S>, memory: Some(memory::<S>), most }
+    let (flood, memory, cycling) = (flood::<S>, Some(memory::<S> as _), Some(cycling::<S> as _));
+    Contestant { name, flood, memory, most, cycling }
 }
 
 const CONTESTANTS: &[Contestant] = &[
@@ -63,6 +67,7 @@ const CONTESTANTS: &[Contestant] = &[
         flood: flood::<Words>,
         memory: None,
         most: 0,
+        cycling: None,
     },
 ];
 
@@ -84,29 +89,51 @@ impl Store for Words {
 /// Prints the tables that are wanted.
 pub(crate) fn run(wanted: impl Fn(&str) -> bool) {
     if wanted(FLOOD) {
-        println!("\n### {FLOOD}\n");
-        println!(
-            "| | ns per new key | MiB before | MiB after | quiet: p99.9, worst (µs) | flood: p99.9, worst (µs) | known denied |"
-        );
-        println!("|---|---:|---:|---:|---:|---:|---:|");
-        for (nth, contestant) in CONTESTANTS.iter().enumerate() {
-            println!("| {} | {} |", contestant.name, child(&format!("flood:{nth}")));
-        }
+        print_flood();
     }
     if wanted(MEMORY) {
-        println!("\n### {MEMORY}\n");
-        println!("| | 10 k | 1 M | 10 M |");
-        println!("|---|---:|---:|---:|");
-        for (nth, contestant) in CONTESTANTS.iter().enumerate() {
-            let Some(_) = contestant.memory else { continue };
-            let cells = [10_000, 1_000_000, 10_000_000].map(|keys| {
-                if keys > contestant.most {
-                    "-".to_owned()
-                } else {
-                    child(&format!("memory:{nth}:{keys}"))
-                }
-            });
-            println!("| {} | {} |", contestant.name, cells.join(" | "));
+        print_memory();
+    }
+    if wanted(CYCLING) {
+        print_cycling();
+    }
+}
+
+fn print_flood() {
+    println!("\n### {FLOOD}\n");
+    println!(
+        "| | ns per new key | MiB before | MiB after | quiet: p99.9, worst (µs) | flood: p99.9, worst (µs) | known denied |"
+    );
+    println!("|---|---:|---:|---:|---:|---:|---:|");
+    for (nth, contestant) in CONTESTANTS.iter().enumerate() {
+        println!("| {} | {} |", contestant.name, child(&format!("flood:{nth}")));
+    }
+}
+
+fn print_memory() {
+    println!("\n### {MEMORY}\n");
+    println!("| | 10 k | 1 M | 10 M |");
+    println!("|---|---:|---:|---:|");
+    for (nth, contestant) in CONTESTANTS.iter().enumerate() {
+        let Some(_) = contestant.memory else { continue };
+        let cells = [10_000, 1_000_000, 10_000_000].map(|keys| {
+            if keys > contestant.most {
+                "-".to_owned()
+            } else {
+                child(&format!("memory:{nth}:{keys}"))
+            }
+        });
+        println!("| {} | {} |", contestant.name, cells.join(" | "));
+    }
+}
+
+fn print_cycling() {
+    println!("\n### {CYCLING}\n");
+    println!("| | admitted, of what the limit allows |");
+    println!("|---|---:|");
+    for (nth, contestant) in CONTESTANTS.iter().enumerate() {
+        if contestant.cycling.is_some() {
+            println!("| {} | {} |", contestant.name, child(&format!("cycling:{nth}")));
         }
     }
 }
@@ -121,6 +148,7 @@ fn part(asked: &str) -> String {
     let contestant = |nth: &str| &CONTESTANTS[nth.parse::<usize>().unwrap()];
     match words[..] {
         ["flood", nth] => (contestant(nth).flood)(),
+        ["cycling", nth] => (contestant(nth).cycling.unwrap())(),
         ["memory", nth, keys] => (contestant(nth).memory.unwrap())(keys.parse().unwrap()),
         _ => panic!("no such part: {asked}"),
     }
@@ -144,6 +172,18 @@ fn memory<S: Store>(keys: u32) -> String {
         }
         _ => "not known".to_owned(),
     }
+}
+
+/// How much more than its limit a crowd gets that comes back when it is forgotten: the first time
+/// around each key takes what it may have today, so everything after that is too much.
+fn cycling<S: Store>() -> String {
+    const KEYS: u32 = 300_000;
+    let store = S::new(Limit::Shut, 200_000);
+    let mut admitted = 0_u32;
+    for nth in 0..4 * KEYS {
+        admitted += u32::from(store.check(address(nth % KEYS), u64::from(nth) * 1_000));
+    }
+    format!("{:.2}x", f64::from(admitted) / f64::from(KEYS))
 }
 
 fn flood<S: Store>() -> String {
