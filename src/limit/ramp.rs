@@ -38,7 +38,7 @@ use crate::{
 /// down, a burst up. `over` zero is a step at `start`.
 ///
 /// # Cost
-/// Reading a value is a few multiplications and divisions, and allocates nothing: 10 to 100 ns.
+/// Reading a value is a few multiplications and divisions; it allocates nothing.
 ///
 /// # Example: let unknown clients back in over ten minutes
 /// ```

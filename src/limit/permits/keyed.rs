@@ -18,7 +18,7 @@ use crate::limit::OnSaturation;
 /// place only while it holds permits, so no place is ever taken from anybody, and a key without
 /// permits leaves nothing behind. When every place is taken, [`OnSaturation`] decides about keys that
 /// have none. With [`Permits`](super::Permits) of `n` in front there are never more than `n` keys,
-/// and a capacity of `n` is enough.
+/// and a capacity of `n` is enough (in all but one of ten million instances, see [`new`](Self::new)).
 ///
 /// Keys are not kept, only 64-bit hashes of them under a random seed of this instance. A newcomer
 /// among a million keys has the hash of one of them with a probability of 5 · 10⁻¹⁴; the two then

@@ -55,7 +55,7 @@ use crate::sync::{AtomicU64, Ordering};
 /// or retries. Who gets a unit sees all that its last holder did before giving it back.
 ///
 /// # Memory
-/// One allocation of 24 bytes, shared by all clones and permits. A permit is 24 bytes in itself.
+/// One allocation of 24 bytes, shared by all clones and permits. A permit is 32 bytes in itself.
 ///
 /// # Example: at most two at a time
 /// ```
@@ -94,8 +94,8 @@ impl Permits {
     /// count for nothing.
     #[inline]
     pub fn try_acquire_n(&self, n: u32) -> Option<Permit> {
-        let source = || Source::Pool(Arc::clone(&self.pool));
-        self.pool.take(n).then(|| Permit { source: source(), units: n })
+        let pool = &self.pool;
+        pool.take(n).then(|| Permit { source: Source::Pool(Arc::clone(pool)), units: n })
     }
 
     /// How many units are in use.

@@ -201,6 +201,13 @@ fn threads_never_hold_more_than_the_limit() {
     assert_eq!(permits.in_use(), 0);
 }
 
+/// What the documentation says of memory.
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn a_permit_is_as_small_as_promised() {
+    assert!(size_of::<Permit>() <= 32 && size_of::<Permits>() == 8);
+}
+
 #[test]
 fn debug_shows_the_numbers() {
     let permits = Permits::new(5);
