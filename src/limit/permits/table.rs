@@ -242,3 +242,24 @@ impl Shard {
         seats.saturating_add(self.index.memory_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Shard;
+
+    /// I1 and I2: the index knows half of a hash, the seat all of it.
+    #[test]
+    fn hashes_with_one_half_in_common_have_seats_of_their_own() {
+        let mut shard = Shard::new(1, 3);
+        let hashes = [1 << 32 | 5, 2 << 32 | 5, 5_u64];
+        let seats = hashes.map(|hash| shard.take(hash, 1).ok().flatten().unwrap());
+        assert_eq!(shard.taken, 3);
+        for hash in hashes {
+            assert!(shard.take(hash, 1).is_err());
+        }
+        shard.give_back(seats[1], 1);
+        assert_eq!(hashes.map(|hash| shard.in_use(hash)), [1, 0, 1]);
+        assert!(shard.take(hashes[1], 1).is_ok());
+        assert_eq!(shard.taken, 3);
+    }
+}

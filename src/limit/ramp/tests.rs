@@ -209,6 +209,7 @@ proptest! {
         let ramp = Ramp::new(small, large, Timestamp::from_secs(10), Duration::from_secs(100));
         for hash in hashes {
             let mut inside = false;
+            prop_assert_eq!(ramp.admits(hash, Timestamp::ZERO), small.takes_in(hash));
             for secs in 0..120 {
                 let admits = ramp.admits(hash, Timestamp::from_secs(secs));
                 prop_assert!(admits || !inside);
@@ -232,6 +233,19 @@ fn whole_rates_come_out_as_people_write_them() {
         );
     }
     assert_eq!(ramp.at(Timestamp::from_millis(500)).to_string(), "21/2s burst 11");
+}
+
+/// I4, where it is closest: so far along, the line is 2⁻⁷¹ below a rate that a quota can have.
+#[test]
+fn a_rate_that_falls_is_not_above_the_line() {
+    let over = (1_u64 << 40) - 1;
+    let (from, to) = (Quota::per_second(2), Quota::per_second(1));
+    let ramp = Ramp::new(from, to, Timestamp::ZERO, Duration::from_nanos(over));
+    let value = ramp.at(Timestamp::from_nanos(1 << 9));
+    // count / period ≤ (2 · over - 2^9) / over, per second.
+    let mine = u128::from(value.count()) * 1_000_000_000 * u128::from(over);
+    let line = u128::from(2 * over - (1 << 9)) * value.period().as_nanos();
+    assert!(mine <= line, "{value}");
 }
 
 /// I4: between something and nothing there is something, up to the very end.
