@@ -32,6 +32,8 @@ fn main() {
         |title: &str| wanted.is_empty() || wanted.iter().any(|word| title.contains(word.as_str()));
     for (title, build) in cases {
         if is_wanted(title) {
+            // Some take the time of their making as the beginning of all.
+            clock::set(0);
             build().run(title);
         }
     }
