@@ -3,7 +3,7 @@
 use crate::{
     draws::{Draws, address},
     limits::Limit,
-    rounds::{At, Case, Titled},
+    rounds::{At, Case, STEP, Titled},
     stores::{
         Array, GovernorCaller, GovernorFoldhash, GovernorQuanta, Moka, OURS, Ours, Papaya,
         PingoraLimits, QuickCache, Scc, ShardedMutex, Store,
@@ -99,16 +99,22 @@ fn on<S: Store>(draws: &Draws, limit: Limit) -> impl Fn(At) -> bool + Sync + use
 pub(crate) fn filled<S: Store>(limit: Limit, clients: u32) -> S {
     let store = S::new(limit, clients as usize * S::ROOM);
     for client in 0..clients {
-        assert!(store.check(address(client), 0) || !S::EXACT);
+        assert!(store.check(address(client), first_seen(client)) || !S::EXACT);
     }
     store
+}
+
+/// When a client comes for the first time: one after the other, as they come later, and all of them
+/// before the first turn.
+fn first_seen(client: u32) -> u64 {
+    u64::from(client) * STEP
 }
 
 fn array(draws: &Draws, limit: Limit) -> impl Fn(At) -> bool + Sync + use<> {
     let draws = draws.clone();
     let words = Array::new(limit, draws.clients as usize);
     for client in 0..draws.clients {
-        assert!(words.check(client, 0));
+        assert!(words.check(client, first_seen(client)));
     }
     move |at| words.check(draws.nth(at.nth), at.nanos)
 }

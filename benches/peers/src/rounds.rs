@@ -29,7 +29,7 @@ pub(crate) struct At {
 }
 
 /// Nanoseconds between two checks of one thread.
-const STEP: u64 = 4;
+pub(crate) const STEP: u64 = 4;
 /// Ten seconds: whatever a turn has taken from an open limit is back at the next one; and all turns
 /// together pretend less than an hour, so that a limit of one a day stays shut.
 const PAUSE: u64 = 10_000_000_000;

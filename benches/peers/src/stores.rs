@@ -23,7 +23,7 @@ use crate::{
 pub(crate) trait Store: Sync + Sized + 'static {
     /// How many times the room that all clients need, so that none of them is forgotten.
     const ROOM: usize = 1;
-    /// Whether clients are never taken for each other.
+    /// Whether clients are never taken for each other, and find room if there are as many as agreed.
     const EXACT: bool = true;
 
     /// Room for so many clients at a time, for those that want to know.
