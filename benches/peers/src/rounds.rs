@@ -30,9 +30,9 @@ pub(crate) struct At {
 
 /// Nanoseconds between two checks of one thread.
 pub(crate) const STEP: u64 = 4;
-/// Ten seconds: whatever a turn has taken from an open limit is back at the next one; and all turns
+/// Two seconds: whatever a turn has taken from an open limit is back at the next one; and all turns
 /// together pretend less than an hour, so that a limit of one a day stays shut.
-const PAUSE: u64 = 10_000_000_000;
+const PAUSE: u64 = 2_000_000_000;
 /// The checks of a turn, at the most: the most frequent client of a Zipf distribution comes in one of
 /// fourteen, on each thread, and is not to use up its burst of a million.
 const MOST_CHECKS: u64 = 2_000_000;
