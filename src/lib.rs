@@ -49,7 +49,10 @@ pub use crate::adapt::tower::{self, GateLayer};
 pub use crate::{
     cidr::{CidrParseError, CidrSet},
     error::{QuotaError, QuotaParseError, WindowError},
-    limit::{AdjustableBucket, LeasedBucket, Reservation, SlidingWindow, TokenBucket},
+    limit::{
+        AdjustableBucket, LeasedBucket, Permit, Permits, Ramp, Reservation, Share, SlidingWindow,
+        TokenBucket,
+    },
     quota::Quota,
     request::{ClientGroup, Request},
     time::Timestamp,
@@ -62,7 +65,8 @@ pub use crate::{
     error::{BuildError, BuildProblem, ChangeError, KeyQuotaError, KeyedLimiterError},
     gate::{Gate, GateBuilder, GateStats, MissingPeer, Mode, Outcome, RuleStats},
     limit::{
-        Capacity, ExactLimiter, KeyedLimiter, KeyedStats, KeyedWindow, OnSaturation, WindowLog,
+        Capacity, ExactLimiter, KeyedLimiter, KeyedPermits, KeyedStats, KeyedWindow, OnSaturation,
+        WindowLog,
     },
     time::SystemClock,
     verdict::{Admission, Denial, DenialReason, Verdict},
@@ -89,6 +93,11 @@ mod tests {
         shareable::<crate::KeyedLimiter>();
         shareable::<crate::KeyedLimiterError>();
         shareable::<crate::ChangeError>();
+        shareable::<crate::Permits>();
+        shareable::<crate::KeyedPermits>();
+        shareable::<crate::Permit>();
+        shareable::<crate::Ramp<crate::Share>>();
+        shareable::<crate::Ramp<crate::Quota>>();
         shareable::<crate::CidrSet>();
         shareable::<crate::BuildError>();
         shareable::<crate::KeyQuotaError>();
@@ -108,6 +117,9 @@ mod tests {
         shareable::<crate::GateLayer>();
         survives_panics::<crate::TokenBucket>();
         survives_panics::<crate::SlidingWindow>();
+        survives_panics::<crate::Permits>();
+        survives_panics::<crate::KeyedPermits>();
+        survives_panics::<crate::Permit>();
         survives_panics::<crate::CidrSet>();
         survives_panics::<crate::Quota>();
         survives_panics::<crate::Denial>();

@@ -10,6 +10,10 @@
 //! | never more than so many in any minute, for one thing | [`SlidingWindow`] |
 //! | the same, to the nanosecond, for small numbers | [`WindowLog`] |
 //! | never more than so many in any minute, per tenant, account or API key | [`KeyedWindow`] |
+//! | so many requests in flight, in all | [`Permits`] |
+//! | so many requests in flight per client | [`KeyedPermits`] |
+//! | a share of the clients, the same ones each time | [`Share`] |
+//! | a share or a quota that grows back over a time | [`Ramp`] |
 //!
 //! Those that take a [`Quota`](crate::Quota) follow one rule, the token bucket in its GCRA form (ITU-T
 //! I.371): a limiter remembers only the time at which its bucket will be full again. The distance from
@@ -37,11 +41,14 @@ mod leased;
 )]
 pub mod reference;
 
+mod permits;
+mod ramp;
 #[cfg(feature = "std")]
 pub(crate) mod rates;
 mod reservation;
 #[cfg(feature = "std")]
 pub(crate) mod shard;
+mod share;
 #[cfg(all(feature = "std", feature = "serde"))]
 pub(crate) mod snapshot;
 #[cfg(feature = "std")]
@@ -57,7 +64,12 @@ pub use exact::{ExactLimiter, OnSaturation};
 #[cfg(feature = "std")]
 pub use keyed::{Capacity, KeyedLimiter, KeyedStats};
 pub use leased::LeasedBucket;
+#[cfg(feature = "std")]
+pub use permits::KeyedPermits;
+pub use permits::{Permit, Permits};
+pub use ramp::{Gradual, Ramp};
 pub use reservation::Reservation;
+pub use share::Share;
 pub use window::SlidingWindow;
 #[cfg(feature = "std")]
 pub use window::{KeyedWindow, WindowLog};

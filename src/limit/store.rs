@@ -281,10 +281,7 @@ impl<K> Store<K> {
 
 impl Layout {
     fn of(capacity: usize) -> Self {
-        let shards = (capacity / SEATS_PER_SHARD).clamp(1, MOST_SHARDS).next_power_of_two();
-        let share = capacity.div_ceil(shards);
-        let slack = if shards == 1 { 0 } else { share.isqrt().saturating_mul(6) };
-        let seats = u32::try_from(share.saturating_add(slack)).unwrap_or(u32::MAX - 1);
+        let (shards, seats) = divided(capacity);
         Self { shards, seats }
     }
 
@@ -318,11 +315,29 @@ impl Place {
     #[inline]
     fn of<Q: Hash + ?Sized>(key: &Q, hasher: &RandomState, shards: usize) -> Self {
         let hash = hasher.hash_one(key);
-        let [upper, lower] = [hash >> 32, hash & u64::from(u32::MAX)];
-        // Both halves fit their types; the number of shards is a power of two.
-        let shard = usize::try_from(upper).unwrap_or(0) & shards.wrapping_sub(1);
-        Self { shard, hash: u32::try_from(lower).unwrap_or(0) }
+        Self { shard: shard_of(hash, shards), hash: index_hash(hash) }
     }
+}
+
+/// The number of shards for a capacity, a power of two, and the seats of each.
+pub(crate) fn divided(capacity: usize) -> (usize, u32) {
+    let shards = (capacity / SEATS_PER_SHARD).clamp(1, MOST_SHARDS).next_power_of_two();
+    let share = capacity.div_ceil(shards);
+    let slack = if shards == 1 { 0 } else { share.isqrt().saturating_mul(6) };
+    (shards, u32::try_from(share.saturating_add(slack)).unwrap_or(u32::MAX - 1))
+}
+
+/// Which of so many shards (a power of two) a hash belongs to: by its upper half.
+#[inline]
+pub(crate) fn shard_of(hash: u64, shards: usize) -> usize {
+    // The shift leaves 32 bits.
+    usize::try_from(hash >> 32).unwrap_or(0) & shards.wrapping_sub(1)
+}
+
+/// What a shard's index knows a hash by: its lower half.
+#[inline]
+pub(crate) fn index_hash(hash: u64) -> u32 {
+    u32::try_from(hash & u64::from(u32::MAX)).unwrap_or(0)
 }
 
 /// A shard's share is about this many seats, or more where there are [`MOST_SHARDS`].

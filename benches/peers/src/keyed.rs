@@ -1,183 +1,120 @@
 //! A limit per client, for clients that the limiter knows already.
 
-use std::{
-    hash::BuildHasher,
-    hint::black_box,
-    net::{IpAddr, Ipv4Addr},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
+use crate::{
+    draws::{Draws, address},
+    limits::Limit,
+    rounds::{At, Case, STEP, Titled},
+    stores::{
+        Array, GovernorCaller, GovernorFoldhash, GovernorQuanta, Moka, OURS, Ours, Papaya,
+        PingoraLimits, QuickCache, Scc, ShardedMutex, Store,
     },
 };
 
-use governor::{
-    RateLimiter,
-    clock::{Clock, QuantaClock},
-};
-use portcullis::{ExactLimiter, Quota, Timestamp};
-
-use crate::{
-    clock::{self, CallerClock},
-    limits,
-    rounds::{At, Case, Titled},
-};
-
 pub(crate) const CASES: &[Titled] = &[
-    ("10 k keys: allow", || alone(10_000)),
-    ("10 k keys: two threads, allow", || together(10_000)),
-    ("10 k keys: deny", || denied(10_000)),
-    ("1 M keys: allow", || alone(1_000_000)),
-    ("1 M keys: two threads, allow", || together(1_000_000)),
-    ("1 M keys: deny", || denied(1_000_000)),
+    ("10 k keys: allow", || alone(Draws::uniform(FEW))),
+    ("10 k keys: two threads, allow", || together(Draws::uniform(FEW))),
+    ("10 k keys: deny", || denied(Draws::uniform(FEW))),
+    ("1 M keys: allow", || alone(Draws::uniform(MANY))),
+    ("1 M keys: two threads, allow", || together(Draws::uniform(MANY))),
+    ("1 M keys: deny", || denied(Draws::uniform(MANY))),
+    ("1 M keys by Zipf: allow", || alone(Draws::zipf(MANY))),
+    ("1 M keys by Zipf: two threads, allow", || together(Draws::zipf(MANY))),
+    ("10 M keys: allow", || alone(Draws::uniform(VERY_MANY))),
+    ("10 M keys: two threads, allow", || together(Draws::uniform(VERY_MANY))),
+    ("10 M keys: deny", || denied(Draws::uniform(VERY_MANY))),
+    ("10 M keys by Zipf: allow", || alone(Draws::zipf(VERY_MANY))),
+    ("10 M keys by Zipf: two threads, allow", || together(Draws::zipf(VERY_MANY))),
 ];
 
-fn alone(keys: u32) -> Case {
-    let draws = Draws::of(keys);
-    Case::allowed()
-        .alone("portcullis ExactLimiter", ours(&draws, limits::ours_open()))
-        .alone("governor, time set by the caller", governor_caller(&draws, std_hasher()))
-        .alone("governor, quanta (its default)", governor(&draws, QuantaClock::default()))
-        .alone("governor and foldhash, time set by the caller", governor_caller(&draws, foldhash()))
-        .alone("limit: array of words, no hash, no keys", array(&draws))
+const FEW: u32 = 10_000;
+const MANY: u32 = 1_000_000;
+const VERY_MANY: u32 = 10_000_000;
+
+fn alone(draws: Draws) -> Case {
+    let case = case(Case::allowed(), &draws)
+        .alone(OURS, on::<Ours>(&draws, Limit::Open))
+        .alone("governor, time set by the caller", on::<GovernorCaller>(&draws, Limit::Open))
+        .alone("governor, quanta (its default)", on::<GovernorQuanta>(&draws, Limit::Open))
+        .alone("governor and foldhash, caller's time", on::<GovernorFoldhash>(&draws, Limit::Open))
+        .alone("mutexed maps, 64", on::<ShardedMutex>(&draws, Limit::Open))
+        .alone("papaya", on::<Papaya>(&draws, Limit::Open))
+        .alone("scc", on::<Scc>(&draws, Limit::Open))
+        .alone("quick_cache", on::<QuickCache>(&draws, Limit::Open))
+        .alone("pingora-limits, Instant", on::<PingoraLimits>(&draws, Limit::Open));
+    // It takes a minute to fill with ten million.
+    let case = if draws.clients == VERY_MANY {
+        case
+    } else {
+        case.alone("moka", on::<Moka>(&draws, Limit::Open))
+    };
+    case.alone("limit: array of words, no hash, no keys", array(&draws, Limit::Open))
 }
 
-fn together(keys: u32) -> Case {
-    let draws = Draws::of(keys);
-    Case::allowed()
-        .together("portcullis ExactLimiter", ours(&draws, limits::ours_open()))
-        .together("governor, time set by the caller", governor_caller(&draws, std_hasher()))
-        .together("governor, quanta (its default)", governor(&draws, QuantaClock::default()))
+fn together(draws: Draws) -> Case {
+    let case = case(Case::allowed(), &draws)
+        .together(OURS, on::<Ours>(&draws, Limit::Open))
+        .together("governor, time set by the caller", on::<GovernorCaller>(&draws, Limit::Open))
+        .together("governor, quanta (its default)", on::<GovernorQuanta>(&draws, Limit::Open))
         .together(
-            "governor and foldhash, time set by the caller",
-            governor_caller(&draws, foldhash()),
+            "governor and foldhash, caller's time",
+            on::<GovernorFoldhash>(&draws, Limit::Open),
         )
-        .together("limit: array of words, no hash, no keys", array(&draws))
+        .together("mutexed maps, 64", on::<ShardedMutex>(&draws, Limit::Open))
+        .together("papaya", on::<Papaya>(&draws, Limit::Open))
+        .together("scc", on::<Scc>(&draws, Limit::Open))
+        .together("quick_cache", on::<QuickCache>(&draws, Limit::Open))
+        .together("pingora-limits, Instant", on::<PingoraLimits>(&draws, Limit::Open));
+    let case = if draws.clients == VERY_MANY {
+        case
+    } else {
+        case.together("moka", on::<Moka>(&draws, Limit::Open))
+    };
+    case.together("limit: array of words, no hash, no keys", array(&draws, Limit::Open))
 }
 
-fn denied(keys: u32) -> Case {
-    let draws = Draws::of(keys);
-    Case::denied()
-        .alone("portcullis ExactLimiter", ours(&draws, limits::ours_shut()))
-        .alone("governor, time set by the caller", governor_drained(&draws, std_hasher()))
-        .alone(
-            "governor and foldhash, time set by the caller",
-            governor_drained(&draws, foldhash()),
-        )
+fn denied(draws: Draws) -> Case {
+    case(Case::denied(), &draws)
+        .alone(OURS, on::<Ours>(&draws, Limit::Shut))
+        .alone("governor, time set by the caller", on::<GovernorCaller>(&draws, Limit::Shut))
+        .alone("governor and foldhash, caller's time", on::<GovernorFoldhash>(&draws, Limit::Shut))
+        .alone("mutexed maps, 64", on::<ShardedMutex>(&draws, Limit::Shut))
+        .alone("papaya", on::<Papaya>(&draws, Limit::Shut))
+        .alone("scc", on::<Scc>(&draws, Limit::Shut))
+        .alone("quick_cache", on::<QuickCache>(&draws, Limit::Shut))
+        .alone("pingora-limits, Instant", on::<PingoraLimits>(&draws, Limit::Shut))
+        .alone("limit: array of words, no hash, no keys", array(&draws, Limit::Shut))
 }
 
-/// Which of so many clients comes next, uniformly, in an order that was drawn beforehand.
-#[derive(Clone)]
-struct Draws {
-    keys: u32,
-    order: Arc<[u32]>,
+fn case(case: Case, draws: &Draws) -> Case {
+    if draws.clients == VERY_MANY { case.of_gigabytes() } else { case }
 }
 
-impl Draws {
-    fn of(keys: u32) -> Self {
-        // A power of two, so that going round is one instruction.
-        let many = (keys as usize * 4).next_power_of_two();
-        let mut state = 0x2545_f491_4f6c_dd1d_u64;
-        let order = (0..many)
-            .map(|_| {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                (state >> 32) as u32 % keys
-            })
-            .collect();
-        Self { keys, order }
-    }
-
-    #[inline]
-    fn nth(&self, nth: usize) -> u32 {
-        self.order[nth & (self.order.len() - 1)]
-    }
-
-    fn all(&self) -> impl Iterator<Item = IpAddr> {
-        (0..self.keys).map(address)
-    }
-}
-
-/// Client by number; the factor is odd, so no two clients share an address.
-#[inline]
-fn address(client: u32) -> IpAddr {
-    IpAddr::V4(Ipv4Addr::from_bits(client.wrapping_mul(0x9e37_79b1)))
-}
-
-/// Every client has come once; where the quota is one in ten years, each check after that is denied.
-fn ours(draws: &Draws, quota: Quota) -> impl Fn(At) -> bool + Sync + use<> {
+/// Every client has come once; where the limit is one a day, each check after that is denied.
+fn on<S: Store>(draws: &Draws, limit: Limit) -> impl Fn(At) -> bool + Sync + use<S> {
     let draws = draws.clone();
-    let limiter: ExactLimiter<IpAddr> = ExactLimiter::new(quota, draws.keys as usize);
-    for client in draws.all() {
-        assert!(limiter.check(&client, Timestamp::ZERO).is_admitted());
+    let store = filled::<S>(limit, draws.clients);
+    move |at| store.check(address(draws.nth(at.nth)), at.nanos)
+}
+
+pub(crate) fn filled<S: Store>(limit: Limit, clients: u32) -> S {
+    let store = S::new(limit, clients as usize * S::ROOM);
+    for client in 0..clients {
+        assert!(store.check(address(client), first_seen(client)) || !S::EXACT);
     }
-    move |at| {
-        let client = address(draws.nth(at.nth));
-        black_box(&limiter).check(&client, Timestamp::from_nanos(at.nanos)).is_admitted()
-    }
+    store
 }
 
-fn governor_caller<S>(draws: &Draws, hasher: S) -> impl Fn(At) -> bool + Sync + use<S>
-where
-    S: BuildHasher + Default + Clone + Send + Sync,
-{
-    governor_with(draws, limits::governor_open(), CallerClock, hasher)
+/// When a client comes for the first time: one after the other, as they come later, and all of them
+/// before the first turn.
+fn first_seen(client: u32) -> u64 {
+    u64::from(client) * STEP
 }
 
-fn governor_drained<S>(draws: &Draws, hasher: S) -> impl Fn(At) -> bool + Sync + use<S>
-where
-    S: BuildHasher + Default + Clone + Send + Sync,
-{
-    governor_with(draws, limits::governor_shut(), CallerClock, hasher)
-}
-
-fn governor<C: Clock + Sync>(draws: &Draws, clock: C) -> impl Fn(At) -> bool + Sync + use<C> {
-    governor_with(draws, limits::governor_open(), clock, std_hasher())
-}
-
-fn governor_with<C, S>(
-    draws: &Draws,
-    quota: governor::Quota,
-    clock: C,
-    hasher: S,
-) -> impl Fn(At) -> bool + Sync + use<C, S>
-where
-    C: Clock + Sync,
-    S: BuildHasher + Default + Clone + Send + Sync,
-{
+fn array(draws: &Draws, limit: Limit) -> impl Fn(At) -> bool + Sync + use<> {
     let draws = draws.clone();
-    let limiter = RateLimiter::dashmap_with_clock_and_hasher(quota, clock, hasher);
-    for client in draws.all() {
-        assert!(limiter.check_key(&client).is_ok());
+    let words = Array::new(limit, draws.clients as usize);
+    for client in 0..draws.clients {
+        assert!(words.check(client, first_seen(client)));
     }
-    move |at| {
-        let client = address(draws.nth(at.nth));
-        clock::set(at.nanos);
-        black_box(&limiter).check_key(&client).is_ok()
-    }
-}
-
-fn std_hasher() -> std::hash::RandomState {
-    std::hash::RandomState::new()
-}
-
-fn foldhash() -> foldhash::fast::RandomState {
-    foldhash::fast::RandomState::default()
-}
-
-/// The memory itself: the client's number is the place of its word.
-fn array(draws: &Draws) -> impl Fn(At) -> bool + Sync + use<> {
-    let draws = draws.clone();
-    let words: Vec<AtomicU64> = draws.all().map(|_| AtomicU64::new(0)).collect();
-    move |at| {
-        let word = &black_box(&words)[draws.nth(at.nth) as usize];
-        let mut seen = word.load(Ordering::Acquire);
-        loop {
-            let full_at = seen.max(at.nanos) + 1;
-            match word.compare_exchange(seen, full_at, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return true,
-                Err(newer) => seen = newer,
-            }
-        }
-    }
+    move |at| words.check(draws.nth(at.nth), at.nanos)
 }

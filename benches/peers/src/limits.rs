@@ -1,6 +1,10 @@
-//! The same two limits for everybody: one that never runs out, and one that has.
+//! The same limits for everybody: one that never runs out, and one that has.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    num::NonZeroU32,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 /// A billion a second: an interval of 1 ns, for everyone who counts in nanoseconds.
 const OPEN_RATE: u32 = 1_000_000_000;
@@ -51,4 +55,80 @@ pub(crate) fn leaky_bucket_open() -> leaky_bucket::RateLimiter {
         .refill(OPEN_RATE as usize / 1_000)
         .interval(Duration::from_millis(1))
         .build()
+}
+
+/// The limits per client, within what every contestant can hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Limit {
+    /// A million a second, a million at once: never runs out, as long as no client comes more than a
+    /// million times in a turn.
+    Open,
+    /// One a day: taken when the client came first.
+    Shut,
+    /// A hundred a second, a hundred at once: a client that came once leaves no trace 10 ms later.
+    Usual,
+}
+
+impl Limit {
+    /// So many in so long, and as many at once.
+    pub(crate) fn per_period(self) -> (u32, Duration) {
+        match self {
+            Self::Open => (1_000_000, Duration::from_secs(1)),
+            Self::Shut => (1, Duration::from_secs(86_400)),
+            Self::Usual => (100, Duration::from_secs(1)),
+        }
+    }
+
+    pub(crate) fn ours(self) -> portcullis::Quota {
+        let (count, period) = self.per_period();
+        portcullis::Quota::new(count, period).unwrap()
+    }
+
+    pub(crate) fn governor(self) -> governor::Quota {
+        let (count, period) = self.per_period();
+        let count = NonZeroU32::new(count).unwrap();
+        governor::Quota::with_period(period / count.get()).unwrap().allow_burst(count)
+    }
+
+    /// The same limit over a word of one's own: the time at which the bucket is full again.
+    #[inline]
+    pub(crate) fn take(self, full_at: &mut u64, nanos: u64) -> bool {
+        let (next, admitted) = self.next(*full_at, nanos);
+        if admitted {
+            *full_at = next;
+        }
+        admitted
+    }
+
+    #[inline]
+    fn next(self, full_at: u64, nanos: u64) -> (u64, bool) {
+        let (interval, burst) = match self {
+            Self::Open => (1_000, 1_000_000_000),
+            Self::Shut => (86_400_000_000_000, 86_400_000_000_000),
+            Self::Usual => (10_000_000, 1_000_000_000),
+        };
+        let next = full_at.max(nanos) + interval;
+        (next, next <= nanos + burst)
+    }
+}
+
+/// A limit in one word that threads share.
+#[derive(Debug, Default)]
+pub(crate) struct Word(AtomicU64);
+
+impl Word {
+    #[inline]
+    pub(crate) fn check(&self, limit: Limit, nanos: u64) -> bool {
+        let mut seen = self.0.load(Ordering::Acquire);
+        loop {
+            let (next, admitted) = limit.next(seen, nanos);
+            if !admitted {
+                return false;
+            }
+            match self.0.compare_exchange_weak(seen, next, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return true,
+                Err(newer) => seen = newer,
+            }
+        }
+    }
 }

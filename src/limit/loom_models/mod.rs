@@ -7,6 +7,7 @@ mod bucket;
 mod exact;
 mod keyed;
 mod leased;
+mod permits;
 mod window;
 
 use crate::time::Timestamp;
