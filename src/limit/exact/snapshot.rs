@@ -2,7 +2,7 @@
 //!
 //! A snapshot has no clock: each debt is what is still owed at the snapshot's moment, in ticks of its
 //! quota, so that a process with another origin of time goes on to the nanosecond. (Ticks longer than
-//! a nanosecond, of buckets that take more than 36 years to fill, may come out one tick off.)
+//! a nanosecond, of buckets that take more than 36 years to fill, may come out two of them off.)
 //!
 //! Keys that owe nothing and have no quota of their own are left out: they are no different from
 //! those that never came.
