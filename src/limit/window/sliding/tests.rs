@@ -25,7 +25,8 @@ fn at(secs: u64) -> Timestamp {
 proptest! {
     #![proptest_config(cases(400))]
 
-    /// I5: equality with the reference, time going anywhere. I2: a denial that heals nothing leaves
+    /// I5: equality with the reference, time going anywhere. I3 of the frame: waiting as long as a
+    /// denial says helps, and waiting a nanosecond less does not. I2: a denial that heals nothing leaves
     /// the word and the records as they were.
     #[test]
     fn equals_the_reference(
@@ -46,6 +47,11 @@ proptest! {
                     prop_assert_eq!(Answer::from(decision), expected, "{:?} at {:?}", op, now);
                     wait = decision.standing().retry_after();
                     prop_assert_eq!(decision.is_denied(), !wait.is_zero());
+                    if decision.is_denied() && wait < Duration::MAX {
+                        let almost = wait - Duration::from_nanos(1);
+                        prop_assert!(window.peek_n(n, now.saturating_add(almost)).is_denied());
+                        prop_assert!(window.peek_n(n, now.saturating_add(wait)).is_admitted());
+                    }
                     let healed = window.layout.unpack(before[0]).turn != turn(&window);
                     if decision.is_denied() && !healed || n == 0 {
                         prop_assert_eq!(words(&window), before);
@@ -313,27 +319,33 @@ fn left(now: Timestamp) -> Duration {
     at((slot + 7) * 10).saturating_duration_since(now)
 }
 
-/// I4, by the word: in the narrowest one there is, records from eight turns ago have been wiped.
+/// I4 and I7: in the narrowest word there is, records from eight turns ago have been wiped.
 #[test]
 fn no_record_is_taken_for_one_of_a_later_turn() {
-    let limit = u32::MAX;
-    let length = Duration::from_nanos(32 * u64::from(limit) * 2);
-    let window = SlidingWindow::new(limit, length, 2).unwrap();
-    let reference = &mut Parts::new(limit, length, 2);
-    let both = |reference: &mut Parts, n, now| {
-        assert_eq!(Answer::from(window.check_n(n, now)), reference.check_n(n, now), "{n} {now:?}");
+    const LIMIT: u32 = u32::MAX;
+    let slot_nanos = 32 * u64::from(LIMIT);
+    let length = Duration::from_nanos(2 * slot_nanos);
+    let window = SlidingWindow::new(LIMIT, length, 2).unwrap();
+    let mut reference = Parts::new(LIMIT, length, 2);
+    let mut both = |n, slot: u64| {
+        let now = Timestamp::from_nanos(slot * slot_nanos);
+        let answer = Answer::from(window.check_n(n, now));
+        assert_eq!(answer, reference.check_n(n, now), "{n} in slot {slot}");
+        assert!(answer.admitted);
     };
     assert_eq!(window.layout.turn_after(7), 0);
-    for step in 0..64_u64 {
-        // A slot is 137 s. All turns use the same slots, and each one leaves records in them.
-        let now = at(5_000 + step % 7 * 20);
-        both(reference, 100, now);
-        both(reference, 1_000_000, now.saturating_add(137 * SECOND));
-        both(reference, limit / 2, now.saturating_add(2 * 137 * SECOND));
-        both(reference, limit / 2, now.saturating_add(3 * 137 * SECOND));
-        records_add_up(&window);
-    }
-    assert!(turn(&window) < 8);
+    // Leaves a record of a million units in slot 100.
+    both(1_000_000, 100);
+    both(1, 101);
+    both(1, 109);
+    // Eight steps back, none of which comes by its place.
+    (101..109).rev().for_each(|slot| both(1, slot));
+    assert_eq!(turn(&window), 0);
+    both(2_000_000, 101);
+    records_add_up(&window);
+    // Slot 100 leaves the window, in which nothing was taken in this turn.
+    both(1, 103);
+    records_add_up(&window);
 }
 
 /// Threads that hammer one window take exactly what it has, in each of many sub-windows; a lost race
