@@ -70,8 +70,8 @@ impl Decision {
     /// Where the caller stands after this decision.
     #[must_use]
     pub const fn standing(&self) -> Standing {
-        match self.0 {
-            Basis::Debt { on, debt, outcome } => on.standing(debt, outcome),
+        match &self.0 {
+            Basis::Debt { on, debt, outcome } => on.standing(*debt, *outcome),
             Basis::Count { count, .. } => count.standing(),
         }
     }
@@ -128,8 +128,9 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
+    #[inline]
     const fn standing(&self, debt: u64, outcome: Outcome) -> Standing {
-        let Self { scale, limit, now, .. } = *self;
+        let Self { ref scale, limit, now, .. } = *self;
         if let Outcome::Saturated { admitted } = outcome {
             // Somebody else may be faster, so this is when it is worth a try; zero would be a lie.
             let wait = Timestamp::from_nanos(debt).saturating_duration_since(now);
@@ -151,8 +152,9 @@ impl Asked {
         }
     }
 
+    #[inline]
     const fn retry_after(&self, debt: u64) -> Duration {
-        let Self { scale, limit, units, now } = *self;
+        let Self { ref scale, limit, units, now } = *self;
         let burst = scale.cost(limit);
         if burst == 0 || units > limit {
             return Duration::MAX;
