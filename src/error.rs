@@ -368,6 +368,39 @@ pub enum KeyedLimiterError {
     },
 }
 
+/// Why an [`AddressLimiter`](crate::limit::AddressLimiter) cannot be built.
+#[cfg(feature = "std")]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddressLimiterError {
+    /// A network has more bits than an address.
+    #[error("tier {number}: {bits} bits are more than such an address has; use at most {most}")]
+    TooManyBits {
+        /// Which tier, counted from 1.
+        number: usize,
+        /// The bits that were asked for.
+        bits: u8,
+        /// The most that there are.
+        most: u8,
+    },
+    /// More tiers than are judged together.
+    #[error("{tiers} tiers are too many; use at most {most}")]
+    TooManyTiers {
+        /// The number of tiers.
+        tiers: usize,
+        /// The most that there can be.
+        most: usize,
+    },
+    /// A tier's limiter cannot be built.
+    #[error("tier {number}: {error}")]
+    Tier {
+        /// Which tier, counted from 1.
+        number: usize,
+        /// What is wrong with it.
+        error: KeyedLimiterError,
+    },
+}
+
 /// Why a limiter's quota or seed cannot be changed now; it goes on as before.
 #[cfg(feature = "std")]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -62,11 +62,14 @@ pub use crate::{
 pub use crate::{error::SnapshotError, limit::ExactSnapshot};
 #[cfg(feature = "std")]
 pub use crate::{
-    error::{BuildError, BuildProblem, ChangeError, KeyQuotaError, KeyedLimiterError},
+    error::{
+        AddressLimiterError, BuildError, BuildProblem, ChangeError, KeyQuotaError,
+        KeyedLimiterError,
+    },
     gate::{Gate, GateBuilder, GateStats, MissingPeer, Mode, Outcome, RuleStats},
     limit::{
-        Capacity, ExactLimiter, KeyedLimiter, KeyedPermits, KeyedStats, KeyedWindow, OnSaturation,
-        WindowLog,
+        AddressLimiter, Capacity, ExactLimiter, KeyedLimiter, KeyedPermits, KeyedStats,
+        KeyedWindow, OnSaturation, WindowLog,
     },
     time::SystemClock,
     verdict::{Admission, Denial, DenialReason, Verdict},
@@ -93,6 +96,8 @@ mod tests {
         shareable::<crate::KeyedLimiter>();
         shareable::<crate::KeyedLimiterError>();
         shareable::<crate::ChangeError>();
+        shareable::<crate::AddressLimiter>();
+        shareable::<crate::AddressLimiterError>();
         shareable::<crate::Permits>();
         shareable::<crate::KeyedPermits>();
         shareable::<crate::Permit>();

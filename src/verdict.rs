@@ -76,6 +76,14 @@ impl Decision {
         }
     }
 
+    /// A denial is stricter than an admission; then the longer wait, then the fewer units left.
+    pub(crate) fn is_stricter_than(&self, other: &Self) -> bool {
+        let denials = (self.is_denied(), other.is_denied());
+        let (one, other) = (self.standing(), other.standing());
+        (denials.0, one.retry_after(), other.remaining())
+            > (denials.1, other.retry_after(), one.remaining())
+    }
+
     #[inline]
     const fn outcome(&self) -> Outcome {
         match self.0 {
@@ -94,6 +102,18 @@ impl Decision {
     #[inline]
     pub(crate) const fn denied(on: Asked, debt: u64) -> Self {
         Self(Basis::Debt { on, debt, outcome: Outcome::Denied })
+    }
+
+    /// This decision about a key without a place, to the effect that it may pass.
+    #[cfg(feature = "std")]
+    pub(crate) const fn unseated_but_admitted(self) -> Self {
+        let admitted = Outcome::Saturated { admitted: true };
+        match self.0 {
+            Basis::Debt { on, debt, outcome: Outcome::Saturated { .. } } => {
+                Self(Basis::Debt { on, debt, outcome: admitted })
+            }
+            _ => self,
+        }
     }
 
     #[cfg(feature = "std")]

@@ -10,6 +10,8 @@
 //! | never more than so many in any minute, for one thing | [`SlidingWindow`] |
 //! | the same, to the nanosecond, for small numbers | [`WindowLog`] |
 //! | never more than so many in any minute, per tenant, account or API key | [`KeyedWindow`] |
+//! | several of these for one request, all or none | [`check_all`] |
+//! | several networks of one address, from /32 to /24 or /64 to /48 | [`AddressLimiter`] |
 //! | so many requests in flight, in all | [`Permits`] |
 //! | so many requests in flight per client | [`KeyedPermits`] |
 //! | a share of the clients, the same ones each time | [`Share`] |
@@ -20,12 +22,15 @@
 //! now to that time is the *debt*; a request of `n` units adds `n` intervals to it, and is admitted if
 //! the debt is then no more than `burst` intervals. Windows count instead.
 
+#[cfg(feature = "std")]
+mod address;
 mod adjustable;
 #[cfg(feature = "std")]
 mod agenda;
 mod bucket;
 #[cfg(feature = "std")]
 mod exact;
+mod group;
 mod guard;
 #[cfg(feature = "std")]
 mod index;
@@ -55,12 +60,15 @@ pub(crate) mod snapshot;
 pub(crate) mod store;
 mod window;
 
+#[cfg(feature = "std")]
+pub use address::{AddressLimiter, Tier};
 pub use adjustable::AdjustableBucket;
 pub use bucket::TokenBucket;
 #[cfg(all(feature = "std", feature = "serde"))]
 pub use exact::ExactSnapshot;
 #[cfg(feature = "std")]
 pub use exact::{ExactLimiter, OnSaturation};
+pub use group::{GroupDecision, Limit, Member, check_all};
 #[cfg(feature = "std")]
 pub use keyed::{Capacity, KeyedLimiter, KeyedStats};
 pub use leased::LeasedBucket;

@@ -276,7 +276,7 @@ pub(crate) fn judge(
             step => step,
         };
         let decision = rate.decision(step, units, now);
-        if strictest.is_none_or(|so_far| stricter(&decision, &so_far.decision)) {
+        if strictest.is_none_or(|so_far| decision.is_stricter_than(&so_far.decision)) {
             strictest = Some(Judgement { decision, strictest: at });
         }
     }
@@ -287,10 +287,4 @@ pub(crate) fn judge(
 fn unlimited(now: Timestamp) -> Judgement {
     let any = Rate::of(Quota::per_second(1));
     Judgement { decision: any.decision(Step::Admitted { debt: 0 }, 0, now), strictest: 0 }
-}
-
-/// A denial is stricter than an admission; then the longer wait, then the fewer units left.
-fn stricter(one: &Decision, other: &Decision) -> bool {
-    let (one, other) = (one.standing(), other.standing());
-    (one.retry_after(), other.remaining()) > (other.retry_after(), one.remaining())
 }

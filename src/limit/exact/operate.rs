@@ -8,10 +8,37 @@ use core::{borrow::Borrow, hash::Hash};
 
 use super::ExactLimiter;
 use crate::{
-    limit::reservation::{Reservation, Settlement},
+    limit::{
+        group::Limit,
+        reservation::{Reservation, Settlement},
+    },
     time::Timestamp,
     verdict::{Decision, Standing},
 };
+
+/// One key's bucket.
+struct OnKey<'a, K, Q: ?Sized> {
+    limiter: &'a ExactLimiter<K>,
+    key: &'a Q,
+}
+
+impl<K, Q> Limit for OnKey<'_, K, Q>
+where
+    K: Hash + Eq + Borrow<Q>,
+    Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+{
+    fn peek_n(&self, n: u32, now: Timestamp) -> Decision {
+        self.limiter.peek_n(self.key, n, now)
+    }
+
+    fn check_n(&self, n: u32, now: Timestamp) -> Decision {
+        self.limiter.check_n(self.key, n, now)
+    }
+
+    fn refund_n(&self, n: u32, now: Timestamp) {
+        self.limiter.refund_n(self.key, n, now);
+    }
+}
 
 impl<K: Hash + Eq> ExactLimiter<K> {
     /// Takes `n` units of the key's whether they are there or not.
@@ -24,6 +51,15 @@ impl<K: Hash + Eq> ExactLimiter<K> {
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
         self.store.owe(key, n, now);
+    }
+
+    /// This key's bucket as a [`Limit`], for [`check_all`](crate::limit::check_all).
+    pub fn on<'a, Q>(&'a self, key: &'a Q) -> impl Limit + use<'a, K, Q>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        OnKey { limiter: self, key }
     }
 
     /// Takes `n` units of the key's before their true number is known; see [`Reservation`].

@@ -60,6 +60,7 @@ use self::{
 };
 use super::{
     exact::OnSaturation,
+    group::Limit,
     reservation::{Reservation, Settlement},
 };
 use crate::{
@@ -254,6 +255,16 @@ impl KeyedLimiter {
         self.settle(key, reservation, 0, now);
     }
 
+    /// This key's bucket as a [`Limit`], for [`check_all`](crate::limit::check_all).
+    pub fn on<Q: Hash + ?Sized>(&self, key: &Q) -> impl Limit + use<'_, Q> {
+        self.on_key(key)
+    }
+
+    #[inline]
+    pub(crate) fn on_key<Q: Hash + ?Sized>(&self, key: &Q) -> OnKey<'_> {
+        OnKey { table: &self.table, hash: self.hash(key) }
+    }
+
     /// Forgives the key all that it owes: an operator's pardon.
     pub fn forgive<Q: Hash + ?Sized>(&self, key: &Q, now: Timestamp) {
         self.table.refund(self.hash(key), None, now);
@@ -392,6 +403,30 @@ impl KeyedLimiter {
     #[inline]
     fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
         self.hasher.hash_one(key)
+    }
+}
+
+/// One key's bucket: a key is hashed once for all that a group of limits asks of it.
+#[derive(Clone, Copy)]
+pub(crate) struct OnKey<'a> {
+    table: &'a Table,
+    hash: u64,
+}
+
+impl OnKey<'_> {
+    pub(crate) fn peek_n(&self, n: u32, now: Timestamp) -> Decision {
+        self.table.peek(self.hash, n, now)
+    }
+
+    #[inline]
+    pub(crate) fn check_n(&self, n: u32, now: Timestamp) -> Decision {
+        self.table.take(self.hash, n, now)
+    }
+
+    pub(crate) fn refund_n(&self, n: u32, now: Timestamp) {
+        if n > 0 {
+            self.table.refund(self.hash, Some(n), now);
+        }
     }
 }
 
