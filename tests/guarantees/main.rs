@@ -7,11 +7,12 @@ use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
     net::{IpAddr, Ipv4Addr},
+    time::Duration,
 };
 
 use portcullis::{
-    CidrSet, ExactLimiter, Gate, KeyedWindow, Mode, OnSaturation, Quota, Request, SlidingWindow,
-    Timestamp, TokenBucket, WindowLog,
+    Capacity, CidrSet, ExactLimiter, Gate, KeyedLimiter, KeyedWindow, Mode, OnSaturation, Quota,
+    Request, SlidingWindow, Timestamp, TokenBucket, WindowLog,
 };
 
 /// The system's allocator, counting each thread's allocations.
@@ -155,6 +156,45 @@ fn keyed_limits_allocate_nothing_for_debts_and_quotas() {
     assert_eq!(count, 0);
     assert!(settled > refused && refused > 100 && unseated > 100, "{refused}, {unseated}");
     assert!(limiter.times_saturated() > 100);
+}
+
+/// I4 of the keyed limiter: never-repeating keys, 20 million of them where the test is optimised, and
+/// known keys in between: nothing is allocated, and the memory stays what it was to the byte.
+#[test]
+fn a_flood_of_fresh_keys_allocates_nothing() {
+    let keys = if cfg!(debug_assertions) { 500_000_u32 } else { 20_000_000 };
+    let limiter =
+        KeyedLimiter::new(Quota::per_second(10).burst(20), Capacity::keys(50_000)).unwrap();
+    let memory = limiter.memory_bytes();
+    let (mut known_denied, mut saturated) = (0, 0);
+    let mut now = Timestamp::from_secs(1);
+    // Regulars come twice, a second apart, before the flood does.
+    for _ in 0..2 {
+        for known in 0..500_u32 {
+            assert!(limiter.check(&peer(u32::MAX - known), now).is_admitted());
+        }
+        now = now.saturating_add(Duration::from_secs(1));
+    }
+    let count = allocations(|| {
+        for key in 0..keys {
+            // A million new keys a second.
+            now = now.saturating_add(Duration::from_micros(1));
+            saturated += u32::from(limiter.check(&peer(key), now).is_saturated());
+            if key % 1_000 == 0 {
+                let known = peer(u32::MAX - key / 1_000 % 500);
+                known_denied += u32::from(limiter.check(&known, now).is_denied());
+            }
+        }
+        limiter.rotate_seed(now).unwrap();
+        for key in 0..1_000 {
+            let _ = limiter.check(&peer(key), now).standing();
+            limiter.refund_n(&peer(key), 1, now);
+        }
+    });
+    assert_eq!(count, 0);
+    assert_eq!(limiter.memory_bytes(), memory);
+    assert_eq!(known_denied, 0, "regulars are served through the flood");
+    assert!(saturated > keys / 10, "that was a flood: {saturated}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
 };
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use portcullis::{ExactLimiter, Quota, Timestamp};
+use portcullis::{Capacity, ExactLimiter, KeyedLimiter, Quota, Timestamp};
 
 const SIZES: [u32; 2] = [10_000, 1_000_000];
 
@@ -36,6 +36,49 @@ fn exact(c: &mut Criterion) {
         }
         group.finish();
     }
+}
+
+/// The store over hostile keys: eight of ten places taken, so many clients that all owe something.
+fn hostile(c: &mut Criterion) {
+    const FAST: Quota = Quota::per_second(1_000_000).burst(1_000_000);
+    for (name, quota, admits) in [("keyed/hit", FAST, true), ("keyed/deny", DAILY, false)] {
+        let mut group = c.benchmark_group(name);
+        for keys in SIZES {
+            let limiter = KeyedLimiter::new(quota, Capacity::keys(keys as usize)).unwrap();
+            let start = Timestamp::from_secs(10);
+            for client in (0..keys).map(address) {
+                let _ = limiter.check_n(&client, quota.max_burst(), start);
+            }
+            let (draws, mut nth) = (Draws::of(keys), 0);
+            let (later, mut others) = (Timestamp::from_secs(12).as_nanos(), 0_u64);
+            group.bench_function(BenchmarkId::from_parameter(keys), |b| {
+                b.iter(|| {
+                    nth += 1;
+                    let client = address(draws.nth(nth));
+                    let now = Timestamp::from_nanos(later + 4 * nth as u64);
+                    let decision = black_box(&limiter).check(&client, now);
+                    others += u64::from(decision.is_admitted() != admits);
+                });
+            });
+            // Of those that found no place at first.
+            assert!(others * 100 <= nth as u64, "{others} of {nth}");
+        }
+        group.finish();
+    }
+}
+
+/// Clients that nobody has seen before, one after the other.
+fn fresh(c: &mut Criterion) {
+    let quota = Quota::per_second(10).burst(20);
+    let limiter = KeyedLimiter::new(quota, Capacity::keys(1_000_000)).unwrap();
+    let mut nth = 0_u32;
+    c.bench_function("keyed/fresh key in a flood", |b| {
+        b.iter(|| {
+            nth = nth.wrapping_add(1);
+            let now = Timestamp::from_nanos(1_000_000_000 + 150 * u64::from(nth));
+            black_box(black_box(&limiter).check(&address(nth), now).is_admitted())
+        });
+    });
 }
 
 /// What a check costs once operators have been at work: a quota that was changed, and one of its own.
@@ -138,5 +181,5 @@ fn address(client: u32) -> IpAddr {
     IpAddr::V4(Ipv4Addr::from_bits(client.wrapping_mul(0x9e37_79b1)))
 }
 
-criterion_group!(keyed, exact, changed, settle, set_quota);
+criterion_group!(keyed, hostile, fresh, exact, changed, settle, set_quota);
 criterion_main!(keyed);

@@ -5,7 +5,7 @@ use crate::{
     limits::Limit,
     rounds::{At, Case, STEP, Titled},
     stores::{
-        Array, GovernorCaller, GovernorFoldhash, GovernorQuanta, Moka, OURS, Ours, Papaya,
+        Array, Exact, GovernorCaller, GovernorFoldhash, GovernorQuanta, Moka, OURS, Ours, Papaya,
         PingoraLimits, QuickCache, Scc, ShardedMutex, Store,
     },
 };
@@ -33,6 +33,7 @@ const VERY_MANY: u32 = 10_000_000;
 fn alone(draws: Draws) -> Case {
     let case = case(Case::allowed(), &draws)
         .alone(OURS, on::<Ours>(&draws, Limit::Open))
+        .alone("portcullis ExactLimiter, keys kept", on::<Exact>(&draws, Limit::Open))
         .alone("governor, time set by the caller", on::<GovernorCaller>(&draws, Limit::Open))
         .alone("governor, quanta (its default)", on::<GovernorQuanta>(&draws, Limit::Open))
         .alone("governor and foldhash, caller's time", on::<GovernorFoldhash>(&draws, Limit::Open))

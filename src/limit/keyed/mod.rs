@@ -91,7 +91,7 @@ use crate::{
 /// and go all the time, more room is left unused: a stream that keeps 57 % of the places taken finds
 /// no place for 0.2 % of its keys, one that keeps 66 % for 1 %, and one that keeps 73 % for 3.5 %.
 /// (Keys choose between two sets of seven places, and take the place that was free first; with one set
-/// it would be 8 % at once, and 19 % in a stream that would fill 80 %.)
+/// it would be 8 % at once, and 16 % in a stream that would fill 80 %.)
 ///
 /// Two keys share one bucket, and are then limited together, with a probability of at most
 /// 14 / 2²¹ = 7 · 10⁻⁶ for each key that looks for a place.
