@@ -1,26 +1,58 @@
 //! Limits: how fast.
 //!
-//! | you want | take |
-//! |---|---|
-//! | one limit for one thing (an upstream, an export job) | [`TokenBucket`] |
-//! | a limit per client, over keys that anybody can invent | [`KeyedLimiter`] |
-//! | one limit whose quota is changed while it is in use | [`AdjustableBucket`] |
-//! | one limit that many threads check all the time | [`LeasedBucket`] |
-//! | a limit per tenant, account or API key, exact, keys kept | [`ExactLimiter`] |
-//! | never more than so many in any minute, for one thing | [`SlidingWindow`] |
-//! | the same, to the nanosecond, for small numbers | [`WindowLog`] |
-//! | never more than so many in any minute, per tenant, account or API key | [`KeyedWindow`] |
-//! | several of these for one request, all or none | [`check_all`] |
-//! | several networks of one address, from /32 to /24 or /64 to /48 | [`AddressLimiter`] |
-//! | so many requests in flight, in all | [`Permits`] |
-//! | so many requests in flight per client | [`KeyedPermits`] |
-//! | a share of the clients, the same ones each time | [`Share`] |
-//! | a share or a quota that grows back over a time | [`Ramp`] |
+//! # Which one to choose
+//! Three questions lead to it: *whose* requests are counted together, *what* is promised of them, and
+//! who else takes part.
 //!
+//! ## One limit for one thing
+//! An upstream, an export job, a whole service.
+//!
+//! | take | when | what it guarantees |
+//! |---|---|---|
+//! | [`TokenBucket`] | in doubt | any interval of length `x` admits at most `burst + rate · x` |
+//! | [`AdjustableBucket`] | its quota changes while it is in use | the same; what is owed is carried over in units |
+//! | [`LeasedBucket`] | many threads check it all the time | at most `burst + rate · x + stripes · batch` |
+//! | [`SlidingWindow`] | "never more than N in any minute" is the rule | no interval of the window's length has more than N; a unit counts for up to `1/k` longer |
+//! | [`WindowLog`] | the same, and N is small | no window has more than N, to the nanosecond |
+//! | [`Permits`] | what is scarce is requests *in flight* | never more than N at a time; given back on drop |
+//!
+//! A bucket lets a burst through and then evens out; a window lets N through at any time and then
+//! nothing. Services that are asked evenly want a bucket: it forgives a moment's impatience, and tells
+//! exactly when to come again. Contracts ("1,000 a day") and costly actions ("3 password resets an
+//! hour") want a window.
+//!
+//! ## A limit per key
+//!
+//! | take | for keys | what it guarantees |
+//! |---|---|---|
+//! | [`KeyedLimiter`] | that anybody can invent: addresses, names, tokens | the bucket's bound for each key, in memory fixed at 11.4 bytes a key, whatever keys come |
+//! | [`AddressLimiter`] | that are addresses, and the networks they come from | the same at every size of network, all or none |
+//! | [`ExactLimiter`] | that the service has given out: tenants, accounts, API keys | each key is limited exactly as by a bucket of its own; quotas of single keys; hard capacity |
+//! | [`KeyedWindow`] | as above, by windows | each key as by a [`SlidingWindow`] of its own |
+//! | [`KeyedPermits`] | of any kind, requests in flight | never more than N at a time for a key |
+//!
+//! The difference is what an attacker can do. Keys that cost nothing belong in a [`KeyedLimiter`]: it
+//! keeps no keys, cannot grow, and hands nobody a fresh bucket; in return two keys share one with a
+//! probability of some millionths, and it cannot list them. Keys that you have given out belong in an
+//! [`ExactLimiter`]: it keeps them, lists them, and knows plans.
+//!
+//! ## Several at once, and over time
+//!
+//! | take | for | what it guarantees |
+//! |---|---|---|
+//! | [`check_all`] | several limits for one request | all are charged, or none; the strictest is reported |
+//! | [`Reservation`] | a cost that only the response tells | taken in advance, settled afterwards, kept if nobody tells |
+//! | [`Ramp`] | a share or a quota that grows back over a time | a pure function of `now`: exact at both ends, monotone between |
+//! | [`Share`] | letting a part of the clients in | always the same ones, and who is in stays in while it grows |
+//!
+//! # The rule of the buckets
 //! Those that take a [`Quota`](crate::Quota) follow one rule, the token bucket in its GCRA form (ITU-T
 //! I.371): a limiter remembers only the time at which its bucket will be full again. The distance from
 //! now to that time is the *debt*; a request of `n` units adds `n` intervals to it, and is admitted if
 //! the debt is then no more than `burst` intervals. Windows count instead.
+//!
+//! All of them are given the time, read no clock, do no input or output, and allocate nothing after
+//! they are built. Timestamps may differ between threads by up to a second.
 
 #[cfg(feature = "std")]
 mod address;
