@@ -19,8 +19,8 @@ use portcullis::limit::reference::flood::{
     promises,
 };
 
-/// What is said of the library is of so many stories, with other clients and other places each; of the
-/// common policies it is of one.
+/// How the library fares in a flood is told of so many stories, with other clients and other places
+/// each; all else is of one.
 const STORIES: u64 = 3;
 
 /// What must be true of a story, if anything must.
@@ -107,10 +107,11 @@ fn print_squatters() {
     println!("\n### squatters, then 1 M keys a second: known good denied %\n");
     println!("| | 16,000 keys, each every 5 s | 1 s | 0.2 s |");
     println!("|---|---:|---:|---:|");
-    let alone = Row { promise: promises::against_squatters, ..OURS };
+    let alone = Row { stories: 1, promise: promises::against_squatters, ..OURS };
+    let networks = Row { stories: 1, ..FROM_NETWORKS };
     // Nothing helps those who come after squatters if all addresses are forged.
-    let forged = Row { promise: |_, _| {}, ..FORGED };
-    for (row, first) in [(&alone, false), (&alone, true), (&FROM_NETWORKS, true), (&forged, true)] {
+    let forged = Row { stories: 1, promise: |_, _| {}, ..FORGED };
+    for (row, first) in [(&alone, false), (&alone, true), (&networks, true), (&forged, true)] {
         let denied = [5_000, 1_000, 200].map(|millis| {
             let squatters = Squatters { every: Duration::from_millis(millis), first };
             let world = |seed| World::new(1, ATTACKS[3], seed).with_squatters(squatters);
