@@ -3,8 +3,16 @@
 //! Two of them. [`Bucket`] follows the rules of [`TokenBucket`](crate::TokenBucket) with time kept in
 //! 128 bits, so that nothing wraps; decisions must be equal. [`Exact`] knows nothing of ticks: it is
 //! the token bucket in rational arithmetic; decisions must be equal where the quota has an exact
-//! tick, and never more generous elsewhere. The windows have models of their own, in [`window`].
+//! tick, and never more generous elsewhere. The windows have models of their own, in [`window`]. And [`flood`] tells
+//! a store over hostile keys the story that it is made for.
 
+#[cfg(feature = "std")]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    reason = "a story told to tests and benches"
+)]
+pub mod flood;
 #[cfg(feature = "std")]
 mod keyed;
 pub mod window;

@@ -3,6 +3,7 @@
 mod bounds;
 mod changes;
 mod exactness;
+mod flood;
 mod idleness;
 
 use super::{Capacity, KeyedLimiter};
