@@ -501,7 +501,7 @@ impl fmt::Debug for KeyedLimiter {
 }
 
 /// Clocks that differ by less do not notice each other; at most an eighth of an interval.
-const LAG: Duration = Duration::from_millis(10);
+const LAG: Duration = Duration::from_millis(1);
 /// How long an established key keeps its place after its bucket is full.
 const PROTECTION: Duration = Duration::from_secs(60);
 

@@ -95,6 +95,7 @@ fn squatters_take_seats_only_from_those_who_come_after_them() {
         promises::against_squatters(&story, &story.play(&mut Ours::new(SCALE, 1)));
     }
     let squatters = Squatters { every, first: true };
-    let story = small(MILLION).from_networks().with_squatters(squatters);
-    promises::from_networks(&story, &story.play(&mut Coarser::new(SCALE, 1)));
+    // Larger, so that the store for networks has more sets than one or two.
+    let story = World::new(SCALE / 4, MILLION, 1).from_networks().with_squatters(squatters);
+    promises::from_networks(&story, &story.play(&mut Coarser::new(SCALE / 4, 1)));
 }

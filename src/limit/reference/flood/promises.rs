@@ -4,8 +4,8 @@
 //! became worse under attack does not pass for an ordinary change.
 //!
 //! To a store, a good client that is new and a key of the flood are alike. There are 28,600 places,
-//! and a key holds one for the 100 ms in which its unit comes back and for 10 to 15 ms more; so at most
-//! 250,000 keys a second find one, whoever they are. Nothing but a coarser limit changes that.
+//! and a key holds one for the 100 ms in which its unit comes back and for 1 to 1.5 ms more; so at most
+//! 282,000 keys a second find one, whoever they are. Nothing but a coarser limit changes that.
 
 use super::{Attack, Report, Role, World};
 
@@ -36,12 +36,14 @@ pub fn alone(world: &World, report: &Report) {
     assert_eq!(report.over_admissions(), 0, "{world:?}");
     let most = match world.attack {
         Attack::Cycler => 10.0,
-        Attack::OneShot { per_second: 0..=250_000 } => 18.0,
-        Attack::OneShot { per_second: 0..=500_000 } => 55.0,
-        Attack::OneShot { .. } => 77.0,
+        Attack::OneShot { per_second: 0..=250_000 } => 14.0,
+        Attack::OneShot { per_second: 0..=500_000 } => 49.0,
+        Attack::OneShot { .. } => 74.0,
     };
+    // A small story has a few hundred of them, so chance has its say.
+    let chance = if world.scale > 1 { 4.0 } else { 0.0 };
     let new = report.denied_percent(Role::New);
-    assert!(new <= most, "{new} % of the new denied: {world:?}");
+    assert!(new <= most + chance, "{new} % of the new denied: {world:?}");
 }
 
 /// Of the store with coarser limits, where an attack comes from a limited number of networks.
