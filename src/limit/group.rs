@@ -12,9 +12,9 @@
 //! one has taken its units from every limit; **I3** the decision is that of the strictest limit: of
 //! those that deny, the one with the longest wait; else the one with the fewest units left.
 
-use super::{AdjustableBucket, LeasedBucket, SlidingWindow, TokenBucket};
+use super::{AdjustableBucket, SlidingWindow, TokenBucket};
 #[cfg(feature = "std")]
-use super::{WindowLog, keyed::OnKey};
+use super::{LeasedBucket, WindowLog, keyed::OnKey};
 use crate::{
     time::Timestamp,
     verdict::{Decision, Standing},
@@ -261,9 +261,10 @@ macro_rules! limits {
     )*};
 }
 
-limits!(TokenBucket, AdjustableBucket, LeasedBucket, SlidingWindow);
+limits!(TokenBucket, AdjustableBucket, SlidingWindow);
+// Without threads to tell apart, a leased bucket is asked by stripe only.
 #[cfg(feature = "std")]
-limits!(WindowLog, OnKey<'_>);
+limits!(LeasedBucket, WindowLog, OnKey<'_>);
 
 #[cfg(all(test, not(loom), feature = "std"))]
 mod tests;

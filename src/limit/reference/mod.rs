@@ -15,6 +15,7 @@
 pub mod flood;
 #[cfg(feature = "std")]
 mod keyed;
+#[cfg(any(feature = "std", test))]
 pub mod window;
 
 use core::time::Duration;
