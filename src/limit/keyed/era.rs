@@ -228,10 +228,10 @@ impl View {
         Ticks { scale, burst, most, lawful: most.wrapping_add(slack) }
     }
 
-    /// Where the key with this hash has its bucket, in a table of so many sets.
+    /// Where the key with this hash has its bucket, in a table of this shape.
     #[inline]
-    pub(super) fn place(&self, hash: u64, sets: usize) -> Place {
-        place(hash, self.seed, sets)
+    pub(super) fn place(&self, hash: u64, shape: Shape) -> Place {
+        place(hash, self.seed, shape)
     }
 
     /// What a debt of this era is in `other`: as many units, rounded up.
@@ -246,20 +246,38 @@ impl View {
     }
 }
 
-/// Where the key with this hash has its bucket under this seed, in a table of so many sets.
+/// How many sets a table has, and which of them are neighbours.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    sets: usize,
+    /// One less than the size of a neighbourhood, which is a power of two.
+    mask: usize,
+}
+
+impl Shape {
+    pub(super) fn of(sets: usize) -> Self {
+        let power = 1_usize.checked_shl(sets.max(1).ilog2()).unwrap_or(1);
+        Self { sets, mask: power.min(NEIGHBOURS).wrapping_sub(1) }
+    }
+}
+
+/// Where the key with this hash has its bucket under this seed, in a table of this shape.
+///
+/// The second set is in the neighbourhood of the first, 4 KiB: nearly as good to choose from as the
+/// whole table, and the processor has to look up one page for both.
 #[inline]
-pub(super) fn place(hash: u64, seed: u64, sets: usize) -> Place {
+pub(super) fn place(hash: u64, seed: u64, Shape { sets, mask }: Shape) -> Place {
     // A folded multiplication: all bits of the hash and of the seed reach all bits.
     let product = u128::from(hash ^ seed).wrapping_mul(u128::from(FACTOR));
     let mixed = low(product) ^ low(product >> 64);
-    let index = |bits: u64| {
-        // Below `sets`, which is a usize.
-        usize::try_from(low(u128::from(bits).wrapping_mul(sets as u128) >> 64)).unwrap_or(0)
-    };
-    Place {
-        sets: [index(mixed), index(mixed.wrapping_mul(OTHER_FACTOR))],
-        key: Fingerprint::of(mixed),
-    }
+    // By the highest bits, below `sets`, which is a usize.
+    let one = usize::try_from(low(u128::from(mixed).wrapping_mul(sets as u128) >> 64)).unwrap_or(0);
+    // By bits that are neither the fingerprint's nor count for the first set.
+    let bits = usize::try_from(mixed >> 22 & 0xff).unwrap_or(0);
+    let other = one ^ bits & mask;
+    // The last neighbourhood may lack some sets; those of the one before stand in for them.
+    let other = if other < sets { other } else { other.wrapping_sub(mask).wrapping_sub(1) };
+    Place { sets: [one, other], key: Fingerprint::of(mixed) }
 }
 
 #[inline]
@@ -270,6 +288,7 @@ fn low(bits: u128) -> u64 {
     }
 }
 
-/// Odd, with about as many ones as zeros in every stretch: the golden ratio, and the square root of 2.
+/// Odd, with about as many ones as zeros in every stretch: the golden ratio.
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-const OTHER_FACTOR: u64 = 0xb504_f333_f9de_6485;
+/// The sets of a neighbourhood, in a table that has as many; a power of two.
+const NEIGHBOURS: usize = 64;

@@ -78,6 +78,17 @@ impl Hints {
         if matches == 0 { None } else { Some((matches.trailing_zeros() / 8) as usize) }
     }
 
+    /// These hints where the mask is set.
+    #[inline]
+    pub(super) const fn where_set(self, mask: u64) -> Self {
+        Self(self.0 & mask)
+    }
+
+    #[inline]
+    pub(super) const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     #[inline]
     pub(super) const fn established(self) -> u8 {
         self.0.to_le_bytes()[7]

@@ -24,7 +24,7 @@
 use super::{
     clock::{Clock, Frame},
     counters::Counters,
-    era::{self, EARLIER, Era, Place, Superseded, Terms, View},
+    era::{self, EARLIER, Era, Place, Shape, Superseded, Terms, View},
     rules::Rule,
     set::{Hints, Set, WAYS},
     word::Word,
@@ -38,6 +38,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) sets: alloc::boxed::Box<[Set]>,
+    pub(super) shape: Shape,
     /// With the interval of the first quota, which eras replace.
     pub(super) scale: Scale,
     /// Units that a charge may owe beyond an empty bucket.
@@ -121,7 +122,7 @@ impl Table {
     fn glance(&self, hash: u64, n: u32, now: Timestamp) -> Glance {
         let (seed, terms) = self.era.glance();
         let at = self.at(now);
-        let place = era::place(hash, seed, self.sets.len());
+        let place = era::place(hash, seed, self.shape);
         let cost = terms.interval().wrapping_mul(u64::from(n));
         let unseen = Glance { answer: Glance::UNSEEN, terms };
         if cost == 0 || !self.clock.is_near(at) {
@@ -144,10 +145,12 @@ impl Table {
             };
         }
         // A bucket that was full may be one to establish.
-        let full = debt <= 0;
-        // In arithmetic, since nobody can predict which keys are established.
-        let spare = u64::from(hints.established()).wrapping_sub(u64::from(MOST_ESTABLISHED)) >> 63;
-        if u64::from(full) & spare & !word.established_bit() != 0 {
+        // Counted, since nobody can predict which keys are established: three conditions joined by
+        // `&&` would become three branches.
+        let spare = hints.established().wrapping_sub(MOST_ESTABLISHED) >> 7;
+        let may_be_established =
+            u8::from(debt <= 0).wrapping_add(spare).wrapping_add(word.newcomer());
+        if may_be_established == 3 {
             return unseen;
         }
         let charged = word.full_at(at.wrapping_add(after));
@@ -167,7 +170,7 @@ impl Table {
         for _ in 0..ROUNDS {
             let ticks = self.ticks(&view);
             let before = self.clock.advance(at, &self.sets, &ticks);
-            match self.look(&view.place(hash, self.sets.len()), before) {
+            match self.look(&view.place(hash, self.shape), before) {
                 Look::Seated(spot) => {
                     if let Some(decision) = self.charge(spot, &view, ask, now) {
                         return decision;
@@ -218,7 +221,7 @@ impl Table {
                         self.counters.unseated(hash);
                         return self.unseated(&view, units, now, first.map(|(_, until)| until));
                     };
-                    let key = view.place(hash, self.sets.len()).key;
+                    let key = view.place(hash, self.shape).key;
                     let others = established_in(spot.set, before);
                     let established = established && others < MOST_ESTABLISHED;
                     let seat = Word::live(at.wrapping_add(after), key, established);
@@ -247,7 +250,7 @@ impl Table {
         loop {
             let ticks = self.ticks(&view);
             let frame = self.clock.advance(at, &self.sets, &ticks);
-            let (owed, seated) = match self.look(&view.place(hash, self.sets.len()), frame) {
+            let (owed, seated) = match self.look(&view.place(hash, self.shape), frame) {
                 Look::Seated(spot) => (spot.word.debt(at), true),
                 Look::Absent { first, closed } => {
                     let Ok(inherited) = self.owed_before(&view, hash, at, frame) else {
@@ -322,14 +325,17 @@ impl Table {
     /// Where a hint says that the key's bucket is, if it is there.
     #[inline]
     fn follow_hint(&self, place: &Place) -> Option<(Spot<'_>, Hints)> {
-        let [one, other] = place.sets.map(|set| self.sets.get(set));
-        let (one, other) = (one?, other?);
         // Both, since a key is as likely in the one as in the other: two cache misses overlap, and
         // a branch between them would be guessed wrong every other time.
-        let (first, second) = (one.hints(), other.hints());
+        let [one, other] = place.sets;
+        let (first, second) = (self.sets.get(one)?.hints(), self.sets.get(other)?.hints());
         let (in_first, in_second) = (first.matches(place.key), second.matches(place.key));
-        let (set, hints, matches) =
-            if in_first != 0 { (one, first, in_first) } else { (other, second, in_second) };
+        // Masks, for the same reason: all ones if it is in the first.
+        let mask = u64::from(in_first == 0).wrapping_sub(1);
+        let hints = first.where_set(mask).or(second.where_set(!mask));
+        let matches = in_first & mask | in_second & !mask;
+        let mask = usize::from(in_first == 0).wrapping_sub(1);
+        let set = self.sets.get(one & mask | other & !mask)?;
         let way = Hints::first(matches)?;
         let word = set.way(way);
         word.is_live_of(place.key).then_some((Spot { set, way, word }, hints))
@@ -424,7 +430,7 @@ impl Table {
         let mut inherited = Inherited::Nothing;
         for by in 1..=EARLIER {
             let Some(of) = self.era.before(view, by, frame.reclaimed)? else { break };
-            match self.look(&of.place(hash, self.sets.len()), frame) {
+            match self.look(&of.place(hash, self.shape), frame) {
                 Look::Seated(spot) if vacant && ask.units() > 0 => {
                     if Rule::CloseBeforeMoving.broken() {
                         inherited = inherited.or(of.convert(spot.word.debt(at), view));
@@ -468,7 +474,7 @@ impl Table {
         let mut owed = None;
         for by in 1..=EARLIER {
             let Some(of) = self.era.before(view, by, frame.reclaimed)? else { break };
-            let word = match self.look(&of.place(hash, self.sets.len()), frame) {
+            let word = match self.look(&of.place(hash, self.shape), frame) {
                 Look::Seated(spot) => spot.word,
                 Look::Absent { closed: Some(word), .. } => word,
                 Look::Absent { closed: None, .. } => continue,
@@ -487,7 +493,7 @@ impl Table {
     ) -> Result<Option<(Spot<'_>, View)>, Superseded> {
         let mut of = *view;
         for by in 1..=EARLIER.saturating_add(1) {
-            if let Look::Seated(spot) = self.look(&of.place(hash, self.sets.len()), frame) {
+            if let Look::Seated(spot) = self.look(&of.place(hash, self.shape), frame) {
                 return Ok(Some((spot, of)));
             }
             match self.era.before(view, by, frame.reclaimed)? {

@@ -97,10 +97,11 @@ impl Word {
         self.0 & ESTABLISHED != 0
     }
 
-    /// 1 if it is established, else 0.
+    /// 1 if it is not established, else 0.
     #[inline]
-    pub(super) const fn established_bit(self) -> u64 {
-        self.0 >> 22 & 1
+    pub(super) const fn newcomer(self) -> u8 {
+        let [_, _, flags, ..] = self.0.to_le_bytes();
+        (flags >> 6 & 1) ^ 1
     }
 
     pub(super) const fn is_empty(self) -> bool {
