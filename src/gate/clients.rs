@@ -98,14 +98,25 @@ impl Clients {
     /// Takes one unit from each limit of the client's, or from none.
     #[inline]
     pub(super) fn check(&self, client: &Client, now: Timestamp) -> Ruling {
+        // One limit is the common case, and there is nobody to compare it with.
+        if let [only] = &*self.limits {
+            return self.rule(client, 0, only.check(client, now), now);
+        }
         let answer = decide(self.limits.iter().map(|limit| (limit.on_key(client), 1)), now);
         match (answer.decision(), answer.strictest()) {
-            (Some(decision), _) if decision.is_admitted() => Ruling::Passes(Some(decision)),
-            (Some(decision), Some(limit)) if decision.is_saturated() => {
-                self.check_coarsely(client, limit, decision, now)
-            }
-            (Some(decision), Some(limit)) => Ruling::Denied { limit, decision },
+            (Some(decision), Some(limit)) => self.rule(client, limit, decision, now),
             _ => Ruling::Passes(None),
+        }
+    }
+
+    #[inline]
+    fn rule(&self, client: &Client, limit: usize, decision: Decision, now: Timestamp) -> Ruling {
+        if decision.is_admitted() {
+            Ruling::Passes(Some(decision))
+        } else if decision.is_saturated() {
+            self.check_coarsely(client, limit, decision, now)
+        } else {
+            Ruling::Denied { limit, decision }
         }
     }
 
