@@ -53,8 +53,9 @@ impl GateStats {
         self.missing_peer
     }
 
-    /// Requests of clients that found no place in at least one limit's store: those of the three
-    /// counts below, and others that passed by [`OnSaturation::Allow`](crate::OnSaturation::Allow).
+    /// Requests of clients that found no place in at least one limit's store: those that were [judged
+    /// by their network](Self::judged_by_network) or [as newcomers](Self::judged_as_newcomers), or that
+    /// [`OnSaturation::Allow`](crate::OnSaturation::Allow) let pass.
     ///
     /// More than a few in a thousand means that the store is too small for its traffic:
     /// [`clients`](crate::GateBuilder::clients) is too low, or a flood is on.
