@@ -375,8 +375,8 @@ impl Denial {
     /// How long to wait before trying again: never zero, and `None` when waiting does not help.
     ///
     /// For a limit that is exact. For [`DenialReason::Saturated`] it is the time until the network or
-    /// the newcomers have a unit again, if nobody else takes it; under a budget of zero, until a place
-    /// may be free.
+    /// the newcomers have a unit again, if nobody else takes it; under a budget of zero, the time before
+    /// which no place can be free.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self.standing {

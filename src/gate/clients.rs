@@ -161,7 +161,7 @@ impl Clients {
             }
             (Some(decision), None) if decision.is_denied() => {
                 let wait = match decision.standing().retry_after() {
-                    // A budget of nothing; but places get free.
+                    // A budget of nothing; but places get free, and not before this.
                     Duration::MAX => saturated.standing().retry_after(),
                     wait => wait,
                 };
