@@ -305,6 +305,40 @@ pub enum BuildProblem {
         /// The name.
         name: String,
     },
+    /// A limit's quota is beyond what can be kept for each client.
+    #[error(
+        "limit {number}, {name:?}: {quota} cannot be kept for each client: a unit must take at least \
+         64 ns to come back, and the burst can be at most 134217728; use a lower rate or a smaller burst"
+    )]
+    LimitQuota {
+        /// Which limit, counted from 1.
+        number: usize,
+        /// The start of its name.
+        name: String,
+        /// The quota that was asked for.
+        quota: crate::Quota,
+    },
+    /// More limits than are decided together.
+    #[error("{limits} limits are too many for one request; use at most {most}")]
+    TooManyLimits {
+        /// The number that was asked for.
+        limits: usize,
+        /// The most that there can be.
+        most: usize,
+    },
+    /// The memory for a limit's clients cannot be had.
+    #[error(
+        "limit {number}, {name:?}: the memory to remember {clients} clients cannot be had; use fewer \
+         clients, or fewer limits"
+    )]
+    NoMemory {
+        /// Which limit, counted from 1.
+        number: usize,
+        /// The start of its name.
+        name: String,
+        /// The clients that were asked for.
+        clients: usize,
+    },
     /// A client group has more bits than the address.
     #[error(
         "client group: {family} = {bits} is more than the {most} bits of such an address; use 0 to {most}"

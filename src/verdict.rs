@@ -331,8 +331,10 @@ pub enum DenialReason {
     DenyList,
     /// The client has used up a limit.
     Limit,
-    /// The client is new, and the gate cannot remember more of them; see
-    /// [`GateBuilder::clients`](crate::GateBuilder::clients).
+    /// The client is new, the gate cannot remember more of them, and the client's network, or all
+    /// newcomers together, have used up what is theirs; see
+    /// [`GateBuilder::on_saturation`](crate::GateBuilder::on_saturation). The gate is then too small for its
+    /// traffic: [`GateBuilder::clients`](crate::GateBuilder::clients).
     Saturated,
     /// The peer address is not known, and [`MissingPeer::Deny`](crate::MissingPeer::Deny) is set.
     MissingPeer,
@@ -372,8 +374,9 @@ impl Denial {
 
     /// How long to wait before trying again: never zero, and `None` when waiting does not help.
     ///
-    /// For a limit that is exact. For [`DenialReason::Saturated`] it is the time before which no
-    /// place can be free.
+    /// For a limit that is exact. For [`DenialReason::Saturated`] it is the time until the network or
+    /// the newcomers have a unit again, if nobody else takes it; under a budget of zero, the time before
+    /// which no place can be free.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self.standing {

@@ -1,15 +1,16 @@
 //! How a gate is described, and every mistake in that told at once.
 
-use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
+use alloc::{string::String, sync::Arc, vec::Vec};
 
-use super::{Gate, Inner, MissingPeer, Mode, stats::Counters};
+use super::{
+    Gate, Inner, MissingPeer, Mode,
+    clients::{Clients, MOST_LIMITS},
+    stats::Counters,
+};
 use crate::{
     cidr::CidrSet,
-    error::{BuildError, BuildProblem, snippet},
-    limit::{
-        OnSaturation,
-        store::{Store, Terms},
-    },
+    error::{BuildError, BuildProblem, KeyedLimiterError, snippet},
+    limit::{Capacity, KeyedLimiter, OnSaturation},
     quota::Quota,
     request::ClientGroup,
     sync::AtomicU64,
@@ -40,6 +41,7 @@ pub struct GateBuilder {
     group: ClientGroup,
     limits: Vec<(String, Quota)>,
     clients: Option<usize>,
+    newcomers: Option<Quota>,
     missing_peer: MissingPeer,
     on_saturation: OnSaturation,
     mode: Mode,
@@ -67,7 +69,10 @@ impl GateBuilder {
     }
 
     /// One more limit for every client. A request passes if all limits let it, and takes one unit
-    /// from each of them, or from none.
+    /// from each of them, or from none. There can be 64.
+    ///
+    /// Intervals (the time in which a unit comes back) go down to 64 ns, and bursts up to 2²⁷; a unit
+    /// may come back up to 1/64 of its interval early, as in a [`KeyedLimiter`].
     ///
     /// The name goes into denials, statistics and responses: up to 64 visible ASCII characters and
     /// blanks, without `"` and `\`.
@@ -78,9 +83,14 @@ impl GateBuilder {
 
     /// How many clients are remembered at a time; 100,000 unless set here.
     ///
-    /// A client is remembered until it has all of its units back. This is what the gate's memory is
-    /// made of, 85 to 115 bytes a client and 16 to 20 more for each limit after the first, all allocated by
-    /// [`build`](Self::build).
+    /// A client is remembered until it has all of its units back, in a [`KeyedLimiter`] for each
+    /// limit; there it is said [how much is enough](KeyedLimiter#how-much-is-enough). Clients that find no
+    /// place are judged more coarsely, see [`on_saturation`](Self::on_saturation).
+    ///
+    /// # Memory
+    /// For each limit 11.4 bytes a client, and an eighth of that for networks (unless saturation
+    /// [allows](OnSaturation::Allow)), all allocated by [`build`](Self::build);
+    /// [`Gate::memory_bytes`] tells.
     pub fn clients(self, clients: usize) -> Self {
         Self { clients: Some(clients), ..self }
     }
@@ -91,9 +101,39 @@ impl GateBuilder {
     }
 
     /// What becomes of new clients while all the [`clients`](Self::clients) that can be remembered
-    /// have something to pay off; they are denied unless set here.
+    /// have something to pay off: [`OnSaturation::Deny`] unless set here.
+    ///
+    /// | | a client that a limit has no place for |
+    /// |---|---|
+    /// | [`Deny`](OnSaturation::Deny) | is judged by its network: all newcomers of a /24 of IPv4 or a /48 of IPv6 have the limit's quota together. Where there is no place for the network either, by the [budget for newcomers](Self::newcomers). What these refuse has [`DenialReason::Saturated`](crate::DenialReason::Saturated) |
+    /// | [`Allow`](OnSaturation::Allow) | passes that limit, uncounted |
+    ///
+    /// The limits that do have a place for it judge it all the same. Both ways the store is too small
+    /// for its traffic, or under a flood: see [`GateStats::saturated`](crate::GateStats::saturated).
     pub fn on_saturation(self, on_saturation: OnSaturation) -> Self {
         Self { on_saturation, ..self }
+    }
+
+    /// The budget for newcomers: what all clients together get for which neither they nor their network
+    /// find a place; a hundredth of the [`clients`](Self::clients) a second unless set here, at least
+    /// one.
+    ///
+    /// That is as many new clients in 100 seconds as the gate remembers. A service that knows what
+    /// it can serve beyond its usual traffic sets that. With a quota of zero they are denied. It does
+    /// nothing where saturation [allows](OnSaturation::Allow).
+    ///
+    /// # Example: at most 50 a second from whom the gate cannot tell apart
+    /// ```
+    /// use portcullis::{Gate, Quota};
+    ///
+    /// let gate = Gate::builder()
+    ///     .limit("per client", Quota::per_minute(100).burst(20))
+    ///     .newcomers(Quota::per_second(50))
+    ///     .build()?;
+    /// # Ok::<(), portcullis::BuildError>(())
+    /// ```
+    pub fn newcomers(self, budget: Quota) -> Self {
+        Self { newcomers: Some(budget), ..self }
     }
 
     /// How far the gate goes at first: [`Mode::Enforce`] unless set here.
@@ -104,25 +144,31 @@ impl GateBuilder {
     /// The gate.
     ///
     /// # Errors
-    /// When a limit's name is empty, too long, twice there or not printable, when a
-    /// [`ClientGroup`] has more bits than an address, or when no client at all can be remembered:
-    /// all mistakes at once.
-    ///
-    /// # Panics
-    /// If the memory for the clients cannot be had, as any allocation does.
+    /// When a limit's name is empty, too long, twice there or not printable, its quota is beyond what
+    /// can be kept for each client, or there are more than 64; when a [`ClientGroup`] has more bits than
+    /// an address, or no client at all can be remembered: all mistakes at once. And when the memory for
+    /// the clients cannot be had.
     pub fn build(self) -> Result<Gate, BuildError> {
         let problems = self.problems();
         if !problems.is_empty() {
             return Err(BuildError::new(problems));
         }
-        let quotas: Box<[Quota]> = self.limits.iter().map(|(_, quota)| *quota).collect();
+        let quotas: Vec<Quota> = self.limits.iter().map(|(_, quota)| *quota).collect();
         let names = self.limits.iter().map(|(name, _)| Arc::from(name.as_str()));
         let counters = Counters::new(names);
         let clients = if quotas.is_empty() {
             None
         } else {
-            let terms = Terms { quotas, max_debt: 0, distinct: 0 };
-            Some(Store::new(&terms, self.clients.unwrap_or(DEFAULT_CLIENTS)))
+            let clients = self.clients.unwrap_or(DEFAULT_CLIENTS);
+            let newcomers = match self.on_saturation {
+                OnSaturation::Deny => Some(self.newcomers.unwrap_or_else(|| newcomers(clients))),
+                OnSaturation::Allow => None,
+            };
+            let refused = |(at, error)| {
+                let problem = self.limits.get(at).map(|limit| refused(at, limit, clients, error));
+                BuildError::new(problem.into_iter().collect())
+            };
+            Some(Clients::new(&quotas, clients, newcomers).map_err(refused)?)
         };
         Ok(Gate(Arc::new(Inner {
             exempt: self.exempt,
@@ -130,7 +176,6 @@ impl GateBuilder {
             deny: self.deny,
             group: self.group,
             missing_peer: self.missing_peer,
-            on_saturation: self.on_saturation,
             mode: AtomicU64::new(self.mode.to_word()),
             clients,
             counters,
@@ -139,7 +184,8 @@ impl GateBuilder {
 
     fn problems(&self) -> Vec<BuildProblem> {
         let mut problems = Vec::new();
-        for (at, (name, _)) in self.limits.iter().enumerate() {
+        for (at, limit) in self.limits.iter().enumerate() {
+            let (name, quota) = limit;
             let number = at.saturating_add(1);
             if !is_a_name(name) {
                 problems.push(BuildProblem::LimitName { number, name: snippet(name) });
@@ -148,6 +194,14 @@ impl GateBuilder {
             {
                 problems.push(BuildProblem::DuplicateLimit { number, name: name.clone() });
             }
+            // Whether a quota fits does not depend on the size.
+            if let Err(error) = KeyedLimiter::new(*quota, Capacity::keys(1)) {
+                problems.push(refused(at, limit, 1, error));
+            }
+        }
+        if self.limits.len() > MOST_LIMITS {
+            let limits = self.limits.len();
+            problems.push(BuildProblem::TooManyLimits { limits, most: MOST_LIMITS });
         }
         for (family, bits, most) in [("v4", self.group.v4, 32), ("v6", self.group.v6, 128)] {
             if bits > most {
@@ -162,6 +216,27 @@ impl GateBuilder {
             _ => {}
         }
         problems
+    }
+}
+
+/// The budget for newcomers unless it is said: a hundredth of the clients a second.
+fn newcomers(clients: usize) -> Quota {
+    Quota::per_second(u32::try_from(clients / 100).unwrap_or(u32::MAX).max(1))
+}
+
+/// Why this limit, counted from 0, cannot be had.
+fn refused(
+    at: usize,
+    (name, quota): &(String, Quota),
+    clients: usize,
+    error: KeyedLimiterError,
+) -> BuildProblem {
+    let (number, name) = (at.saturating_add(1), snippet(name));
+    match error {
+        KeyedLimiterError::OutOfRange { .. } => {
+            BuildProblem::LimitQuota { number, name, quota: *quota }
+        }
+        _ => BuildProblem::NoMemory { number, name, clients },
     }
 }
 

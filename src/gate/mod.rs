@@ -7,34 +7,34 @@
 //! 3. **deny list**, unless the address is on the **allow list** too (allow beats deny, and does not
 //!    lift limits);
 //! 4. **limits**, all of them or none: a request that one limit denies takes nothing from the others.
+//!    A client that a full store has no place for is judged by its network, and then by a budget for
+//!    newcomers.
 //!
 //! In [`Mode::Observe`] everything is decided and counted, and everything passes.
 //!
 //! # Invariants
 //! - **I1** all clones of a gate share one state: limits do not multiply with layers or workers;
-//! - **I2** a check allocates nothing, reads no clock, and takes at most one lock at a time, for a
-//!   lookup and an addition;
+//! - **I2** a check allocates nothing, reads no clock, and takes no lock;
 //! - **I3** a denial consumes from no limit;
 //! - **I4** memory is allocated by [`GateBuilder::build`] and does not grow;
 //! - **I5** an IPv4 address is the same address in every spelling, in lists and in limits.
 
 mod builder;
+mod clients;
 mod stats;
 
 use alloc::sync::Arc;
-use core::{fmt, net::IpAddr};
+use core::{fmt, net::IpAddr, time::Duration};
 
 pub use builder::GateBuilder;
 pub use stats::{GateStats, RuleStats};
 
-use self::stats::Counters;
+use self::{
+    clients::{Clients, Ruling},
+    stats::Counters,
+};
 use crate::{
     cidr::CidrSet,
-    limit::{
-        OnSaturation,
-        rates::Judgement,
-        store::{Answer, Store, Unseated},
-    },
     request::{Client, ClientGroup, Request},
     sync::{AtomicU64, Ordering},
     time::Timestamp,
@@ -66,8 +66,8 @@ use crate::{
 /// ```
 ///
 /// # Concurrency
-/// `Send` and `Sync`; a check takes the lock of one shard of the clients, for as long as it takes to
-/// find one and add to its debts.
+/// `Send` and `Sync`, and lock-free: a check is one exchange of one word in each limit, and no
+/// thread waits for another.
 ///
 /// # Memory
 /// Fixed when it is built, see [`memory_bytes`](Self::memory_bytes).
@@ -80,11 +80,10 @@ struct Inner {
     deny: CidrSet,
     group: ClientGroup,
     missing_peer: MissingPeer,
-    on_saturation: OnSaturation,
     /// A [`Mode`].
     mode: AtomicU64,
     /// `None` if there are no limits.
-    clients: Option<Store<Client>>,
+    clients: Option<Clients>,
     counters: Counters,
 }
 
@@ -144,8 +143,8 @@ impl Gate {
     /// Decides about one request that arrives at `now`.
     ///
     /// # Cost
-    /// A binary search in each list, one lock, and one hash and a few additions for all limits
-    /// together.
+    /// A binary search in each list; for each limit a hash and one or two cache lines, and all but one
+    /// of several limits are looked at twice.
     pub fn check(&self, request: &Request<'_>, now: Timestamp) -> Verdict {
         let mode = self.mode();
         if mode == Mode::Off {
@@ -173,8 +172,7 @@ impl Gate {
     /// What has been decided since the gate was built.
     #[must_use]
     pub fn stats(&self) -> GateStats {
-        let unseated = self.0.clients.as_ref().map_or(0, Store::times_unseated);
-        self.0.counters.snapshot(unseated)
+        self.0.counters.snapshot(self.0.clients.as_ref().map(Clients::saturation))
     }
 
     /// How far the gate goes now.
@@ -193,7 +191,7 @@ impl Gate {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let Inner { exempt, allow, deny, clients, .. } = &*self.0;
-        let clients = clients.as_ref().map_or(0, Store::memory_bytes);
+        let clients = clients.as_ref().map_or(0, Clients::memory_bytes);
         [exempt, allow, deny]
             .iter()
             .fold(clients, |sum, list| sum.saturating_add(list.memory_bytes()))
@@ -230,13 +228,10 @@ impl Gate {
     #[inline]
     fn limit(&self, client: Client, now: Timestamp) -> Result<Option<Decision>, Refusal> {
         let Some(clients) = &self.0.clients else { return Ok(None) };
-        match clients.charge(&client, Some(client), 1, now) {
-            Answer::Judged(Judgement { decision, .. }) if decision.is_admitted() => {
-                Ok(Some(decision))
-            }
-            Answer::Judged(judgement) => Err(Refusal::Limit(judgement)),
-            Answer::Unseated(_) if self.0.on_saturation == OnSaturation::Allow => Ok(None),
-            Answer::Unseated(Unseated { free_at, .. }) => Err(Refusal::Saturated { free_at, now }),
+        match clients.check(&client, now) {
+            Ruling::Passes(decision) => Ok(decision),
+            Ruling::Denied { limit, decision } => Err(Refusal::Limit { limit, decision }),
+            Ruling::Saturated { wait } => Err(Refusal::Saturated { wait }),
         }
     }
 
@@ -246,7 +241,7 @@ impl Gate {
             Refusal::DenyList => &self.0.counters.deny_list,
             Refusal::MissingPeer => &self.0.counters.no_peer,
             Refusal::Saturated { .. } => &self.0.counters.saturated,
-            Refusal::Limit(judgement) => self.0.counters.limit(judgement.strictest),
+            Refusal::Limit { limit, .. } => self.0.counters.limit(limit),
         };
         if mode == Mode::Observe {
             rule.would_deny.add();
@@ -257,12 +252,10 @@ impl Gate {
         let (reason, standing, wait) = match refusal {
             Refusal::DenyList => (DenialReason::DenyList, None, None),
             Refusal::MissingPeer => (DenialReason::MissingPeer, None, None),
-            Refusal::Limit(judgement) => {
-                (DenialReason::Limit, Some(judgement.decision.standing()), None)
+            Refusal::Limit { decision, .. } => {
+                (DenialReason::Limit, Some(decision.standing()), None)
             }
-            Refusal::Saturated { free_at, now } => {
-                (DenialReason::Saturated, None, Some(free_at.saturating_duration_since(now)))
-            }
+            Refusal::Saturated { wait } => (DenialReason::Saturated, None, Some(wait)),
         };
         Verdict::denied(Denial::new(reason, Arc::clone(&rule.name), standing, wait))
     }
@@ -276,7 +269,6 @@ impl fmt::Debug for Gate {
             .field("clients", &self.0.clients)
             .field("group", &self.0.group)
             .field("missing_peer", &self.0.missing_peer)
-            .field("on_saturation", &self.0.on_saturation)
             .finish_non_exhaustive()
     }
 }
@@ -286,8 +278,8 @@ impl fmt::Debug for Gate {
 enum Refusal {
     DenyList,
     MissingPeer,
-    Limit(Judgement),
-    Saturated { free_at: Timestamp, now: Timestamp },
+    Limit { limit: usize, decision: Decision },
+    Saturated { wait: Duration },
 }
 
 impl Mode {

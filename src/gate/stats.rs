@@ -14,6 +14,9 @@ pub struct GateStats {
     exempted: u64,
     missing_peer: u64,
     saturated: u64,
+    judged_by_network: u64,
+    judged_as_newcomers: u64,
+    saturated_refused: u64,
     finished: [u64; 5],
     rules: Vec<RuleStats>,
 }
@@ -50,11 +53,38 @@ impl GateStats {
         self.missing_peer
     }
 
-    /// Requests of new clients that found the gate full. More than none means that
-    /// [`clients`](crate::GateBuilder::clients) is too low for the traffic.
+    /// Requests of clients that found no place in at least one limit's store: those that were [judged
+    /// by their network](Self::judged_by_network) or [as newcomers](Self::judged_as_newcomers), or that
+    /// [`OnSaturation::Allow`](crate::OnSaturation::Allow) let pass.
+    ///
+    /// More than a few in a thousand means that the store is too small for its traffic:
+    /// [`clients`](crate::GateBuilder::clients) is too low, or a flood is on.
     #[must_use]
     pub fn saturated(&self) -> u64 {
         self.saturated
+    }
+
+    /// Of these, requests that were judged by the limits of their client's network, and not by the
+    /// budget for newcomers.
+    #[must_use]
+    pub fn judged_by_network(&self) -> u64 {
+        self.judged_by_network
+    }
+
+    /// Of these, requests that were judged by the [budget for
+    /// newcomers](crate::GateBuilder::newcomers), because their network had no place either. More than
+    /// a few means a flood from very many networks, or far too few clients.
+    #[must_use]
+    pub fn judged_as_newcomers(&self) -> u64 {
+        self.judged_as_newcomers
+    }
+
+    /// Of these, requests that their network or the budget refused, or would have refused while
+    /// observing: what the rule `too many clients` has denied. (What another limit denied, in
+    /// which the client has a place, counts there.)
+    #[must_use]
+    pub fn saturated_refused(&self) -> u64 {
+        self.saturated_refused
     }
 
     /// Requests that were finished with a status of this class, 1 to 5: 2 for all of 200 to 299.
@@ -125,6 +155,21 @@ pub(super) struct Rule {
     pub(super) would_deny: Counter,
 }
 
+/// What became of clients without a place; apart from what checks only read.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(super) struct Saturation {
+    pub(super) unseated: Counter,
+    pub(super) by_network: Counter,
+    pub(super) by_newcomers: Counter,
+}
+
+impl Saturation {
+    pub(super) fn new() -> Self {
+        Self { unseated: Counter::new(), by_network: Counter::new(), by_newcomers: Counter::new() }
+    }
+}
+
 /// A count that many threads add to.
 #[derive(Debug)]
 pub(super) struct Counter(AtomicU64);
@@ -150,7 +195,7 @@ impl Counters {
     }
 
     pub(super) fn limit(&self, at: usize) -> &Rule {
-        // Every limit has one; the store numbers them as the builder did.
+        // Every limit has one, numbered as by the builder.
         self.limits.get(at).unwrap_or(&self.saturated)
     }
 
@@ -161,13 +206,21 @@ impl Counters {
         }
     }
 
-    pub(super) fn snapshot(&self, saturated: u64) -> GateStats {
+    pub(super) fn snapshot(&self, saturation: Option<&Saturation>) -> GateStats {
         let builtin = [&self.deny_list, &self.no_peer, &self.saturated];
+        let of = |count: fn(&Saturation) -> &Counter| saturation.map_or(0, |all| count(all).get());
         GateStats {
             admitted: self.admitted.get(),
             exempted: self.exempted.get(),
             missing_peer: self.missing_peer.get(),
-            saturated,
+            saturated: of(|all| &all.unseated),
+            judged_by_network: of(|all| &all.by_network),
+            judged_as_newcomers: of(|all| &all.by_newcomers),
+            saturated_refused: self
+                .saturated
+                .denied
+                .get()
+                .saturating_add(self.saturated.would_deny.get()),
             finished: self.finished.each_ref().map(Counter::get),
             rules: builtin.into_iter().chain(&self.limits).map(Rule::snapshot).collect(),
         }

@@ -10,9 +10,9 @@ use super::{Gate, MissingPeer, Mode, Outcome};
 use crate::{
     cidr::CidrSet,
     error::BuildProblem,
-    limit::{OnSaturation, reference::Bucket},
+    limit::{OnSaturation, reference::Keyed},
     quota::Quota,
-    request::{ClientGroup, Request},
+    request::{Client, ClientGroup, Request},
     test_support::cases,
     time::Timestamp,
     verdict::{Denial, DenialReason},
@@ -32,9 +32,17 @@ fn check(gate: &Gate, peer: &str, now: Timestamp) -> Result<(), Denial> {
     gate.check(&Request::new(address(peer)), now).into_result().map(drop)
 }
 
+/// A unit comes back up to a tick early, here 1/65,536 of its interval.
+fn is_nearly(wait: Duration, exact: Duration) -> bool {
+    wait <= exact && exact - wait < exact / 10_000
+}
+
 fn reason(gate: &Gate, peer: &str) -> Option<DenialReason> {
     check(gate, peer, NOW).err().map(|denial| denial.reason())
 }
+
+/// Clients that find no place.
+mod saturation;
 
 #[test]
 fn stages_decide_in_their_order() {
@@ -70,9 +78,9 @@ fn a_denial_names_the_limit_and_the_wait() {
     }
     let denial = check(&gate, "203.0.113.9", NOW).unwrap_err();
     assert_eq!((denial.name(), denial.status()), ("per minute", 429));
-    assert_eq!(denial.retry_after(), Some(Duration::from_secs(30)));
+    assert!(is_nearly(denial.retry_after().unwrap(), Duration::from_secs(30)));
     assert_eq!(denial.standing().unwrap().limit(), 2);
-    assert_eq!(denial.to_string(), "denied by \"per minute\", again in 30s");
+    assert!(denial.to_string().starts_with("denied by \"per minute\", again in "));
     let waited = NOW.saturating_add(Duration::from_secs(30));
     assert!(check(&gate, "203.0.113.9", waited).is_ok());
 }
@@ -138,30 +146,6 @@ fn missing_peers_are_a_choice() {
     }
 }
 
-#[test]
-fn a_full_gate_says_so() {
-    let build = |choice| {
-        Gate::builder()
-            .limit("per client", Quota::per_second(1))
-            .clients(1)
-            .on_saturation(choice)
-            .build()
-            .unwrap()
-    };
-    let gate = build(OnSaturation::Deny);
-    assert_eq!(reason(&gate, "203.0.113.1"), None);
-    let denial = check(&gate, "203.0.113.2", NOW).unwrap_err();
-    assert_eq!((denial.reason(), denial.status()), (DenialReason::Saturated, 429));
-    assert_eq!(denial.retry_after(), Some(Duration::from_secs(1)));
-    assert_eq!(gate.stats().saturated(), 1);
-
-    let gate = build(OnSaturation::Allow);
-    for peer in ["203.0.113.1", "203.0.113.2", "203.0.113.2"] {
-        assert_eq!(reason(&gate, peer), None);
-    }
-    assert_eq!(gate.stats().saturated(), 2);
-}
-
 /// I1: clones share one state, across threads.
 #[test]
 fn clones_are_one_gate() {
@@ -182,7 +166,7 @@ fn clones_are_one_gate() {
 proptest! {
     #![proptest_config(cases(500))]
 
-    /// I3, and I2 of the shard: several limits equal as many references that are charged together or not at all.
+    /// I3, and I1 of the clients: several limits equal as many references that are charged together or not at all.
     #[test]
     fn limits_are_taken_all_or_none(
         bursts in prop::collection::vec(1..6_u32, 1..4),
@@ -195,16 +179,17 @@ proptest! {
             builder = builder.limit(at.to_string(), *quota);
         }
         let gate = builder.build().unwrap();
-        let mut references: Vec<_> = quotas.iter().map(|quota| Bucket::new(*quota)).collect();
+        let mut references: Vec<_> =
+            quotas.iter().map(|quota| Keyed::new(*quota, 0).unwrap()).collect();
         let mut now = NOW;
         for step in steps {
             now = now.saturating_add(Duration::from_nanos(step));
-            let passes = references.iter().all(|bucket| bucket.clone().check_n(1, now).admitted);
+            let passes = references.iter().all(|bucket| bucket.peek_n(0, 1, now).admitted);
             let answers: Vec<_> =
-                references.iter_mut().map(|bucket| bucket.clone().check_n(1, now)).collect();
+                references.iter().map(|bucket| bucket.peek_n(0, 1, now)).collect();
             if passes {
                 for bucket in &mut references {
-                    bucket.check_n(1, now);
+                    bucket.check_n(0, 1, now);
                 }
             }
             match check(&gate, "203.0.113.9", now) {
@@ -232,6 +217,28 @@ proptest! {
         prop_assert!(pass(&limited, mapped.into()) && !pass(&limited, v4.into()));
         prop_assert!(pass(&limited, other.into()));
     }
+}
+
+/// I3: a denial that was overtaken by another thread gives back what it took.
+#[test]
+fn threads_take_all_or_none() {
+    let build = || {
+        Gate::builder()
+            .limit("wide", Quota::per_day(100))
+            .limit("narrow", Quota::per_day(60))
+            .build()
+            .unwrap()
+    };
+    let gate = build();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..100).for_each(|_| drop(check(&gate, "203.0.113.9", NOW))));
+        }
+    });
+    assert_eq!(gate.stats().admitted(), 60);
+    let clients = gate.0.clients.as_ref().unwrap();
+    let client = Client::of(address("203.0.113.9"), ClientGroup::default());
+    assert_eq!(clients.remaining(&client, NOW), [40, 0]);
 }
 
 #[test]
@@ -290,6 +297,44 @@ fn every_mistake_is_told_at_once_with_what_would_be_right() {
     assert!(matches!(too_many.problems(), [BuildProblem::TooManyClients { .. }]));
 }
 
+/// A quota that the store of clients cannot hold is a mistake like others.
+#[test]
+fn quotas_that_do_not_fit_name_their_limit() {
+    let error = Gate::builder()
+        .limit("fine", Quota::per_second(1))
+        .limit("fast", Quota::per_second(20_000_000))
+        .limit("deep", Quota::per_second(1).burst(1 << 28))
+        .limit("fine", Quota::per_second(1_000_000_000))
+        .build()
+        .unwrap_err();
+    let expected = |number, name: &str, quota| BuildProblem::LimitQuota {
+        number,
+        name: name.to_string(),
+        quota,
+    };
+    let duplicate = BuildProblem::DuplicateLimit { number: 4, name: "fine".to_string() };
+    assert_eq!(
+        error.problems(),
+        [
+            expected(2, "fast", Quota::per_second(20_000_000)),
+            expected(3, "deep", Quota::per_second(1).burst(1 << 28)),
+            duplicate,
+            expected(4, "fine", Quota::per_second(1_000_000_000)),
+        ]
+    );
+    let shown = error.to_string();
+    for says in ["limit 2, \"fast\": 20000000/s", "at least 64 ns", "at most 134217728"] {
+        assert!(shown.contains(says), "{says}: {shown}");
+    }
+
+    let mut builder = Gate::builder();
+    for at in 0..65 {
+        builder = builder.limit(at.to_string(), Quota::per_second(1));
+    }
+    let error = builder.build().unwrap_err();
+    assert!(matches!(error.problems(), [BuildProblem::TooManyLimits { limits: 65, most: 64 }]));
+}
+
 /// I4: the memory is there from the start and stays.
 #[test]
 fn memory_does_not_grow_with_clients() {
@@ -299,10 +344,22 @@ fn memory_does_not_grow_with_clients() {
         let _ = gate.check(&Request::new(IpAddr::from(Ipv4Addr::from_bits(peer))), NOW);
     }
     assert_eq!(gate.memory_bytes(), before);
-    assert!(before < 10_000 * 115, "{before}");
+    assert!(before < 10_000 * 13 + 3_000, "{before}");
     let stats = gate.stats();
-    assert!(stats.admitted() >= 10_000);
-    assert_eq!(stats.admitted() + stats.saturated(), 50_000);
+    assert!((10_000..15_000).contains(&stats.admitted()), "{stats:?}");
+    // Two clients share a bucket now and then.
+    let shared = stats.rule("one").unwrap().denied();
+    assert_eq!(stats.admitted() + stats.saturated_refused() + shared, 50_000);
+    assert!(shared < 10, "{stats:?}");
+
+    let uncounted = Gate::builder()
+        .limit("one", Quota::per_day(1))
+        .limit("two", Quota::per_day(2))
+        .clients(10_000)
+        .on_saturation(OnSaturation::Allow)
+        .build()
+        .unwrap();
+    assert!(uncounted.memory_bytes() < 2 * (10_000 * 23 / 2 + 3_000), "no networks");
 }
 
 /// A gate in a log line neither fills the log nor tells its clients.

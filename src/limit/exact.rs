@@ -182,7 +182,7 @@ impl<K: Hash + Eq> ExactLimiter<K> {
 impl<K> ExactLimiter<K> {
     fn decide(&self, answer: Answer) -> Decision {
         match answer {
-            Answer::Judged(judgement) => judgement.decision,
+            Answer::Judged(decision) => decision,
             Answer::Unseated(Unseated { asked, free_at }) => {
                 Decision::saturated(asked, self.on_saturation == OnSaturation::Allow, free_at)
             }

@@ -100,7 +100,11 @@ pub use bucket::TokenBucket;
 pub use exact::ExactSnapshot;
 #[cfg(feature = "std")]
 pub use exact::{ExactLimiter, OnSaturation};
+#[cfg(feature = "std")]
+pub(crate) use group::decide;
 pub use group::{GroupDecision, Limit, Member, check_all};
+#[cfg(feature = "std")]
+pub(crate) use keyed::OnKey;
 #[cfg(feature = "std")]
 pub use keyed::{Capacity, KeyedLimiter, KeyedStats};
 pub use leased::LeasedBucket;

@@ -243,13 +243,6 @@ impl Rates {
     }
 }
 
-/// The outcome under the strictest of several quotas, and which one that is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Judgement {
-    pub(crate) decision: Decision,
-    pub(crate) strictest: usize,
-}
-
 /// Whether the standing of an admission counts the units as taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Take {
@@ -265,8 +258,8 @@ pub(crate) fn judge(
     now: Timestamp,
     take: Take,
     debt: impl Fn(usize, &Rate) -> i64,
-) -> Judgement {
-    let mut strictest: Option<Judgement> = None;
+) -> Decision {
+    let mut strictest: Option<Decision> = None;
     for (at, rate) in rates.iter().enumerate() {
         let debt = debt(at, rate);
         let step = match rate.ticks.step(debt, rate.ticks.scale.cost(units)) {
@@ -276,15 +269,15 @@ pub(crate) fn judge(
             step => step,
         };
         let decision = rate.decision(step, units, now);
-        if strictest.is_none_or(|so_far| decision.is_stricter_than(&so_far.decision)) {
-            strictest = Some(Judgement { decision, strictest: at });
+        if strictest.is_none_or(|so_far| decision.is_stricter_than(&so_far)) {
+            strictest = Some(decision);
         }
     }
     strictest.unwrap_or_else(|| unlimited(now))
 }
 
 /// No quota, no limit: nothing was asked of anyone.
-fn unlimited(now: Timestamp) -> Judgement {
+fn unlimited(now: Timestamp) -> Decision {
     let any = Rate::of(Quota::per_second(1));
-    Judgement { decision: any.decision(Step::Admitted { debt: 0 }, 0, now), strictest: 0 }
+    any.decision(Step::Admitted { debt: 0 }, 0, now)
 }

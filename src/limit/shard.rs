@@ -32,11 +32,12 @@ use core::{borrow::Borrow, mem};
 use super::{
     agenda::Agenda,
     index::Index,
-    rates::{Judgement, Plan, Rate, Rates, Take, judge},
+    rates::{Plan, Rate, Rates, Take, judge},
 };
 use crate::{
     quota::ticks::{SLACK, Step},
     time::Timestamp,
+    verdict::Decision,
 };
 
 pub(crate) struct Shard<K> {
@@ -139,13 +140,13 @@ impl<K> Shard<K> {
         rates: &Rates,
         units: u32,
         now: Timestamp,
-    ) -> Judgement {
+    ) -> Decision {
         if let [rate] = self.rates_of(seat, rates) {
             let step = self.charge_one(seat, rates, rate, units, now);
-            return Judgement { decision: rate.decision(step, units, now), strictest: 0 };
+            return rate.decision(step, units, now);
         }
-        let judgement = self.judged(seat, rates, units, now, Take::Units);
-        let admitted = judgement.decision.is_admitted() && units > 0;
+        let decision = self.judged(seat, rates, units, now, Take::Units);
+        let admitted = decision.is_admitted() && units > 0;
         let mut healed = false;
         for (at, rate) in self.rates_of(seat, rates).iter().enumerate() {
             let Some(full_at) = self.full_at_mut(seat, at, rates) else { continue };
@@ -161,22 +162,15 @@ impl<K> Shard<K> {
         if healed {
             self.bring_forward(seat, rates);
         }
-        judgement
+        decision
     }
 
     /// What [`charge`](Self::charge) would answer; the standing is the present one.
-    pub(crate) fn peek(&self, seat: u32, rates: &Rates, units: u32, now: Timestamp) -> Judgement {
+    pub(crate) fn peek(&self, seat: u32, rates: &Rates, units: u32, now: Timestamp) -> Decision {
         self.judged(seat, rates, units, now, Take::Nothing)
     }
 
-    fn judged(
-        &self,
-        seat: u32,
-        rates: &Rates,
-        units: u32,
-        now: Timestamp,
-        take: Take,
-    ) -> Judgement {
+    fn judged(&self, seat: u32, rates: &Rates, units: u32, now: Timestamp, take: Take) -> Decision {
         judge(self.rates_of(seat, rates), units, now, take, |at, rate| {
             rate.debt(self.full_at(seat, at, rates), now)
         })
@@ -200,7 +194,7 @@ impl<K> Shard<K> {
     }
 
     /// What a key without a seat would be answered; the standing is the present one.
-    pub(crate) fn greet(&self, rates: &Rates, units: u32, now: Timestamp) -> Judgement {
+    pub(crate) fn greet(&self, rates: &Rates, units: u32, now: Timestamp) -> Decision {
         let start = self.start(now);
         judge(rates.common(), units, now, Take::Nothing, |_, rate| {
             rate.debt(rate.ticks.scale.absolute(start), now)

@@ -1,4 +1,4 @@
-//! Shards and who takes which: the keyed store under [`ExactLimiter`](super::ExactLimiter) and the gate.
+//! Shards and who takes which: the keyed store under [`ExactLimiter`](super::ExactLimiter).
 //!
 //! The hash of a key (keyed with a random seed of the store's own) chooses the shard with its upper
 //! half and the place in the shard's index with its lower half. Capacity is divided evenly; since
@@ -22,7 +22,7 @@ pub(crate) use operate::NotPinned;
 pub(crate) use restore::Put;
 
 use super::{
-    rates::{Judgement, Plan, Rate, Rates},
+    rates::{Plan, Rate, Rates},
     shard::{Newcomer, Shard},
 };
 use crate::{
@@ -63,7 +63,7 @@ struct Layout {
 /// What a store answers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Answer {
-    Judged(Judgement),
+    Judged(Decision),
     /// No seat for this key.
     Unseated(Unseated),
 }
@@ -158,12 +158,11 @@ impl<K: Hash + Eq> Store<K> {
                 }
                 let step = shard.charge_one(seat, rates, &self.original, units, now);
                 drop(guarded);
-                let decision = self.original.decision(step, units, now);
-                return Answer::Judged(Judgement { decision, strictest: 0 });
+                return Answer::Judged(self.original.decision(step, units, now));
             }
             // A denial or nothing to take leaves no trace, so neither needs a seat.
             let greeting = shard.greet(rates, units, now);
-            if greeting.decision.is_denied() || units == 0 {
+            if greeting.is_denied() || units == 0 {
                 return Answer::Judged(greeting);
             }
             let vacancy = match shard.vacancy(rates, now) {
@@ -180,12 +179,12 @@ impl<K: Hash + Eq> Store<K> {
             };
             let newcomer = Newcomer { key, hash: place.hash };
             let (seat, former) = shard.seat(newcomer, vacancy, rates, now);
-            let judgement = shard.charge(seat, rates, units, now);
+            let decision = shard.charge(seat, rates, units, now);
             shard.note_seat(seat, rates);
             // Dropping a key runs the caller's code: not under the lock.
             drop(guarded);
             drop(former);
-            return Answer::Judged(judgement);
+            return Answer::Judged(decision);
         }
     }
 

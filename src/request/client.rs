@@ -49,6 +49,16 @@ impl Client {
             }
         }
     }
+
+    /// The /24 or /48 that the client comes from; itself if it is no smaller.
+    #[inline]
+    pub(crate) fn network(self) -> Self {
+        match self {
+            Self::V4(bits) => Self::V4(bits & 0xffff_ff00),
+            Self::V6 { high, .. } => Self::V6 { high: high & !0xffff, low: 0 },
+            Self::Unknown => Self::Unknown,
+        }
+    }
 }
 
 #[cfg(feature = "std")]
@@ -92,6 +102,23 @@ mod tests {
             let same = Client::of(one, group) == Client::of(other, group);
             prop_assert_eq!(same, flip < 32 - u32::from(v4));
         }
+    }
+
+    #[test]
+    fn the_network_of_a_client_is_a_24_or_a_48() {
+        let client = |text: &str, group| Client::of(text.parse().unwrap(), group);
+        let single = ClientGroup { v4: 32, v6: 128 };
+        for (one, network) in [
+            ("192.0.2.255", "192.0.2.0"),
+            ("::ffff:192.0.2.9", "192.0.2.0"),
+            ("2001:db8:1:ffff::1", "2001:db8:1::"),
+            ("2001:db8:2::", "2001:db8:2::"),
+        ] {
+            assert_eq!(client(one, single).network(), client(network, single), "{one}");
+        }
+        let wide = client("192.0.2.1", ClientGroup { v4: 16, v6: 64 });
+        assert_eq!(wide.network(), wide, "a client may be larger than that");
+        assert_eq!(Client::Unknown.network(), Client::Unknown);
     }
 
     /// 2¹⁶ addresses of one /64 are one client.

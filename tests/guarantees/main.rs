@@ -210,19 +210,33 @@ fn lists_allocate_nothing() {
 /// I2 of the gate.
 #[test]
 fn gates_allocate_nothing() {
-    let gate = Gate::builder()
+    for (choice, limits) in
+        [(OnSaturation::Deny, 1), (OnSaturation::Deny, 2), (OnSaturation::Allow, 2)]
+    {
+        a_gate_allocates_nothing(choice, limits);
+    }
+}
+
+fn a_gate_allocates_nothing(choice: OnSaturation, limits: usize) {
+    let quotas = [("per second", Quota::per_second(2)), ("per minute", Quota::per_minute(60))];
+    let mut builder = Gate::builder()
         .exempt("10.0.0.0/8".parse().unwrap())
         .deny("192.0.2.0/24".parse().unwrap())
-        .limit("per second", Quota::per_second(2))
-        .limit("per minute", Quota::per_minute(60))
         .clients(1_000)
-        .build()
-        .unwrap();
+        .newcomers(Quota::per_second(100))
+        .on_saturation(choice);
+    for (name, quota) in quotas.into_iter().take(limits) {
+        builder = builder.limit(name, quota);
+    }
+    let gate = builder.build().unwrap();
     for mode in [Mode::Enforce, Mode::Observe, Mode::Off] {
         gate.set_mode(mode);
         let count = allocations(|| {
             for at in 0..20_000_u32 {
-                let from = [peer(0x0a00_0001), peer(0xc000_0201), peer(at % 1_500)];
+                // An exempt one, a listed one, a crowd, a flood from a network, and one from many.
+                let from =
+                    [0x0a00_0001, 0xc000_0201, at % 1_500, 0xc633_6400 | (at % 256), at << 8]
+                        .map(peer);
                 let now = Timestamp::from_micros(u64::from(at) * 100);
                 for peer in from {
                     let request = Request::new(peer).method("GET").host("h").target("/?q=1");
@@ -235,7 +249,10 @@ fn gates_allocate_nothing() {
     }
     let stats = gate.stats();
     assert!(stats.exempted() > 0 && stats.saturated() > 0 && stats.would_deny() > 0);
-    for rule in ["deny list", "per second", "too many clients"] {
+    for rule in ["deny list", "per second"] {
         assert!(stats.rule(rule).unwrap().denied() > 0, "{rule} was never met");
     }
+    let coarse =
+        [stats.judged_by_network(), stats.judged_as_newcomers(), stats.saturated_refused()];
+    assert!(coarse.iter().all(|met| (*met > 0) == (choice == OnSaturation::Deny)), "{stats:?}");
 }

@@ -247,6 +247,11 @@ impl Table {
     pub(super) fn peek(&self, hash: u64, n: u32, now: Timestamp) -> Decision {
         let at = self.at(now);
         let mut view = self.era.view();
+        if self.clock.is_near(at) {
+            if let Some((spot, _)) = self.follow_hint(&view.place(hash, self.shape)) {
+                return self.foretell(&view, spot.word.debt(at), n, now);
+            }
+        }
         loop {
             let ticks = self.ticks(&view);
             let frame = self.clock.advance(at, &self.sets, &ticks);
@@ -263,12 +268,23 @@ impl Table {
                     (closed.max(ahead).max(inherited.unwrap_or(0)), free || inherited.is_some())
                 }
             };
-            let asked = self.asked(&view, n, now);
-            return match ticks.step(owed, ticks.scale.cost(n)) {
-                Step::Admitted { .. } if !seated && n > 0 => self.unseated(&view, n, now, None),
-                Step::Admitted { .. } => Decision::admitted(asked, ticks.owed(owed)),
-                Step::Denied { debt } | Step::Healed { debt } => Decision::denied(asked, debt),
+            let decision = self.foretell(&view, owed, n, now);
+            let needs_seat = decision.is_admitted() && ticks.scale.cost(n) > 0;
+            return if needs_seat && !seated {
+                self.unseated(&view, n, now, None)
+            } else {
+                decision
             };
+        }
+    }
+
+    /// What a bucket that owes so much would answer; the standing of an admission is the present one.
+    #[inline]
+    fn foretell(&self, view: &View, owed: i64, n: u32, now: Timestamp) -> Decision {
+        let (ticks, asked) = (self.ticks(view), self.asked(view, n, now));
+        match ticks.step(owed, ticks.scale.cost(n)) {
+            Step::Admitted { .. } => Decision::admitted(asked, ticks.owed(owed)),
+            Step::Denied { debt } | Step::Healed { debt } => Decision::denied(asked, debt),
         }
     }
 

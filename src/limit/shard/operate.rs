@@ -121,7 +121,7 @@ impl<K> Shard<K> {
         now: Timestamp,
     ) -> impl Iterator<Item = (&K, Decision)> {
         (0_u32..).zip(&self.seats).map(move |(number, seat)| {
-            (&seat.key, self.judged(number, rates, 1, now, Take::Nothing).decision)
+            (&seat.key, self.judged(number, rates, 1, now, Take::Nothing))
         })
     }
 }

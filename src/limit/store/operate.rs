@@ -189,7 +189,7 @@ mod tests {
         let store: Store<u32> = Store::new(&Terms { quotas, max_debt: 20, distinct: 0 }, 4);
         let now = Timestamp::from_secs(1_000);
         let left = |key: u32| match store.peek(&key, 1, now) {
-            Answer::Judged(judgement) => judgement.decision.standing().remaining(),
+            Answer::Judged(decision) => decision.standing().remaining(),
             Answer::Unseated(_) => panic!("a peek needs no seat"),
         };
         for key in 0..4 {
@@ -206,8 +206,6 @@ mod tests {
         // 70 are owed by the day, 120 by the hour.
         store.refund(&2, 69, now);
         assert_eq!(left(2), 49);
-        assert!(
-            matches!(store.charge(&2, None, 50, now), Answer::Judged(j) if j.decision.is_denied())
-        );
+        assert!(matches!(store.charge(&2, None, 50, now), Answer::Judged(j) if j.is_denied()));
     }
 }
