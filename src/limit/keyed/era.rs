@@ -153,6 +153,8 @@ impl Era {
             return Err(self.read(last).paid);
         }
         let number = present.number.wrapping_add(1);
+        // Those before the present era may take longer to fill than it does.
+        let paid = paid.max(present.paid);
         self.write(View { number, seed, interval, limit, paid });
         self.number.store(number, Ordering::SeqCst);
         sync::model_fence();
