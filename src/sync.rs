@@ -9,6 +9,7 @@ pub(crate) use core::sync::atomic::{AtomicU64, Ordering};
 pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};
 
 /// A fence in models only: loom takes SeqCst accesses for AcqRel ones, and knows SeqCst fences.
+#[cfg(feature = "std")]
 #[inline]
 pub(crate) fn model_fence() {
     #[cfg(loom)]

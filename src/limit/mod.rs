@@ -61,6 +61,8 @@ pub use bucket::TokenBucket;
 pub use exact::ExactSnapshot;
 #[cfg(feature = "std")]
 pub use exact::{ExactLimiter, OnSaturation};
+#[cfg(all(feature = "std", feature = "serde"))]
+pub use keyed::KeyedSnapshot;
 #[cfg(feature = "std")]
 pub use keyed::{Capacity, KeyedLimiter, KeyedStats};
 pub use leased::LeasedBucket;
