@@ -9,8 +9,9 @@
 //! another origin of time is behind by less than a tick, and neither is ever ahead.
 //!
 //! Places that could be reused at once are left out. Their keys owe nothing: they are newcomers after a
-//! restart, as they would be after any other key had come to their place. (So what was given back to a
-//! key after it had moved from an earlier era may be owed again, since its closed bucket is kept.)
+//! restart, as they would be after any other key had come to their place. (One that had moved
+//! from an earlier era finds the closed bucket it left, as always when it has no other, and owes what
+//! that says: on the strict side where the earlier quota was slower, or units were given back since.)
 //!
 //! # While checks go on
 //! Words are read first, the reclaim clock after them. So if a key loses its place in between and gets
@@ -245,7 +246,8 @@ impl KeyedLimiter {
     /// # Guarantee
     /// It goes on deciding as if there had been no restart, but by a clock of another origin a unit may
     /// come back up to one tick later than it would have, and keys whose bucket was full are newcomers.
-    /// No key is ever given more than it would have been.
+    /// (Those that came after a change of the quota, until what was owed before it is paid, may owe
+    /// once more what they owed then.) No key is ever given more than it would have been.
     ///
     /// # Errors
     /// When the snapshot is of another version or damaged; when keys are hashed differently here (by
