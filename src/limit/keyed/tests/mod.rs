@@ -4,6 +4,7 @@ mod bounds;
 mod changes;
 mod exactness;
 mod idleness;
+mod schedules;
 
 use super::{Capacity, KeyedLimiter};
 use crate::{quota::Quota, time::Timestamp};
