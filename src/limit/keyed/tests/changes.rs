@@ -123,6 +123,18 @@ fn a_short_quota_in_between_forgives_nothing() {
     assert!(store.check_n("key", 70, later).is_admitted());
 }
 
+/// Not even the last tick: a pardon leaves one.
+#[test]
+fn a_move_does_not_forgive_the_last_tick() {
+    let store = fixed(TENS, Capacity::keys(200));
+    assert!(store.check_n("key", 20, at(1_000)).is_admitted());
+    store.forgive("key", at(1_000));
+    assert!(store.check_n("key", 20, at(1_000)).is_denied());
+    store.rotate_seed(at(1_000)).unwrap();
+    assert!(store.check_n("key", 20, at(1_000)).is_denied());
+    assert!(store.check_n("key", 20, at(1_001)).is_admitted());
+}
+
 #[test]
 fn a_quota_that_does_not_fit_changes_nothing() {
     let store = fixed(TENS, Capacity::keys(200));
