@@ -473,35 +473,6 @@ fn quotas_and_clocks_that_cannot_be_are_refused() {
     assert_eq!(forged(many), wrong);
 }
 
-/// While threads check, no snapshot makes a store in which a key has more than it has.
-#[test]
-fn a_snapshot_under_load_forgives_nobody() {
-    let quota = Quota::per_second(10).burst(3);
-    let store = tiny(quota, 0, 2, SEEDS);
-    let mut now = NOW;
-    for _ in 0..if cfg!(miri) { 2 } else { 200 } {
-        // Some keys have all that they can have, others come and go meanwhile.
-        now = later(now, 350_000_000);
-        let full: Vec<u32> =
-            (0..6).filter(|key| store.check_n(key, 3, now).is_admitted()).collect();
-        let snapshot = std::thread::scope(|scope| {
-            for thread in 0..2_u32 {
-                let store = &store;
-                scope.spawn(move || {
-                    for turn in 0..100 {
-                        let _ = store.check(&(100 + (turn * 7 + thread) % 50), now);
-                    }
-                });
-            }
-            store.snapshot(now)
-        });
-        let restored = KeyedLimiter::restore(&snapshot, Duration::ZERO, now).unwrap();
-        for key in full {
-            assert!(restored.check(&key, now).is_denied(), "key {key}");
-        }
-    }
-}
-
 #[test]
 fn debug_is_short_and_tells_no_seed() {
     let snapshot = some().snapshot(NOW);

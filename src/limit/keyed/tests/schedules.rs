@@ -8,7 +8,7 @@
 use core::time::Duration;
 use std::{env, thread, vec::Vec};
 
-use super::SEEDS;
+use super::{SEEDS, fixed};
 use crate::{
     limit::keyed::{Capacity, KeyedLimiter, set::Set},
     quota::Quota,
@@ -186,4 +186,36 @@ fn the_measure_of_schedules_is_right() {
     assert!(
         excess([event(0, 3), event(1_001, 3), event(1_001, 1), event(0, -1)].into(), quota) > 0
     );
+}
+
+/// I1 of snapshots: while threads check, no snapshot makes a store in which a key has more than it has.
+#[cfg(feature = "serde")]
+#[test]
+fn a_snapshot_under_load_forgives_nobody() {
+    let quota = Quota::per_second(10).burst(3);
+    let capacity = Capacity::bytes(size_of::<KeyedLimiter>() + 2 * size_of::<Set>());
+    let store = fixed(quota, capacity);
+    let mut now = Timestamp::from_nanos(START);
+    for _ in 0..if cfg!(miri) { 2 } else { 200 } {
+        // Some keys have all that they can have, others come and go meanwhile.
+        now = now.saturating_add(Duration::from_millis(350));
+        let full: Vec<u32> =
+            (0..6).filter(|key| store.check_n(key, 3, now).is_admitted()).collect();
+        let snapshot = thread::scope(|scope| {
+            for thread in 0..2_u32 {
+                let store = &store;
+                scope.spawn(move || {
+                    for turn in 0..100_u32 {
+                        let later = now.saturating_add(Duration::from_millis(2) * turn);
+                        let _ = store.check(&(100 + (turn * 7 + thread) % 50), later);
+                    }
+                });
+            }
+            store.snapshot(now)
+        });
+        let restored = KeyedLimiter::restore(&snapshot, Duration::ZERO, now).unwrap();
+        for key in full {
+            assert!(restored.check(&key, now).is_denied(), "key {key}");
+        }
+    }
 }
