@@ -108,7 +108,7 @@ fn run(store: &KeyedLimiter, op: &Op, key: u8, now: Timestamp) -> (Answer, bool)
 }
 
 proptest! {
-    #![proptest_config(cases(500))]
+    #![proptest_config(cases(200))]
 
     /// I1 and I3: on the same clock every answer is the same, whenever it goes on, after whatever changes
     /// (of which some keys know yet, and others do not), and before whatever others.
