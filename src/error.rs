@@ -177,7 +177,7 @@ pub enum KeyQuotaError {
     },
 }
 
-/// Why a snapshot is not restored. The store that it was for is empty then, and works.
+/// Why a snapshot is not restored. A store that was there before it is empty then, and works.
 #[cfg(all(feature = "std", feature = "serde"))]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -247,6 +247,42 @@ pub enum SnapshotError {
     TooManyQuotas {
         /// The different quotas that there is room for.
         most: usize,
+    },
+    /// Keys are hashed differently here, so none of them would be found again.
+    #[error(
+        "keys are hashed differently here than where the snapshot was written, by another version of \
+         the hash function or another processor: start without it"
+    )]
+    ForeignHash,
+    /// It is for a quota that a keyed limiter does not hold.
+    #[error(
+        "the snapshot's quota, {quota}, is out of the range of a keyed limiter with its room for debt; \
+         it was not written by this crate: start without it"
+    )]
+    QuotaOutOfRange {
+        /// The quota.
+        quota: crate::quota::Quota,
+    },
+    /// There is no place for a key where it says that one is.
+    #[error(
+        "entry {entry} of the snapshot is in a place that there is not; it was not written by this \
+         crate: start without it"
+    )]
+    NoPlace {
+        /// Which entry, counted from 0.
+        entry: usize,
+    },
+    /// Its parts are not of one limiter.
+    #[error(
+        "what the snapshot says of its quotas or its clock contradicts itself; it was not written by \
+         this crate: start without it"
+    )]
+    Contradiction,
+    /// The memory for the store cannot be had.
+    #[error("{bytes} bytes for the snapshot's places cannot be had; start with a smaller store")]
+    NoMemory {
+        /// How many were asked for.
+        bytes: usize,
     },
 }
 

@@ -59,7 +59,10 @@ pub use crate::{
     verdict::{Decision, Standing},
 };
 #[cfg(all(feature = "std", feature = "serde"))]
-pub use crate::{error::SnapshotError, limit::ExactSnapshot};
+pub use crate::{
+    error::SnapshotError,
+    limit::{ExactSnapshot, KeyedSnapshot},
+};
 #[cfg(feature = "std")]
 pub use crate::{
     error::{
@@ -109,6 +112,7 @@ mod tests {
         #[cfg(feature = "serde")]
         {
             shareable::<crate::ExactSnapshot<std::string::String>>();
+            shareable::<crate::KeyedSnapshot>();
             shareable::<crate::SnapshotError>();
         }
         shareable::<crate::CidrParseError>();

@@ -34,7 +34,7 @@ const MOST: u128 = 1 << 16;
 /// The most ticks that a bucket and its room for debt take.
 const BUCKET: u128 = 1 << 33;
 /// The most ticks that a lawful history owes.
-const LAWFUL: u128 = 1 << 34;
+pub(crate) const LAWFUL: u128 = 1 << 34;
 
 impl Ticks {
     /// Packed ticks for `quota` with room for `debt` units beyond an empty bucket; `None` if 41 bits

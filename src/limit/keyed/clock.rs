@@ -65,6 +65,12 @@ impl Clock {
         Self { word: AtomicU64::new(0), lag, step, slack, protection }
     }
 
+    /// Sets `F`, before the first check.
+    #[cfg(feature = "serde")]
+    pub(super) fn begin_at(&mut self, reclaimed: u64) {
+        self.word = AtomicU64::new(reclaimed.saturating_add(1));
+    }
+
     /// Whether a check at `at` may do without looking after the clock.
     #[inline]
     pub(super) fn is_near(&self, at: u64) -> bool {
@@ -167,6 +173,12 @@ impl Frame {
         }
         // 41 bits and a protection of less: no overflow.
         word.debt(self.reclaimed).saturating_add(self.keeps(word))
+    }
+
+    /// What a word owes at `at`, however long after `F` that is.
+    pub(super) fn debt(self, word: Word, at: u64) -> i128 {
+        let passed = i128::from(at).saturating_sub(i128::from(self.reclaimed));
+        i128::from(word.debt(self.reclaimed)).saturating_sub(passed)
     }
 
     #[inline]

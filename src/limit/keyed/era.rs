@@ -45,11 +45,11 @@ struct Slot {
 /// One era, as a check sees it from beginning to end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct View {
-    number: u64,
-    seed: u64,
-    interval: u64,
+    pub(super) number: u64,
+    pub(super) seed: u64,
+    pub(super) interval: u64,
     pub(super) limit: u32,
-    paid: u64,
+    pub(super) paid: u64,
 }
 
 /// Where a key's bucket may be.
@@ -109,6 +109,32 @@ impl Era {
         Ok((by <= EARLIER && after.paid > reclaimed).then_some(earlier))
     }
 
+    /// The present era and those before it that are still looked at, the latest first.
+    #[cfg(feature = "serde")]
+    pub(super) fn history(&self, reclaimed: u64) -> alloc::vec::Vec<View> {
+        let mut history = alloc::vec![self.view()];
+        for by in 1..=EARLIER {
+            let present = history.first().copied();
+            match present.map(|view| self.before(&view, by, reclaimed)) {
+                Some(Ok(Some(view))) => history.push(view),
+                _ => break,
+            }
+        }
+        history
+    }
+
+    /// Eras as if these had followed each other, the latest given first.
+    #[cfg(feature = "serde")]
+    pub(super) fn restored(history: &[View]) -> Self {
+        let era = Self::new(0, 0, 0, 0);
+        for (number, view) in (0..).zip(history.iter().rev()) {
+            era.write(View { number, ..*view });
+            // Relaxed: nobody else has it yet.
+            era.number.store(number, Ordering::Relaxed);
+        }
+        era
+    }
+
     /// The present era's seed and terms.
     #[inline]
     pub(super) fn glance(&self) -> (u64, Terms) {
@@ -153,6 +179,8 @@ impl Era {
             return Err(self.read(last).paid);
         }
         let number = present.number.wrapping_add(1);
+        // Those before the present era may take longer to fill than it does.
+        let paid = paid.max(present.paid);
         self.write(View { number, seed, interval, limit, paid });
         self.number.store(number, Ordering::SeqCst);
         sync::model_fence();
@@ -213,11 +241,6 @@ impl Terms {
 pub(super) struct Superseded;
 
 impl View {
-    #[cfg(any(test, loom))]
-    pub(super) fn seed(&self) -> u64 {
-        self.seed
-    }
-
     /// The quota's ticks, on the store's scale.
     #[inline]
     pub(super) fn ticks(&self, scale: Scale, room: u32, slack: u64) -> Ticks {

@@ -22,6 +22,7 @@
 //! | `clock` | when a place may be reused; how old words stay readable |
 //! | `era` | under which seed and quota; both can change |
 //! | `table` | the protocol: find, charge, claim |
+//! | `snapshot` | what is known, over a restart |
 //!
 //! # Invariants
 //! - **I1** no key is ever admitted more than its exact bound, `burst + rate · x` (a unit may come back
@@ -42,6 +43,8 @@ mod counters;
 mod era;
 pub(super) mod rules;
 mod set;
+#[cfg(feature = "serde")]
+mod snapshot;
 mod table;
 mod word;
 
@@ -50,6 +53,8 @@ use core::{fmt, hash::Hash, time::Duration};
 
 use ahash::RandomState;
 pub use capacity::Capacity;
+#[cfg(feature = "serde")]
+pub use snapshot::KeyedSnapshot;
 
 use self::{
     clock::Clock,
@@ -137,8 +142,10 @@ use crate::{
 pub struct KeyedLimiter {
     hasher: RandomState,
     table: Table,
-    /// The quota in force; held while a change is made.
+    /// The quota in force; held while a change or a snapshot is made.
     quota: Mutex<Quota>,
+    #[cfg(feature = "serde")]
+    origin: snapshot::Origin,
 }
 
 impl KeyedLimiter {
@@ -332,7 +339,7 @@ impl KeyedLimiter {
         for set in &self.table.sets {
             for word in (0..WAYS).map(|way| set.way(way)) {
                 let held = !word.is_empty() && frame.until_free(word) > 0;
-                let owing = !word.is_empty() && word.debt(at) > 0;
+                let owing = !word.is_empty() && frame.debt(word, at) > 0;
                 stats.owing = stats.owing.saturating_add(usize::from(owing));
                 stats.taken = stats.taken.saturating_add(usize::from(held));
                 let established = held && word.is_established();
@@ -368,6 +375,8 @@ impl KeyedLimiter {
         table.try_reserve_exact(sets).map_err(|_| KeyedLimiterError::NoMemory { bytes })?;
         table.resize_with(sets, Set::new);
         let [a, b, c, d, seed] = seeds;
+        #[cfg(feature = "serde")]
+        let origin = snapshot::Origin { quota, seeds: [a, b, c, d] };
         Ok(Self {
             hasher: RandomState::with_seeds(a, b, c, d),
             table: Table {
@@ -382,6 +391,8 @@ impl KeyedLimiter {
                 counters: Counters::new(),
             },
             quota: Mutex::new(quota),
+            #[cfg(feature = "serde")]
+            origin,
         })
     }
 
@@ -513,7 +524,7 @@ fn fresh_seed(_: &View) -> u64 {
 /// Models and tests of probabilities must do the same in every run.
 #[cfg(any(test, loom))]
 fn fresh_seed(before: &View) -> u64 {
-    before.seed().wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1)
+    before.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1)
 }
 
 #[cfg(all(test, not(loom)))]

@@ -455,7 +455,7 @@ impl Table {
                     // Not established any more, so its time must not go back below what is free.
                     let debt = spot.word.debt(at);
                     let least = frame.reclaimed.max(at).wrapping_add(1);
-                    let closed = if debt > least.wrapping_sub(at) as i64 {
+                    let closed = if debt >= least.wrapping_sub(at) as i64 {
                         spot.word.closed(at.wrapping_add_signed(debt))
                     } else {
                         Word::tombstone(least)

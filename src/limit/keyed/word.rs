@@ -40,6 +40,17 @@ impl Fingerprint {
         Self(if bits == 0 { 1 } else { bits })
     }
 
+    /// As a number, and back: for what is written down.
+    #[cfg(feature = "serde")]
+    pub(super) const fn number(self) -> u64 {
+        self.0
+    }
+
+    #[cfg(feature = "serde")]
+    pub(super) const fn from_number(number: u64) -> Option<Self> {
+        if number == 0 || number > FINGERPRINT { None } else { Some(Self(number)) }
+    }
+
     /// What a hint says of it.
     #[inline]
     pub(super) const fn hint(self) -> u8 {

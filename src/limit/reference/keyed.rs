@@ -33,8 +33,10 @@ impl Keyed {
     /// As [`KeyedLimiter::check_n`](crate::KeyedLimiter::check_n).
     pub fn check_n(&mut self, key: u64, n: u32, now: Timestamp) -> Answer {
         let step = self.ticks.step(self.owed(key, now), self.ticks.scale.cost(n));
-        if let Step::Admitted { debt } = step {
-            self.set(key, debt, now);
+        // Nothing is written for nothing, which a clock that lags would take for a debt.
+        match step {
+            Step::Admitted { debt } if n > 0 => self.set(key, debt, now),
+            _ => {}
         }
         self.answer(step, n, now)
     }
@@ -52,7 +54,7 @@ impl Keyed {
 
     /// As [`KeyedLimiter::charge_n`](crate::KeyedLimiter::charge_n).
     pub fn charge_n(&mut self, key: u64, n: u32, now: Timestamp) {
-        if self.ticks.burst > 0 {
+        if self.ticks.burst > 0 && n > 0 {
             let debt = self.ticks.charge(self.owed(key, now), self.ticks.scale.cost(n));
             self.set(key, debt, now);
         }

@@ -107,6 +107,34 @@ fn changes_follow_each_other_when_debts_are_paid() {
     assert!(store.check("key", then).is_denied());
 }
 
+/// A short quota between two long ones: what was owed under the first is looked for until it is paid.
+#[test]
+fn a_short_quota_in_between_forgives_nothing() {
+    let (long, short) = (Quota::per_second(1).burst(100), Quota::per_second(10).burst(1));
+    let store = fixed(long, Capacity::keys(200));
+    assert!(store.check_n("key", 100, at(1_000)).is_admitted());
+    store.set_quota(short, at(1_000)).unwrap();
+    store.set_quota(long, at(1_000)).unwrap();
+    // The short one's bucket, and the minute after it, are over.
+    let later = at(71_000);
+    assert!(store.check("other", later).is_admitted());
+    assert_eq!(store.peek_n("key", 1, later).standing().remaining(), 70);
+    assert!(store.check_n("key", 71, later).is_denied());
+    assert!(store.check_n("key", 70, later).is_admitted());
+}
+
+/// Not even the last tick: a pardon leaves one.
+#[test]
+fn a_move_does_not_forgive_the_last_tick() {
+    let store = fixed(TENS, Capacity::keys(200));
+    assert!(store.check_n("key", 20, at(1_000)).is_admitted());
+    store.forgive("key", at(1_000));
+    assert!(store.check_n("key", 20, at(1_000)).is_denied());
+    store.rotate_seed(at(1_000)).unwrap();
+    assert!(store.check_n("key", 20, at(1_000)).is_denied());
+    assert!(store.check_n("key", 20, at(1_001)).is_admitted());
+}
+
 #[test]
 fn a_quota_that_does_not_fit_changes_nothing() {
     let store = fixed(TENS, Capacity::keys(200));

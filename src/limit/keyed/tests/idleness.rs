@@ -32,6 +32,7 @@ fn a_store_that_was_left_alone_owes_nobody() {
             assert!(store.check_n(&(key / 2), 100, now).is_admitted());
         }
         now = now.saturating_add(ranges(FAST, tenths));
+        assert_eq!(store.stats(now).owing(), 0, "after {tenths} tenths of the range");
         for key in 0..400_u32 {
             let standing = store.peek_n(&key, 1, now).standing();
             assert_eq!(

@@ -5,6 +5,7 @@ mod changes;
 mod exactness;
 mod flood;
 mod idleness;
+mod schedules;
 
 use super::{Capacity, KeyedLimiter};
 use crate::{quota::Quota, time::Timestamp};
