@@ -12,9 +12,11 @@
 //! one has taken its units from every limit; **I3** the decision is that of the strictest limit: of
 //! those that deny, the one with the longest wait; else the one with the fewest units left.
 
+#[cfg(all(feature = "std", not(loom)))]
+use super::LeasedBucket;
 use super::{AdjustableBucket, SlidingWindow, TokenBucket};
 #[cfg(feature = "std")]
-use super::{LeasedBucket, WindowLog, keyed::OnKey};
+use super::{WindowLog, keyed::OnKey};
 use crate::{
     time::Timestamp,
     verdict::{Decision, Standing},
@@ -62,6 +64,9 @@ impl core::fmt::Debug for Member<'_> {
 /// of both may see units that are given back a moment later, and be denied. The standing is that of
 /// the strictest limit. A keyed limit without a place for the key denies, or is passed over, as its
 /// [`OnSaturation`](super::OnSaturation) says. Without any limit, everything is admitted.
+///
+/// Up to 64 limits; what was taken from a later one in a race that was lost is not given back, nor is
+/// what a window does not [take back](crate::SlidingWindow::refund_n).
 ///
 /// # Cost
 /// One look at each limit but the last and one charge of each; nothing is allocated.
@@ -159,7 +164,12 @@ impl GroupDecision {
     }
 
     fn add(&mut self, member: usize, decision: Decision) {
-        if self.0.is_none_or(|so_far| decision.is_stricter_than(&so_far.decision)) {
+        // Who is admitted without a place was not judged, and has no standing to speak of.
+        let unjudged = |decision: &Decision| decision.is_saturated() && decision.is_admitted();
+        if self.0.is_none_or(|so_far| {
+            !unjudged(&decision)
+                && (unjudged(&so_far.decision) || decision.is_stricter_than(&so_far.decision))
+        }) {
             self.0 = Some(Strictest { decision, member });
         }
     }
@@ -263,8 +273,10 @@ macro_rules! limits {
 
 limits!(TokenBucket, AdjustableBucket, SlidingWindow);
 // Without threads to tell apart, a leased bucket is asked by stripe only.
+#[cfg(all(feature = "std", not(loom)))]
+limits!(LeasedBucket);
 #[cfg(feature = "std")]
-limits!(LeasedBucket, WindowLog, OnKey<'_>);
+limits!(WindowLog, OnKey<'_>);
 
 #[cfg(all(test, not(loom), feature = "std"))]
 mod tests;

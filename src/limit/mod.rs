@@ -100,11 +100,11 @@ pub use bucket::TokenBucket;
 pub use exact::ExactSnapshot;
 #[cfg(feature = "std")]
 pub use exact::{ExactLimiter, OnSaturation};
-#[cfg(all(feature = "std", feature = "serde"))]
-pub use keyed::KeyedSnapshot;
 #[cfg(feature = "std")]
 pub(crate) use group::decide;
 pub use group::{GroupDecision, Limit, Member, check_all};
+#[cfg(all(feature = "std", feature = "serde"))]
+pub use keyed::KeyedSnapshot;
 #[cfg(feature = "std")]
 pub(crate) use keyed::OnKey;
 #[cfg(feature = "std")]

@@ -79,6 +79,19 @@ impl Clock {
         at.wrapping_sub(after).wrapping_add(self.slack) <= NEAR.wrapping_add(self.slack)
     }
 
+    /// Whoever was full for longer by the clock of a check, this or a lower debt, is not protected.
+    #[inline]
+    pub(super) fn long_idle(&self) -> i64 {
+        // Below 2^41.
+        (self.protection as i64).wrapping_neg()
+    }
+
+    /// By how much a check at `at` would move `F` on.
+    pub(super) fn ahead(&self, frame: Frame, at: u64) -> i64 {
+        let ahead = at.saturating_sub(self.lag).saturating_sub(frame.reclaimed);
+        i64::try_from(ahead).unwrap_or(i64::MAX)
+    }
+
     /// `F` as it is.
     pub(super) fn frame(&self) -> Frame {
         // SeqCst, like the words: a claim must not see an older `F` than who reused the key's way.

@@ -17,7 +17,8 @@
 //!   which belonged to `e − 3`; a reader looks at `e`, `e − 1` and `e − 2`, and reads the number of
 //!   the era again afterwards: if it is still `e`, none of those was being written.
 //! - *No claim is lost.* Who claims a way reads the number again after the claim, and admits nothing if it
-//!   has changed; who knows the new number reads the old ways after that. The exchange, the loads
+//!   has changed; who finds a bucket reads the number again before charging it, since it may be the seat of
+//!   such a claim. Who knows the new number reads the old ways after that. The exchange, the loads
 //!   of ways and the number are SeqCst, so one of both sees the other.
 //! - *No charge is lost.* A bucket of an earlier era is closed by an exchange before its key gets
 //!   another, and a closed bucket cannot be charged. When it is not looked at any more, whatever was
@@ -91,14 +92,14 @@ impl Era {
         }
     }
 
-    /// The era before this one by so many, if it is to be looked at while the reclaim clock is at
+    /// The era before this one by so many and when all that is owed in it is paid, if it is to be looked at while the reclaim clock is at
     /// `reclaimed`; `Err` if `view` is not the present one any more.
     pub(super) fn before(
         &self,
         view: &View,
         by: u64,
         reclaimed: u64,
-    ) -> Result<Option<View>, Superseded> {
+    ) -> Result<Option<(View, u64)>, Superseded> {
         // What is owed since the era `by` before this was paid when the one after it says.
         let Some(number) = view.number.checked_sub(by) else { return Ok(None) };
         let after = self.read(number.wrapping_add(1));
@@ -106,7 +107,7 @@ impl Era {
         if !self.is_present(view) {
             return Err(Superseded);
         }
-        Ok((by <= EARLIER && after.paid > reclaimed).then_some(earlier))
+        Ok((by <= EARLIER && after.paid > reclaimed).then_some((earlier, after.paid)))
     }
 
     /// The present era and those before it that are still looked at, the latest first.
@@ -116,7 +117,7 @@ impl Era {
         for by in 1..=EARLIER {
             let present = history.first().copied();
             match present.map(|view| self.before(&view, by, reclaimed)) {
-                Some(Ok(Some(view))) => history.push(view),
+                Some(Ok(Some((view, _)))) => history.push(view),
                 _ => break,
             }
         }
@@ -135,19 +136,20 @@ impl Era {
         era
     }
 
-    /// The present era's seed and terms.
+    /// The present era's number, seed and terms: of one era if the number is [still](Self::is_still)
+    /// the same afterwards.
     #[inline]
-    pub(super) fn glance(&self) -> (u64, Terms) {
-        loop {
-            let number = self.number.load(Ordering::SeqCst);
-            let slot = self.slot(number);
-            // Acquire: as in `read`.
-            let seed = slot.seed.load(Ordering::Acquire);
-            let terms = Terms(slot.terms.load(Ordering::Acquire));
-            if self.number.load(Ordering::SeqCst) == number {
-                return (seed, terms);
-            }
-        }
+    pub(super) fn glance(&self) -> (u64, u64, Terms) {
+        let number = self.number.load(Ordering::SeqCst);
+        let slot = self.slot(number);
+        // Acquire: as in `read`.
+        (number, slot.seed.load(Ordering::Acquire), Terms(slot.terms.load(Ordering::Acquire)))
+    }
+
+    #[inline]
+    pub(super) fn is_still(&self, number: u64) -> bool {
+        sync::model_fence();
+        self.number.load(Ordering::SeqCst) == number
     }
 
     /// Whether `view` is still the present era.

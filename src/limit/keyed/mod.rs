@@ -27,8 +27,11 @@
 //! # Invariants
 //! - **I1** no key is ever admitted more than its exact bound, `burst + rate · x` (a unit may come back
 //!   up to one tick, at most 1/64 of an interval, early), under any interleaving and any flood, for
-//!   clocks that differ by less than a second. What is left: a thread that sleeps inside a refund for
-//!   longer than the lag of the reclaim clock while two others claim the refunded key's place;
+//!   clocks that differ by less than a second. A key is what has its sets and its fingerprint. What is
+//!   left, each time for one burst at most: a refund or a move by a thread that sleeps, or whose clock is
+//!   behind, for longer than the lag of the reclaim clock, while two others claim the same key's place;
+//!   and, during a change in a full store, a claim that the change overtook and a charge of it, while
+//!   two others find the key a place at last;
 //! - **I2** no sequence of other keys gives an exhausted key anything back;
 //! - **I3** decisions equal those of an exact store on the same ticks, as long as no two keys share
 //!   a place, no set is saturated and time does not go back; otherwise they are stricter;
@@ -70,7 +73,10 @@ use super::{
 };
 use crate::{
     error::{ChangeError, KeyedLimiterError},
-    quota::{Quota, ticks::Ticks},
+    quota::{
+        Quota,
+        ticks::{SLACK, Ticks},
+    },
     sync::Mutex,
     time::Timestamp,
     verdict::Decision,
@@ -104,7 +110,8 @@ use crate::{
 /// # Regulars and squatters
 /// A key that comes back after its bucket had filled is *established*: it keeps its place for a
 /// minute after its bucket is full, in a flood too. Up to four of the seven places of a set are
-/// kept so, first come, first kept. Whoever seats patient keys of his own in every set *before* the
+/// kept so, first come, first kept (two threads at once may make it five). Two requests are enough to
+/// become established, if the time of a full bucket lies between them. Whoever seats patient keys of his own in every set *before* the
 /// regulars come takes those places from them: it takes four keys a set, each back once a minute, and
 /// regulars are then as well off as newcomers. Newcomers always compete for the other three.
 ///
@@ -115,7 +122,7 @@ use crate::{
 ///
 /// # Concurrency
 /// Lock-free: a check is one exchange of one word, retried while other threads change the same word;
-/// a denial writes nothing. No thread waits for another. (Changing the seed or the quota takes a lock
+/// a denial writes nothing (but that a key is moved, and the clock of the store moved on). No thread waits for another. (Changing the seed or the quota takes a lock
 /// that checks never meet.)
 ///
 /// # Memory
@@ -305,7 +312,8 @@ impl KeyedLimiter {
     ///
     /// # Errors
     /// [`ChangeError::OutOfRange`] when the new quota does not fit the ticks of the one that the limiter
-    /// was built with: its interval must be at least 64 of those, its burst at most 2³³. And as
+    /// was built with: its interval must be at least 64 of those, and is rounded up to a whole number of them;
+    /// its burst and room for debt at most some 2³⁴. And as
     /// [`rotate_seed`](Self::rotate_seed), which this does as well.
     pub fn set_quota(&self, quota: Quota, now: Timestamp) -> Result<(), ChangeError> {
         let mut present = self.quota.lock();
@@ -326,8 +334,10 @@ impl KeyedLimiter {
     /// Reads the whole store.
     #[must_use]
     pub fn stats(&self, now: Timestamp) -> KeyedStats {
-        let frame = self.table.clock.frame();
         let at = self.table.at(now);
+        let frame = self.table.clock.frame();
+        // Words are read where `F` is, and judged where a check would take it.
+        let ahead = self.table.clock.ahead(frame, at);
         let mut stats = KeyedStats {
             places: self.table.sets.len().saturating_mul(WAYS),
             owing: 0,
@@ -338,7 +348,7 @@ impl KeyedLimiter {
         };
         for set in &self.table.sets {
             for word in (0..WAYS).map(|way| set.way(way)) {
-                let held = !word.is_empty() && frame.until_free(word) > 0;
+                let held = !word.is_empty() && frame.until_free(word) > ahead;
                 let owing = !word.is_empty() && frame.debt(word, at) > 0;
                 stats.owing = stats.owing.saturating_add(usize::from(owing));
                 stats.taken = stats.taken.saturating_add(usize::from(held));
@@ -368,8 +378,10 @@ impl KeyedLimiter {
             scale.tick(Timestamp::from_nanos(nanos)).saturating_add(1)
         };
         // Hides ordinary differences of clocks; short beside an interval, since ways wait for it.
-        let lag = ticks_of(LAG).min(scale.interval / 8);
-        let slack = ticks.lawful.saturating_sub(ticks.most);
+        // A quota of zero has no interval, and may be changed for another one.
+        let lag =
+            if ticks.burst == 0 { ticks_of(LAG) } else { ticks_of(LAG).min(scale.interval / 8) };
+        let slack = ticks_of(Duration::from_nanos(SLACK)).saturating_add(1);
         let bytes = sets.saturating_mul(size_of::<Set>());
         let mut table: Vec<Set> = Vec::new();
         table.try_reserve_exact(sets).map_err(|_| KeyedLimiterError::NoMemory { bytes })?;

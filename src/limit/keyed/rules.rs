@@ -17,6 +17,9 @@ pub(in crate::limit) enum Rule {
     ClaimsAreConfirmed,
     /// A bucket is closed before its key gets another one.
     CloseBeforeMoving,
+    /// A bucket is charged only if the era is the same after it was found.
+    #[cfg_attr(all(test, loom), expect(dead_code, reason = "its mutant takes minutes to find"))]
+    BucketsAreOfTheirEra,
     /// A lost exchange never admits.
     NeverOnALostExchange,
 }

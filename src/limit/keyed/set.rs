@@ -121,7 +121,9 @@ impl Hints {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Hints, Set, WAYS};
+    #[cfg(not(loom))]
+    use super::Set;
+    use super::{Hints, WAYS};
     use crate::limit::keyed::word::Fingerprint;
 
     #[cfg(not(loom))]

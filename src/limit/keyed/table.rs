@@ -17,9 +17,12 @@
 //! A's replaced in v. A preferred v to u, and B u to v: v ≤ x ≤ u and u ≤ y ≤ v, with ties broken one
 //! way. That is a contradiction. It needs no more of the machine than that one word has one history.
 //!
-//! Refunds do take a time back: to a moment after `now`, which is more than a lag after any `F`
-//! that was read before. Since a claim uses the `F` that it read *before* the ways, such a word was
-//! not free for it on either side of the refund.
+//! Refunds do take a time back, and so does closing an established bucket: to a moment after `now` and
+//! after `F`. Since a claim uses the `F` that it read *before* the ways, such a word was not free for it
+//! on either side of the refund, as long as `F` has not passed that moment meanwhile: that takes a
+//! thread that sleeps between two instructions for longer than the lag of `F`, or whose clock is
+//! behind by more, while `F` moves; and then two others that claim that way, and another one, for
+//! the same key at once. What they gain is one burst.
 
 use super::{
     clock::{Clock, Frame},
@@ -120,7 +123,7 @@ impl Table {
     /// Its answer is two words, since a decision is seven, which cost more to hand over than all this.
     #[inline(never)]
     fn glance(&self, hash: u64, n: u32, now: Timestamp) -> Glance {
-        let (seed, terms) = self.era.glance();
+        let (number, seed, terms) = self.era.glance();
         let at = self.at(now);
         let place = era::place(hash, seed, self.shape);
         let cost = terms.interval().wrapping_mul(u64::from(n));
@@ -131,9 +134,18 @@ impl Table {
         let Some((Spot { set, way, word }, hints)) = self.follow_hint(&place) else {
             return unseen;
         };
+        // After the word was read: then neither the seed and the terms are those of two eras, nor is
+        // this the seat of a claim that a change has overtaken, which its claimer will take back.
+        if !self.era.is_still(number) && !Rule::BucketsAreOfTheirEra.broken() {
+            return unseen;
+        }
         let debt = word.debt(at);
+        if debt <= self.clock.long_idle() {
+            // Whether it is still established is to be looked at.
+            return unseen;
+        }
         let owed = if debt > 0 { debt.unsigned_abs() } else { 0 };
-        let after = owed.wrapping_add(cost);
+        let after = owed.saturating_add(cost);
         let burst = terms.interval().wrapping_mul(u64::from(terms.burst()));
         if after > burst {
             // Whether it is lawful, `settle` looks at.
@@ -172,7 +184,10 @@ impl Table {
             let before = self.clock.advance(at, &self.sets, &ticks);
             match self.look(&view.place(hash, self.shape), before) {
                 Look::Seated(spot) => {
-                    if let Some(decision) = self.charge(spot, &view, ask, now) {
+                    // As in `glance`: not the seat of a claim that a change has overtaken.
+                    let still = self.era.confirms(&view) || Rule::BucketsAreOfTheirEra.broken();
+                    let charged = still.then(|| self.charge(spot, &view, ask, now)).flatten();
+                    if let Some(decision) = charged {
                         return decision;
                     }
                 }
@@ -191,11 +206,16 @@ impl Table {
                             continue;
                         }
                         Ok(Inherited::Lost) => continue,
+                        Ok(Inherited::Unpaid) => {
+                            self.counters.unseated(hash);
+                            return self.unseated(&view, units, now, first.map(|(_, until)| until));
+                        }
                         Err(Superseded) => {
                             view = self.era.view();
                             continue;
                         }
                     };
+                    let moves = closed.is_some() || inherited > 0;
                     let owed = closed.map_or(0, |word| word.debt(at)).max(inherited);
                     // Read after the ways: not older than the `F` of whoever reused this key's.
                     let reclaimed = self.clock.frame().reclaimed;
@@ -230,17 +250,23 @@ impl Table {
                             self.counters.reclaimed(hash);
                         }
                         if self.era.confirms(&view) || Rule::ClaimsAreConfirmed.broken() {
+                            if moves {
+                                self.bury(&view, hash, before);
+                            }
                             return decision;
                         }
                         // Overtaken by a change: nobody's, unless its key was already found there.
-                        let nobodys = Word::tombstone(at.wrapping_add(after));
+                        let keeps = if established { self.clock.protection() } else { 0 };
+                        let nobodys = Word::tombstone(at.wrapping_add(after).wrapping_add(keeps));
                         let _ = spot.set.exchange(spot.way, seat, nobodys);
                     }
                 }
             }
             view = self.era.view();
         }
-        self.unseated(&view, units, now, None)
+        // Never seen: in each round another thread got on. Nothing was charged, so nothing is admitted.
+        self.counters.unseated(hash);
+        Decision::saturated(self.asked(&view, units, now), false, now)
     }
 
     /// What [`take`](Self::take) would answer, without taking anything.
@@ -255,26 +281,28 @@ impl Table {
         loop {
             let ticks = self.ticks(&view);
             let frame = self.clock.advance(at, &self.sets, &ticks);
-            let (owed, seated) = match self.look(&view.place(hash, self.shape), frame) {
-                Look::Seated(spot) => (spot.word.debt(at), true),
-                Look::Absent { first, closed } => {
-                    let Ok(inherited) = self.owed_before(&view, hash, at, frame) else {
-                        view = self.era.view();
-                        continue;
-                    };
-                    let ahead = frame.reclaimed.wrapping_sub(at) as i64;
-                    let closed = closed.map_or(0, |word| word.debt(at));
-                    let free = first.is_some_and(|(_, until)| until <= 0);
-                    (closed.max(ahead).max(inherited.unwrap_or(0)), free || inherited.is_some())
-                }
+            let (first, closed) = match self.look(&view.place(hash, self.shape), frame) {
+                Look::Seated(spot) => return self.foretell(&view, spot.word.debt(at), n, now),
+                Look::Absent { first, closed } => (first, closed),
             };
+            let Ok(before) = self.owed_before(&view, hash, at, frame) else {
+                view = self.era.view();
+                continue;
+            };
+            let until = first.map(|(_, until)| until);
+            let vacant = until.is_some_and(|until| until <= 0);
+            // Without a way in the present era, the bucket of an earlier one decides.
+            if let (false, Some((of, debt))) = (vacant, before.bucket) {
+                return self.foretell(&of, debt, n, now);
+            }
+            let ahead = frame.reclaimed.wrapping_sub(at) as i64;
+            let owed = closed.map_or(0, |word| word.debt(at)).max(ahead).max(before.owed);
             let decision = self.foretell(&view, owed, n, now);
-            let needs_seat = decision.is_admitted() && ticks.scale.cost(n) > 0;
-            return if needs_seat && !seated {
-                self.unseated(&view, n, now, None)
-            } else {
-                decision
-            };
+            if decision.is_admitted() && ticks.scale.cost(n) > 0 && !vacant {
+                self.counters.unseated(hash);
+                return self.unseated(&view, n, now, until);
+            }
+            return decision;
         }
     }
 
@@ -301,7 +329,7 @@ impl Table {
             let back = n.map_or(u64::MAX, |n| ticks.scale.cost(n));
             // Never to a time that a claim in progress may take for free; see the module.
             let least = match Rule::RefundsStayAfterNow.broken() {
-                false => frame.reclaimed.max(at).wrapping_add(1),
+                false => self.after_what_is_free(frame, at),
                 true => at,
             };
             let debt = owed.saturating_sub(back).max(least.wrapping_sub(at));
@@ -322,6 +350,12 @@ impl Table {
     #[inline]
     pub(super) fn ticks(&self, view: &View) -> Ticks {
         view.ticks(self.scale, self.room, self.slack)
+    }
+
+    /// A tick that no claim in progress takes for free, unless `F` has moved on by more than its lag
+    /// since it was read.
+    fn after_what_is_free(&self, frame: Frame, at: u64) -> u64 {
+        frame.reclaimed.max(at).wrapping_add(1)
     }
 
     #[inline]
@@ -393,15 +427,14 @@ impl Table {
             Step::Admitted { debt: after } => {
                 let mut seat = word.full_at(at.wrapping_add(after));
                 let mut hints = set.hints().with(way, word.fingerprint());
-                if debt <= 0 && !word.is_established() {
-                    // It has come back after its bucket was full again.
-                    let others = established_in(set, self.clock.frame());
-                    if others < MOST_ESTABLISHED {
-                        seat = seat.establish();
-                        hints = hints.with_established(others.saturating_add(1));
-                    } else {
-                        hints = hints.with_established(others);
-                    }
+                let frame = self.clock.frame();
+                if debt <= 0 && (!word.is_established() || frame.until_free(word) <= 0) {
+                    // It has come back after its bucket was full again, or after it had aged out; then
+                    // others may be established in its stead.
+                    let others = established_in(set, frame);
+                    let one_more = others < MOST_ESTABLISHED;
+                    seat = seat.established(one_more);
+                    hints = hints.with_established(others.saturating_add(u8::from(one_more)));
                 }
                 if !set.exchange(way, word, seat) && !Rule::NeverOnALostExchange.broken() {
                     return None;
@@ -445,7 +478,7 @@ impl Table {
         let frame = self.clock.frame();
         let mut inherited = Inherited::Nothing;
         for by in 1..=EARLIER {
-            let Some(of) = self.era.before(view, by, frame.reclaimed)? else { break };
+            let Some((of, paid)) = self.era.before(view, by, frame.reclaimed)? else { break };
             match self.look(&of.place(hash, self.shape), frame) {
                 Look::Seated(spot) if vacant && ask.units() > 0 => {
                     if Rule::CloseBeforeMoving.broken() {
@@ -454,7 +487,7 @@ impl Table {
                     }
                     // Not established any more, so its time must not go back below what is free.
                     let debt = spot.word.debt(at);
-                    let least = frame.reclaimed.max(at).wrapping_add(1);
+                    let least = self.after_what_is_free(frame, at);
                     let closed = if debt >= least.wrapping_sub(at) as i64 {
                         spot.word.closed(at.wrapping_add_signed(debt))
                     } else {
@@ -467,6 +500,14 @@ impl Table {
                     });
                 }
                 Look::Seated(spot) => {
+                    // From then on this era is not looked at any more, so nobody may owe anything in it.
+                    let owes_longer = match ask.step(&self.ticks(&of), spot.word.debt(at)) {
+                        Step::Admitted { debt } => at.saturating_add(debt) > paid,
+                        Step::Denied { .. } | Step::Healed { .. } => false,
+                    };
+                    if owes_longer {
+                        return Ok(Inherited::Unpaid);
+                    }
                     let decision = self.charge(spot, &of, ask, now);
                     return Ok(decision.map_or(Inherited::Lost, Inherited::Decided));
                 }
@@ -479,25 +520,51 @@ impl Table {
         Ok(inherited)
     }
 
-    /// As [`inherit`](Self::inherit), only looking; `None` if the key had no bucket.
+    /// As [`inherit`](Self::inherit), only looking.
     fn owed_before(
         &self,
         view: &View,
         hash: u64,
         at: u64,
         frame: Frame,
-    ) -> Result<Option<i64>, Superseded> {
-        let mut owed = None;
+    ) -> Result<Before, Superseded> {
+        let mut before = Before { owed: 0, bucket: None };
         for by in 1..=EARLIER {
-            let Some(of) = self.era.before(view, by, frame.reclaimed)? else { break };
+            let Some((of, _)) = self.era.before(view, by, frame.reclaimed)? else { break };
             let word = match self.look(&of.place(hash, self.shape), frame) {
-                Look::Seated(spot) => spot.word,
+                Look::Seated(Spot { word, .. }) => {
+                    before.bucket = before.bucket.or(Some((of, word.debt(at))));
+                    word
+                }
                 Look::Absent { closed: Some(word), .. } => word,
                 Look::Absent { closed: None, .. } => continue,
             };
-            owed = owed.max(Some(of.convert(word.debt(at), view)));
+            before.owed = before.owed.max(of.convert(word.debt(at), view));
         }
-        Ok(owed)
+        Ok(before)
+    }
+
+    /// Makes tombstones of what a key has left closed, now that it has its bucket elsewhere: or it would
+    /// owe that once more when it has lost that bucket too.
+    #[cold]
+    fn bury(&self, view: &View, hash: u64, frame: Frame) {
+        let mut of = *view;
+        for by in 1..=EARLIER.saturating_add(1) {
+            let place = of.place(hash, self.shape);
+            for set in place.sets.iter().filter_map(|set| self.sets.get(*set)) {
+                for way in 0..WAYS {
+                    let word = set.way(way);
+                    if word.is_closed_of(place.key) {
+                        // If it has changed, it is somebody else's by now.
+                        let _ = set.exchange(way, word, word.buried());
+                    }
+                }
+            }
+            match self.era.before(view, by, frame.reclaimed) {
+                Ok(Some((earlier, _))) => of = earlier,
+                Ok(None) | Err(Superseded) => return,
+            }
+        }
     }
 
     /// A key's bucket, and the era it was seated in.
@@ -513,7 +580,7 @@ impl Table {
                 return Ok(Some((spot, of)));
             }
             match self.era.before(view, by, frame.reclaimed)? {
-                Some(earlier) => of = earlier,
+                Some((earlier, _)) => of = earlier,
                 None => break,
             }
         }
@@ -548,6 +615,14 @@ impl Ask {
     }
 }
 
+/// What a key has in the earlier eras.
+struct Before {
+    /// In ticks of the present era.
+    owed: i64,
+    /// The latest bucket that can still be charged, and what it owes in its own era's ticks.
+    bucket: Option<(View, i64)>,
+}
+
 /// What a key brings along from the earlier eras.
 enum Inherited {
     Nothing,
@@ -561,6 +636,8 @@ enum Inherited {
     },
     /// Its old bucket was changed by another thread.
     Lost,
+    /// There is no way for it, and its old bucket could not pay in time.
+    Unpaid,
 }
 
 impl Inherited {

@@ -83,9 +83,16 @@ impl Word {
         Self(full_at.wrapping_shl(SHIFT) | self.0 & FINGERPRINT)
     }
 
+    /// This bucket, established or not.
     #[inline]
-    pub(super) const fn establish(self) -> Self {
-        Self(self.0 | ESTABLISHED)
+    pub(super) const fn established(self, established: bool) -> Self {
+        let without = self.0 & !ESTABLISHED;
+        Self(if established { without | ESTABLISHED } else { without })
+    }
+
+    /// The time of this, and nobody's.
+    pub(super) const fn buried(self) -> Self {
+        Self(self.0 & !(ESTABLISHED | FINGERPRINT) | LIVE)
     }
 
     #[inline]
@@ -154,8 +161,10 @@ mod tests {
             prop_assert_eq!(word.debt(at.wrapping_add(RANGE)), ahead);
             prop_assert!(word.is_live() && word.is_live_of(key) && !word.is_closed_of(key));
             prop_assert_eq!(word.is_established(), established);
-            prop_assert!(word.establish().is_established());
-            prop_assert_eq!(word.establish().debt(at), ahead);
+            for to in [false, true] {
+                prop_assert_eq!(word.established(to), Word::live(full_at, key, to));
+            }
+            prop_assert_eq!(word.buried(), Word::tombstone(full_at));
             prop_assert_eq!(word.full_at(at), Word::live(at, key, established));
             let closed = word.closed(full_at);
             prop_assert!(closed.is_closed_of(key) && !closed.is_live());

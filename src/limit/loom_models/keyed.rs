@@ -8,7 +8,7 @@ use std::vec::Vec;
 
 use loom::{sync::Arc, thread};
 
-use super::explore_with;
+use super::{explore_for, explore_with};
 use crate::{
     limit::{
         keyed::{Capacity, KeyedLimiter},
@@ -40,6 +40,11 @@ fn race(store: &Arc<KeyedLimiter>, threads: &[&[Step]]) -> u32 {
         })
         .collect();
     threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+}
+
+/// By the message the mutants are known: a model that fails for another reason shows nothing.
+fn at_most(most: u32, admitted: u32) {
+    assert!(admitted <= most, "{admitted} are too many, at most {most}");
 }
 
 #[derive(Clone, Copy)]
@@ -116,7 +121,9 @@ fn claims_under_different_clocks(broken: Option<Rule>) {
         broken.map(Rule::break_it);
         let fast: &[Step] = &[Check("key", 11_020)];
         let slow: &[Step] = &[Check("key", 10_995)];
-        assert_eq!(race(&store, &[fast, slow]), 1);
+        let admitted = race(&store, &[fast, slow]);
+        at_most(1, admitted);
+        assert_eq!(admitted, 1);
     });
 }
 
@@ -126,7 +133,7 @@ fn loom_keyed_claims_under_different_clocks_share_one_bucket() {
 }
 
 #[test]
-#[should_panic]
+#[should_panic(expected = "too many")]
 fn loom_keyed_mutant_any_free_way() {
     claims_under_different_clocks(Some(Rule::OldestFirst));
 }
@@ -139,7 +146,7 @@ fn a_slow_clock_after_a_reuse() {
         assert!(store.check("other", at(10_005)).is_admitted());
         let fast: &[Step] = &[Pass("new", 11_025)];
         let slow: &[Step] = &[Check("victim", 10_999)];
-        assert_eq!(race(&store, &[fast, slow]), 0);
+        at_most(0, race(&store, &[fast, slow]));
     });
 }
 
@@ -149,7 +156,7 @@ fn loom_keyed_a_slow_clock_gains_nothing_from_a_reuse() {
 }
 
 #[test]
-#[should_panic]
+#[should_panic(expected = "too many")]
 fn loom_keyed_mutant_start_from_the_own_clock() {
     Rule::StartFromTheReclaimClock.break_it();
     a_slow_clock_after_a_reuse();
@@ -163,7 +170,7 @@ fn a_way_free_for_one_clock_only() {
         assert!(store.check("other", at(10_500)).is_admitted());
         let fast: &[Step] = &[Pass("new", 11_001)];
         let slow: &[Step] = &[Refund("other", 10_990), Check("victim", 10_999)];
-        assert_eq!(race(&store, &[fast, slow]), 0);
+        at_most(0, race(&store, &[fast, slow]));
     });
 }
 
@@ -173,7 +180,7 @@ fn loom_keyed_a_way_is_free_for_all_or_for_none() {
 }
 
 #[test]
-#[should_panic]
+#[should_panic(expected = "too many")]
 fn loom_keyed_mutant_free_by_the_own_clock() {
     Rule::FreeByTheReclaimClock.break_it();
     a_way_free_for_one_clock_only();
@@ -187,7 +194,7 @@ fn a_refund_among_claims() {
         assert!(store.check("owes", at(10_900)).is_admitted());
         let one: &[Step] = &[Check("key", 11_000)];
         let two: &[Step] = &[Forgive("owes", 10_300), Check("key", 11_000)];
-        assert!(race(&store, &[one, two]) <= 1);
+        at_most(1, race(&store, &[one, two]));
     });
 }
 
@@ -197,7 +204,7 @@ fn loom_keyed_a_refund_among_claims_seats_nobody_twice() {
 }
 
 #[test]
-#[should_panic]
+#[should_panic(expected = "too many")]
 fn loom_keyed_mutant_refund_below_what_is_free() {
     Rule::RefundsStayAfterNow.break_it();
     a_refund_among_claims();
@@ -208,7 +215,9 @@ fn charges_of_a_seated_key() {
         let store = store(2);
         assert!(store.check("key", at(10_000)).is_admitted());
         let one: &[Step] = &[Check("key", 10_000)];
-        assert_eq!(race(&store, &[one, one]), 1);
+        let admitted = race(&store, &[one, one]);
+        at_most(1, admitted);
+        assert_eq!(admitted, 1);
         assert!(store.check("key", at(10_000)).is_denied());
     });
 }
@@ -219,7 +228,7 @@ fn loom_keyed_charges_of_a_seated_key_are_counted() {
 }
 
 #[test]
-#[should_panic]
+#[should_panic(expected = "too many")]
 fn loom_keyed_mutant_admit_on_a_lost_exchange() {
     Rule::NeverOnALostExchange.break_it();
     charges_of_a_seated_key();
@@ -257,7 +266,7 @@ fn a_claim_against_a_new_seed() {
         let _ = store.peek_n("nobody", 1, at(10_000));
         let one: &[Step] = &[Check("key", 10_000)];
         let two: &[Step] = &[Rotate(10_000), Check("key", 10_000)];
-        assert!(race(&store, &[one, two]) <= 1);
+        at_most(1, race(&store, &[one, two]));
         assert!(store.check("key", at(10_000)).is_denied());
     });
 }
@@ -268,10 +277,29 @@ fn loom_keyed_a_claim_against_a_new_seed_counts_once() {
 }
 
 #[test]
-#[should_panic]
+#[should_panic(expected = "too many")]
 fn loom_keyed_mutant_claims_are_not_confirmed() {
     Rule::ClaimsAreConfirmed.break_it();
     a_claim_against_a_new_seed();
+}
+
+/// Somebody finds the seat of a claim that a change has overtaken, before its claimer takes it back.
+///
+/// Three threads and a change are too many schedules to see all of: half a minute's worth here. Its mutant,
+/// `Rule::BucketsAreOfTheirEra`, is found in minutes, and is not run each time.
+fn a_charge_of_an_overtaken_claim() {
+    explore_for(Duration::from_secs(30), || {
+        let store = store(2);
+        let _ = store.peek_n("nobody", 1, at(10_000));
+        let one: &[Step] = &[Check("key", 10_000)];
+        let two: &[Step] = &[Rotate(10_000), Check("key", 10_000), Check("key", 10_000)];
+        at_most(2, race(&store, &[one, one, two]));
+    });
+}
+
+#[test]
+fn loom_keyed_an_overtaken_claim_is_not_charged() {
+    a_charge_of_an_overtaken_claim();
 }
 
 /// A charge where a key was against its move to where it will be.
@@ -283,7 +311,7 @@ fn a_charge_against_a_move() {
         let two: &[Step] = &[Rotate(10_000), Check("key", 10_000)];
         // None, if a claim that the change overtook was closed before it could be taken back.
         let admitted = race(&store, &[one, two]);
-        assert!(admitted <= 1, "{admitted} of the one unit that was left");
+        at_most(1, admitted);
         assert!(store.check("key", at(10_000)).is_denied());
     });
 }
@@ -294,7 +322,7 @@ fn loom_keyed_a_charge_against_a_move_is_not_lost() {
 }
 
 #[test]
-#[should_panic]
+#[should_panic(expected = "too many")]
 fn loom_keyed_mutant_move_without_closing() {
     Rule::CloseBeforeMoving.break_it();
     a_charge_against_a_move();

@@ -10,6 +10,8 @@ mod leased;
 mod permits;
 mod window;
 
+use core::time::Duration;
+
 use crate::time::Timestamp;
 
 /// Runs `model` for every schedule of up to three preemptions.
@@ -21,6 +23,14 @@ pub(super) fn explore(model: impl Fn() + Sync + Send + 'static) {
 pub(super) fn explore_with(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions);
+    builder.check(model);
+}
+
+/// Runs `model` for schedules of up to two preemptions, as many as fit this time.
+pub(super) fn explore_for(time: Duration, model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(2);
+    builder.max_duration = Some(time);
     builder.check(model);
 }
 

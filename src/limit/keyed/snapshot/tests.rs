@@ -361,7 +361,7 @@ fn some() -> KeyedLimiter {
 fn no_damage_makes_another_store() {
     let snapshot = some().snapshot(NOW);
     let text = json(&snapshot);
-    assert!(snapshot.len() == 7 && !snapshot.is_empty(), "{text:?}");
+    assert!(snapshot.len() == 6 && !snapshot.is_empty(), "{text:?}");
     let mut refused = 0;
     for at in 0..text.len() {
         let (before, after) = (&text.as_bytes()[..at], &text.as_bytes()[at..]);
