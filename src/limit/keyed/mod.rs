@@ -22,6 +22,7 @@
 //! | `clock` | when a place may be reused; how old words stay readable |
 //! | `era` | under which seed and quota; both can change |
 //! | `table` | the protocol: find, charge, claim |
+//! | `moves` | what becomes of a bucket over a change |
 //! | `snapshot` | what is known, over a restart |
 //!
 //! # Invariants
@@ -44,6 +45,7 @@ mod capacity;
 mod clock;
 mod counters;
 mod era;
+mod moves;
 pub(super) mod rules;
 mod set;
 #[cfg(feature = "serde")]

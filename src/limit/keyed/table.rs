@@ -27,7 +27,8 @@
 use super::{
     clock::{Clock, Frame},
     counters::Counters,
-    era::{self, EARLIER, Era, Place, Shape, Superseded, Terms, View},
+    era::{self, Era, Place, Shape, Superseded, Terms, View},
+    moves::Inherited,
     rules::Rule,
     set::{Hints, Set, WAYS},
     word::Word,
@@ -78,15 +79,15 @@ pub(super) enum Ask {
 
 /// How a bucket was found.
 #[derive(Clone, Copy, Debug)]
-struct Spot<'a> {
-    set: &'a Set,
-    way: usize,
-    word: Word,
+pub(super) struct Spot<'a> {
+    pub(super) set: &'a Set,
+    pub(super) way: usize,
+    pub(super) word: Word,
 }
 
 /// What a look at all ways of a key's sets has shown.
 #[derive(Clone, Copy, Debug)]
-enum Look<'a> {
+pub(super) enum Look<'a> {
     /// The key's bucket.
     Seated(Spot<'a>),
     Absent {
@@ -354,7 +355,7 @@ impl Table {
 
     /// A tick that no claim in progress takes for free, unless `F` has moved on by more than its lag
     /// since it was read.
-    fn after_what_is_free(&self, frame: Frame, at: u64) -> u64 {
+    pub(super) fn after_what_is_free(&self, frame: Frame, at: u64) -> u64 {
         frame.reclaimed.max(at).wrapping_add(1)
     }
 
@@ -393,7 +394,7 @@ impl Table {
 
     /// Reads all ways of the key's sets.
     #[inline]
-    fn look(&self, place: &Place, frame: Frame) -> Look<'_> {
+    pub(super) fn look(&self, place: &Place, frame: Frame) -> Look<'_> {
         let (mut first, mut closed): (Option<(Spot<'_>, i64)>, _) = (None, None);
         for way in 0..WAYS {
             for set in place.sets.iter().filter_map(|set| self.sets.get(*set)) {
@@ -415,7 +416,13 @@ impl Table {
     }
 
     /// Charges the bucket at `spot`, which was seated in the era `of`; `None` if it has changed.
-    fn charge(&self, spot: Spot<'_>, of: &View, ask: Ask, now: Timestamp) -> Option<Decision> {
+    pub(super) fn charge(
+        &self,
+        spot: Spot<'_>,
+        of: &View,
+        ask: Ask,
+        now: Timestamp,
+    ) -> Option<Decision> {
         let Spot { set, way, word } = spot;
         let at = self.at(now);
         let (ticks, units, debt) = (self.ticks(of), ask.units(), word.debt(at));
@@ -463,129 +470,6 @@ impl Table {
         set.hint(set.hints().with(way, seat.fingerprint()).with_established(established));
         true
     }
-
-    /// What a key without a bucket in the present era owes from the earlier ones.
-    #[inline]
-    fn inherit(
-        &self,
-        view: &View,
-        hash: u64,
-        ask: Ask,
-        now: Timestamp,
-        vacant: bool,
-    ) -> Result<Inherited, Superseded> {
-        let at = self.at(now);
-        let frame = self.clock.frame();
-        let mut inherited = Inherited::Nothing;
-        for by in 1..=EARLIER {
-            let Some((of, paid)) = self.era.before(view, by, frame.reclaimed)? else { break };
-            match self.look(&of.place(hash, self.shape), frame) {
-                Look::Seated(spot) if vacant && ask.units() > 0 => {
-                    if Rule::CloseBeforeMoving.broken() {
-                        inherited = inherited.or(of.convert(spot.word.debt(at), view));
-                        continue;
-                    }
-                    // Not established any more, so its time must not go back below what is free.
-                    let debt = spot.word.debt(at);
-                    let least = self.after_what_is_free(frame, at);
-                    let closed = if debt >= least.wrapping_sub(at) as i64 {
-                        spot.word.closed(at.wrapping_add_signed(debt))
-                    } else {
-                        Word::tombstone(least)
-                    };
-                    return Ok(if spot.set.exchange(spot.way, spot.word, closed) {
-                        Inherited::Closed { was_established: spot.word.is_established() }
-                    } else {
-                        Inherited::Lost
-                    });
-                }
-                Look::Seated(spot) => {
-                    // From then on this era is not looked at any more, so nobody may owe anything in it.
-                    let owes_longer = match ask.step(&self.ticks(&of), spot.word.debt(at)) {
-                        Step::Admitted { debt } => at.saturating_add(debt) > paid,
-                        Step::Denied { .. } | Step::Healed { .. } => false,
-                    };
-                    if owes_longer {
-                        return Ok(Inherited::Unpaid);
-                    }
-                    let decision = self.charge(spot, &of, ask, now);
-                    return Ok(decision.map_or(Inherited::Lost, Inherited::Decided));
-                }
-                Look::Absent { closed: Some(word), .. } => {
-                    inherited = inherited.or(of.convert(word.debt(at), view));
-                }
-                Look::Absent { closed: None, .. } => {}
-            }
-        }
-        Ok(inherited)
-    }
-
-    /// As [`inherit`](Self::inherit), only looking.
-    fn owed_before(
-        &self,
-        view: &View,
-        hash: u64,
-        at: u64,
-        frame: Frame,
-    ) -> Result<Before, Superseded> {
-        let mut before = Before { owed: 0, bucket: None };
-        for by in 1..=EARLIER {
-            let Some((of, _)) = self.era.before(view, by, frame.reclaimed)? else { break };
-            let word = match self.look(&of.place(hash, self.shape), frame) {
-                Look::Seated(Spot { word, .. }) => {
-                    before.bucket = before.bucket.or(Some((of, word.debt(at))));
-                    word
-                }
-                Look::Absent { closed: Some(word), .. } => word,
-                Look::Absent { closed: None, .. } => continue,
-            };
-            before.owed = before.owed.max(of.convert(word.debt(at), view));
-        }
-        Ok(before)
-    }
-
-    /// Makes tombstones of what a key has left closed, now that it has its bucket elsewhere: or it would
-    /// owe that once more when it has lost that bucket too.
-    #[cold]
-    fn bury(&self, view: &View, hash: u64, frame: Frame) {
-        let mut of = *view;
-        for by in 1..=EARLIER.saturating_add(1) {
-            let place = of.place(hash, self.shape);
-            for set in place.sets.iter().filter_map(|set| self.sets.get(*set)) {
-                for way in 0..WAYS {
-                    let word = set.way(way);
-                    if word.is_closed_of(place.key) {
-                        // If it has changed, it is somebody else's by now.
-                        let _ = set.exchange(way, word, word.buried());
-                    }
-                }
-            }
-            match self.era.before(view, by, frame.reclaimed) {
-                Ok(Some((earlier, _))) => of = earlier,
-                Ok(None) | Err(Superseded) => return,
-            }
-        }
-    }
-
-    /// A key's bucket, and the era it was seated in.
-    fn find(
-        &self,
-        view: &View,
-        hash: u64,
-        frame: Frame,
-    ) -> Result<Option<(Spot<'_>, View)>, Superseded> {
-        let mut of = *view;
-        for by in 1..=EARLIER.saturating_add(1) {
-            if let Look::Seated(spot) = self.look(&of.place(hash, self.shape), frame) {
-                return Ok(Some((spot, of)));
-            }
-            match self.era.before(view, by, frame.reclaimed)? {
-                Some((earlier, _)) => of = earlier,
-                None => break,
-            }
-        }
-        Ok(None)
-    }
 }
 
 /// How many ways of a set are established and not aged out.
@@ -598,54 +482,19 @@ fn established_in(set: &Set, frame: Frame) -> u8 {
 
 impl Ask {
     #[inline]
-    fn units(self) -> u32 {
+    pub(super) fn units(self) -> u32 {
         match self {
             Self::Take(n) | Self::Charge(n) => n,
         }
     }
 
     #[inline]
-    fn step(self, ticks: &Ticks, debt: i64) -> Step {
+    pub(super) fn step(self, ticks: &Ticks, debt: i64) -> Step {
         match self {
             Self::Take(n) => ticks.step(debt, ticks.scale.cost(n)),
             // A quota of zero has nothing that could be owed.
             Self::Charge(_) if ticks.burst == 0 => Step::Denied { debt: 0 },
             Self::Charge(n) => Step::Admitted { debt: ticks.charge(debt, ticks.scale.cost(n)) },
-        }
-    }
-}
-
-/// What a key has in the earlier eras.
-struct Before {
-    /// In ticks of the present era.
-    owed: i64,
-    /// The latest bucket that can still be charged, and what it owes in its own era's ticks.
-    bucket: Option<(View, i64)>,
-}
-
-/// What a key brings along from the earlier eras.
-enum Inherited {
-    Nothing,
-    /// It owes so much, in ticks of the present era.
-    Debt(i64),
-    /// There is no way for it in the present era, so its old bucket decided.
-    Decided(Decision),
-    /// Its old bucket was closed just now.
-    Closed {
-        was_established: bool,
-    },
-    /// Its old bucket was changed by another thread.
-    Lost,
-    /// There is no way for it, and its old bucket could not pay in time.
-    Unpaid,
-}
-
-impl Inherited {
-    /// With a debt from one more era.
-    fn or(self, debt: i64) -> Self {
-        match self {
-            Self::Debt(other) => Self::Debt(other.max(debt)),
-            _ => Self::Debt(debt),
         }
     }
 }
