@@ -225,6 +225,30 @@ fn established_keys_outlast_a_flood() {
     assert!(stats.established() <= 200 * 4 && WAYS == 7);
 }
 
+/// Regulars that were away for more than a minute are counted among the four when they come back.
+#[test]
+fn no_more_than_four_of_a_set_are_established_whoever_comes_back() {
+    let store = fixed(TENS, Capacity::bytes(size_of::<KeyedLimiter>() + size_of::<Set>()));
+    let mut now = at(1_000);
+    let visit = |keys: core::ops::Range<u32>, now| {
+        for key in keys {
+            assert!(store.check(&key, now).is_admitted());
+        }
+    };
+    for keys in [0..4, 0..4, 4..7] {
+        visit(keys, now);
+        now = now.saturating_add(Duration::from_secs(1));
+    }
+    assert_eq!(store.stats(now).established(), 4);
+    // The four age out while the three keep coming, which makes those established.
+    now = now.saturating_add(Duration::from_secs(62));
+    visit(4..7, now);
+    assert_eq!(store.stats(now).established(), 3);
+    now = now.saturating_add(Duration::from_secs(1));
+    visit(0..4, now);
+    assert_eq!(store.stats(now).established(), 4);
+}
+
 /// Who is denied a place is told when to come again, and then there may be one.
 #[test]
 fn saturation_says_when_to_come_again() {

@@ -8,7 +8,7 @@ use super::{SEEDS, at, fixed};
 use crate::{
     error::ChangeError,
     limit::{
-        keyed::{Capacity, KeyedLimiter},
+        keyed::{Capacity, KeyedLimiter, set::Set},
         reference::{Answer, Keyed},
     },
     quota::Quota,
@@ -150,6 +150,46 @@ fn a_quota_that_does_not_fit_changes_nothing() {
     store.set_quota(TENS, now).unwrap();
     assert!(store.check("key", now).is_denied());
     assert!(store.check_n("other", 20, now).is_admitted());
+}
+
+/// Costs that do not fit beside a coarse interval are too much, not little.
+#[test]
+fn a_huge_cost_under_a_coarse_quota_is_denied() {
+    let store = fixed(Quota::per_second(1_000_000).burst(1_000_000), Capacity::keys(10));
+    let coarse = Quota::new(1, Duration::from_nanos(u64::from(u32::MAX))).unwrap().burst(3);
+    store.set_quota(coarse, at(1_000)).unwrap();
+    assert!(store.check_n("key", 3, at(1_000)).is_admitted());
+    for n in [1, u32::MAX, u32::MAX - 1] {
+        assert!(store.check_n("key", n, at(1_000)).is_denied());
+    }
+    assert_eq!(store.peek_n("key", 1, at(1_000)).standing().remaining(), 0);
+}
+
+/// A limiter that is built shut is like any other once it is opened.
+#[test]
+fn a_store_built_with_a_quota_of_zero_has_the_usual_slack() {
+    let store = fixed(Quota::per_second(0), Capacity::keys(10));
+    store.set_quota(TENS, at(10_000)).unwrap();
+    let times = [10_900, 10_000].into_iter().cycle().take(1_000);
+    let admitted = times.filter(|now| store.check("key", at(*now)).is_admitted()).count();
+    assert!(
+        (20..=29).contains(&admitted),
+        "{admitted} of 20, and 9 in the 0.9 s between the clocks"
+    );
+}
+
+/// What was owed before a change is owed once: not again when the key has lost its new place.
+#[test]
+fn a_debt_that_has_moved_and_is_paid_does_not_come_back() {
+    let slow = Quota::per_second(1).burst(100);
+    let store = fixed(slow, Capacity::bytes(size_of::<KeyedLimiter>() + 2 * size_of::<Set>()));
+    assert!(store.check_n("key", 90, at(10_000)).is_admitted());
+    store.set_quota(Quota::per_second(10).burst(100), at(10_000)).unwrap();
+    assert!(store.check("key", at(10_000)).is_admitted(), "it moves, and owes 91 units: 9.1 s");
+    for other in 0..200_u32 {
+        let _ = store.check(&other, at(19_200 + u64::from(other) / 20));
+    }
+    assert!(store.check_n("key", 100, at(20_000)).is_admitted());
 }
 
 proptest! {
