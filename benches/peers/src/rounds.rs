@@ -30,10 +30,10 @@ pub(crate) struct At {
 
 /// Nanoseconds between two checks of one thread.
 pub(crate) const STEP: u64 = 4;
-/// Three tenths of a second: whatever the most frequent client has taken from an open limit in a turn, 286,000
-/// units at the most, is back at the next one; and a client that comes in one turn of a hundred is not
-/// away for a minute, which some stores would notice.
-const PAUSE: u64 = 300_000_000;
+/// A second: whatever the most frequent client has taken from an open limit in a turn, 400,000 units at
+/// the most, is back at the next one; and a client that comes in one turn of fifty is not away for a
+/// minute, which some stores would notice.
+const PAUSE: u64 = 1_000_000_000;
 /// The checks of a turn, at the most: the most frequent client of a Zipf distribution comes in one of
 /// fourteen, on each thread, and is not to use up its burst of a million.
 const MOST_CHECKS: u64 = 2_000_000;
