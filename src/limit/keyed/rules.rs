@@ -18,7 +18,6 @@ pub(in crate::limit) enum Rule {
     /// A bucket is closed before its key gets another one.
     CloseBeforeMoving,
     /// A bucket is charged only if the era is the same after it was found.
-    #[cfg_attr(all(test, loom), expect(dead_code, reason = "its mutant takes minutes to find"))]
     BucketsAreOfTheirEra,
     /// A lost exchange never admits.
     NeverOnALostExchange,
