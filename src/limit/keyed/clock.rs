@@ -178,6 +178,12 @@ impl Clock {
 }
 
 impl Frame {
+    /// A tick that no claim in progress takes for free, unless `F` has moved on by more than its lag
+    /// since it was read.
+    pub(super) fn after_what_is_free(self, at: u64) -> u64 {
+        self.reclaimed.max(at).wrapping_add(1)
+    }
+
     /// How long until a way may be reused; nothing or less if it may be now.
     #[inline]
     pub(super) fn until_free(self, word: Word) -> i64 {

@@ -39,7 +39,7 @@ impl Table {
                     }
                     // Not established any more, so its time must not go back below what is free.
                     let debt = spot.word.debt(at);
-                    let least = self.after_what_is_free(frame, at);
+                    let least = frame.after_what_is_free(at);
                     let closed = if debt >= least.wrapping_sub(at) as i64 {
                         spot.word.closed(at.wrapping_add_signed(debt))
                     } else {

@@ -330,7 +330,7 @@ impl Table {
             let back = n.map_or(u64::MAX, |n| ticks.scale.cost(n));
             // Never to a time that a claim in progress may take for free; see the module.
             let least = match Rule::RefundsStayAfterNow.broken() {
-                false => self.after_what_is_free(frame, at),
+                false => frame.after_what_is_free(at),
                 true => at,
             };
             let debt = owed.saturating_sub(back).max(least.wrapping_sub(at));
@@ -351,12 +351,6 @@ impl Table {
     #[inline]
     pub(super) fn ticks(&self, view: &View) -> Ticks {
         view.ticks(self.scale, self.room, self.slack)
-    }
-
-    /// A tick that no claim in progress takes for free, unless `F` has moved on by more than its lag
-    /// since it was read.
-    pub(super) fn after_what_is_free(&self, frame: Frame, at: u64) -> u64 {
-        frame.reclaimed.max(at).wrapping_add(1)
     }
 
     #[inline]
