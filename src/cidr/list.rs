@@ -10,9 +10,9 @@ use core::{net::IpAddr, str::FromStr};
 
 use super::{
     CidrSet,
+    addr::Span,
     error::{CidrEntryError, CidrLineError, CidrParseError, CidrProblem},
     parse::{Fault, address, prefix},
-    set::Span,
 };
 
 impl FromStr for CidrSet {

@@ -68,13 +68,27 @@
 //! );
 //! ```
 
+#[allow(dead_code)]
+mod addr;
 mod error;
 mod list;
 mod parse;
 mod ranges;
+#[allow(dead_code)]
+pub mod reference;
+#[allow(dead_code)]
+mod runs;
 #[cfg(feature = "serde")]
 mod serde_text;
 mod set;
+#[allow(dead_code)]
+mod slots;
+#[allow(dead_code)]
+mod table;
+#[allow(dead_code)]
+mod v4;
+#[allow(dead_code)]
+mod v6;
 
 #[cfg(test)]
 mod tests;

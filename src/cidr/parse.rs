@@ -9,8 +9,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 
 use super::{
+    addr::fold,
     error::{CidrEntryError, CidrProblem},
-    set::fold,
 };
 
 /// Reads one prefix, or one address as the prefix of itself.

@@ -90,21 +90,3 @@ impl Ranges<u128> {
         self.0 = left;
     }
 }
-
-/// The fewest prefixes that make up `first..=last`, in order, for addresses of `width` bits.
-pub(super) fn prefixes(first: u128, last: u128, width: u8) -> impl Iterator<Item = (u128, u8)> {
-    let mut rest = Some(first);
-    core::iter::from_fn(move || {
-        let from = rest?;
-        // The largest block that starts here is bounded by the zeros at the end of `from` and by
-        // what is left; all of IPv6 is one address more than a u128 can count.
-        let room = last
-            .checked_sub(from)?
-            .checked_add(1)
-            .map_or(u128::BITS, |count| count.checked_ilog2().unwrap_or(0));
-        let free = from.trailing_zeros().min(room).min(u32::from(width));
-        let host_bits = u128::MAX.checked_shr(u128::BITS.saturating_sub(free)).unwrap_or(0);
-        rest = (from | host_bits).checked_add(1).filter(|next| *next <= last);
-        Some((from, width.saturating_sub(u8::try_from(free).unwrap_or(width))))
-    })
-}

@@ -1,13 +1,13 @@
 //! [`CidrSet`]: the set itself, what goes in and what comes out.
 
-use core::{
-    fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+use core::{fmt, net::IpAddr};
+
+use ipnet::IpNet;
+
+use super::{
+    addr::{MAPPED_FIRST, MAPPED_LAST, Span, prefixes, v4_net, v6_net},
+    ranges::Ranges,
 };
-
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-
-use super::ranges::{Ranges, prefixes};
 
 /// A set of IP addresses, given as prefixes, hosts and ranges.
 ///
@@ -104,20 +104,15 @@ impl CidrSet {
     }
 
     fn v4_prefixes(&self) -> impl Iterator<Item = IpNet> {
-        self.v4.as_slice().iter().flat_map(|&(first, last)| {
-            prefixes(first.into(), last.into(), 32).filter_map(|(bits, len)| {
-                let addr = Ipv4Addr::from_bits(u32::try_from(bits).ok()?);
-                Some(IpNet::V4(Ipv4Net::new(addr, len).ok()?))
-            })
-        })
+        self.v4
+            .as_slice()
+            .iter()
+            .flat_map(|&(first, last)| prefixes(first, last).map(|(bits, len)| v4_net(bits, len)))
     }
 
     fn v6_prefixes(&self) -> impl Iterator<Item = IpNet> {
-        self.spoken_v6().flat_map(|(first, last)| {
-            prefixes(first, last, 128).filter_map(|(bits, len)| {
-                Some(IpNet::V6(Ipv6Net::new(Ipv6Addr::from_bits(bits), len).ok()?))
-            })
-        })
+        self.spoken_v6()
+            .flat_map(|(first, last)| prefixes(first, last).map(|(bits, len)| v6_net(bits, len)))
     }
 
     /// The IPv6 ranges as prefixes should tell them: across the mapped addresses, which I2 keeps out,
@@ -148,41 +143,8 @@ impl CidrSet {
     }
 }
 
-/// The IPv4-mapped addresses, `::ffff:0:0/96`.
-pub(super) const MAPPED_FIRST: u128 = 0xffff_0000_0000;
-pub(super) const MAPPED_LAST: u128 = 0xffff_ffff_ffff;
 /// The start of `::fffc:0:0/95`, the neighbour of the /95 that ends with the mapped addresses.
 const BELOW_MAPPED: u128 = 0xfffc_0000_0000;
-
-/// Addresses from one to another, both inside, of one family and in their one form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Span {
-    V4(u32, u32),
-    V6(u128, u128),
-}
-
-impl From<IpNet> for Span {
-    fn from(net: IpNet) -> Self {
-        match fold(net) {
-            IpNet::V4(net) => Self::V4(net.network().to_bits(), net.broadcast().to_bits()),
-            IpNet::V6(net) => Self::V6(net.network().to_bits(), net.broadcast().to_bits()),
-        }
-    }
-}
-
-/// The prefix in its one form: IPv4 if all of its addresses are IPv4-mapped.
-pub(super) fn fold(net: IpNet) -> IpNet {
-    let folded = match net {
-        IpNet::V4(_) => None,
-        // A length below 96 covers more than the mapped addresses, and stays IPv6: subtracting
-        // 96 from it would not give a length.
-        IpNet::V6(v6) => v6.prefix_len().checked_sub(96).and_then(|len| {
-            let v4 = v6.addr().to_ipv4_mapped()?;
-            Some(IpNet::V4(Ipv4Net::new(v4, len).ok()?))
-        }),
-    };
-    folded.unwrap_or(net)
-}
 
 impl Default for CidrSet {
     fn default() -> Self {

@@ -1,0 +1,6 @@
+//! IPv4 tables.
+
+use super::{reference::Sorted, runs::Mark};
+
+pub(super) type Set4 = Sorted<u32, bool>;
+pub(super) type Map4 = Sorted<u32, Mark>;
