@@ -162,11 +162,22 @@ pub(super) fn prefixes<B: Bits>(first: B, last: B) -> impl Iterator<Item = (B, u
     let mut rest = Some(first);
     core::iter::from_fn(move || {
         let from = rest.filter(|from| *from <= last)?;
-        let mut len = B::WIDTH.saturating_sub(from.trailing_zeros());
-        while from.last_of(len) > last {
-            len = len.saturating_add(1);
-        }
+        let len = widest(from, from, last);
         rest = from.last_of(len).next();
         Some((from, len))
     })
+}
+
+/// The length of the widest prefix around `addr` that lies within `first..=last`, which hold it.
+pub(super) fn widest<B: Bits>(addr: B, first: B, last: B) -> u8 {
+    let (mut shortest, mut longest) = (0, B::WIDTH);
+    while shortest < longest {
+        let len = u8::midpoint(shortest, longest);
+        if addr.first_of(len) >= first && addr.last_of(len) <= last {
+            longest = len;
+        } else {
+            shortest = len.saturating_add(1);
+        }
+    }
+    longest
 }

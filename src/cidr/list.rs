@@ -13,6 +13,7 @@ use super::{
     addr::Span,
     error::{CidrEntryError, CidrLineError, CidrParseError, CidrProblem},
     parse::{Fault, address, prefix},
+    set::Builder,
 };
 
 impl FromStr for CidrSet {
@@ -20,19 +21,18 @@ impl FromStr for CidrSet {
 
     fn from_str(text: &str) -> Result<Self, CidrParseError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut set = Self::new();
+        let mut builder = Builder::new();
         let mut errors = CidrParseError::default();
         for (line, number) in text.split('\n').zip(1_usize..) {
             match Line::of(line.trim_end_matches('\r')).read() {
-                Ok(span) => span.into_iter().for_each(|span| set.push(span)),
+                Ok(span) => span.into_iter().for_each(|span| builder.push(span)),
                 Err(error) => errors.push(error.in_line(number)),
             }
         }
         if errors.total() > 0 {
             return Err(errors);
         }
-        set.normalise();
-        Ok(set)
+        Ok(builder.build())
     }
 }
 

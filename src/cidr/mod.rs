@@ -15,11 +15,14 @@
 //!   is for the one who asks.
 //!
 //! # How
-//! A [`CidrSet`] keeps ranges of addresses, sorted, in one vector per family, and finds an address by
-//! binary search. It is built in bulk: everything given is collected, sorted once and merged once.
+//! A [`CidrSet`] is a set of addresses. All of a family, from the first to the last, are cut into runs
+//! that are in the set or out of it, and those are compiled into a table that is asked in a few steps.
+//! Nothing else is kept: the runs can be told from the table, so prefixes, other sets and changes are
+//! made from it. It is built in bulk: everything given is collected, sorted once and merged once.
 //!
 //! Invariants, each with a test that cites it:
-//! - **I1** ranges are sorted, do not overlap and do not touch, so equal sets are equal vectors;
+//! - **I1** the ranges of a set are sorted, do not overlap and do not touch, so equal sets have equal
+//!   ranges;
 //! - **I2** no IPv6 range holds an IPv4-mapped address: a set has one answer for an IPv4 client;
 //! - **I3** an address is in the set if and only if, in its one form, a given prefix contains it;
 //! - **I4** [`CidrSet::iter`] is sorted, free of overlaps, as short as possible, and builds an equal set;
@@ -27,10 +30,10 @@
 //!   canonical decimal; no text makes the parser panic.
 //!
 //! # Bounds
-//! Building takes `O(n log n)` for `n` entries, and so does every [`Extend`], over the entries there
-//! and the new ones: extend once with many, not many times with one. A look-up takes `O(log n)` and
-//! allocates nothing. An IPv4 range takes 8 bytes, an IPv6 range 32. An error keeps at most
-//! [`CidrParseError::SHOWN`] lines of at most 60 characters, whatever the text.
+//! Building takes `O(n log n)` for `n` entries, `O(n)` if they come sorted. A change compiles the part
+//! of a table that it touches: make many with one [`CidrSet::apply`] or [`Extend`], not one by one. A
+//! look-up allocates nothing. An error keeps at most [`CidrParseError::SHOWN`] lines of at most 60
+//! characters, whatever the text.
 //!
 //! # Example: a block list as it is published
 //! ```
@@ -70,10 +73,10 @@
 
 #[allow(dead_code)]
 mod addr;
+mod edit;
 mod error;
 mod list;
 mod parse;
-mod ranges;
 #[allow(dead_code)]
 pub mod reference;
 #[allow(dead_code)]
@@ -95,6 +98,7 @@ mod tests;
 #[cfg(test)]
 mod tests_model;
 
+pub use edit::CidrEdit;
 pub use error::{CidrEntryError, CidrLineError, CidrParseError, CidrProblem};
 pub use parse::parse_prefix;
-pub use set::CidrSet;
+pub use set::{CidrSet, Iter, aggregate};

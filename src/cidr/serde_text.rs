@@ -10,12 +10,12 @@ use serde::{
     ser::SerializeSeq,
 };
 
-use super::{CidrSet, parse_prefix};
+use super::{CidrSet, parse_prefix, set::Builder};
 
 impl Serialize for CidrSet {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // Some binary formats must know the length first.
-        let mut seq = serializer.serialize_seq(Some(self.iter().count()))?;
+        let mut seq = serializer.serialize_seq(Some(self.len()))?;
         for net in self.iter() {
             seq.serialize_element(&Text(net))?;
         }
@@ -48,15 +48,14 @@ impl<'de> Visitor<'de> for Prefixes {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<CidrSet, A::Error> {
-        let mut set = CidrSet::new();
+        let mut builder = Builder::new();
         let mut index = 0_usize;
         while let Some(text) = seq.next_element::<String>()? {
             let net = parse_prefix(&text)
                 .map_err(|error| A::Error::custom(format_args!("entry {index}: {error}")))?;
-            set.push(net.into());
+            builder.push(net.into());
             index = index.saturating_add(1);
         }
-        set.normalise();
-        Ok(set)
+        Ok(builder.build())
     }
 }

@@ -1,0 +1,150 @@
+//! From entries in any order to a set: everything is collected, sorted once, merged once, compiled
+//! once.
+
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::{
+    CidrSet,
+    told::{Prefixes, Spoken},
+};
+use crate::cidr::{
+    addr::{Bits, MAPPED_FIRST, MAPPED_LAST, Span, v4_net, v6_net},
+    runs::of_ranges,
+    table::Table,
+    v4::Set4,
+    v6::Set6,
+};
+
+/// The fewest prefixes that hold the same addresses, sorted, IPv4 before IPv6.
+///
+/// They are those of [`CidrSet::iter`], without compiling a set that nobody asks.
+///
+/// # Cost
+/// `O(n log n)` for `n` prefixes, `O(n)` if they are sorted.
+///
+/// # Example: a shorter list for a router
+/// ```
+/// use portcullis::{cidr::aggregate, ipnet::IpNet};
+///
+/// let nets: [IpNet; 4] = [
+///     "192.0.2.128/25".parse()?,
+///     "192.0.2.0/25".parse()?,
+///     "192.0.2.7/32".parse()?,
+///     "192.0.3.0/24".parse()?,
+/// ];
+/// assert_eq!(aggregate(nets), ["192.0.2.0/23".parse()?]);
+/// # Ok::<(), portcullis::ipnet::AddrParseError>(())
+/// ```
+pub fn aggregate(nets: impl IntoIterator<Item = IpNet>) -> Vec<IpNet> {
+    let (v4, v6) = Builder::of(nets).into_ranges();
+    let v4 = Prefixes::new(v4.into_iter()).map(|(addr, len)| v4_net(addr, len));
+    let v6 = Spoken::new(v6.into_iter().flat_map(unmapped));
+    v4.chain(Prefixes::new(v6).map(|(addr, len)| v6_net(addr, len))).collect()
+}
+
+/// Ranges of one family, with both ends inside.
+type Ranges<B> = Vec<(B, B)>;
+
+/// Entries on their way into a set.
+pub(in crate::cidr) struct Builder {
+    v4: Spans<u32>,
+    v6: Spans<u128>,
+}
+
+impl Builder {
+    pub(in crate::cidr) const fn new() -> Self {
+        Self { v4: Spans(Vec::new()), v6: Spans(Vec::new()) }
+    }
+
+    pub(super) fn of(nets: impl IntoIterator<Item = IpNet>) -> Self {
+        let mut builder = Self::new();
+        nets.into_iter().for_each(|net| builder.push(net.into()));
+        builder
+    }
+
+    #[inline]
+    pub(in crate::cidr) fn push(&mut self, span: Span) {
+        match span {
+            Span::V4(first, last) => self.v4.push(first, last),
+            Span::V6(first, last) => self.v6.push(first, last),
+        }
+    }
+
+    pub(in crate::cidr) fn build(self) -> CidrSet {
+        let (v4, v6) = self.into_ranges();
+        // One after the other, so that the runs of only one family are in memory.
+        let v4 = Set4::build(of_ranges(v4, u32::MIN, u32::MAX).as_slice());
+        let v6 = of_ranges(v6.into_iter().flat_map(unmapped), u128::MIN, u128::MAX);
+        CidrSet { v4, v6: Set6::build(v6.as_slice()) }
+    }
+
+    /// The ranges of both families, sorted and apart; those of IPv6 still hold mapped addresses.
+    pub(super) fn into_ranges(self) -> (Ranges<u32>, Ranges<u128>) {
+        (self.v4.merged(), self.v6.merged())
+    }
+}
+
+/// What of an IPv6 range is not an IPv4-mapped address, which makes I2 true.
+pub(super) fn unmapped((first, last): (u128, u128)) -> impl Iterator<Item = (u128, u128)> {
+    let below = (first, last.min(MAPPED_FIRST.saturating_sub(1)));
+    let above = (first.max(MAPPED_LAST.saturating_add(1)), last);
+    [below, above].into_iter().filter(|(first, last)| first <= last)
+}
+
+/// Ranges in the order of their coming.
+struct Spans<B>(Ranges<B>);
+
+impl<B: Bits> Spans<B> {
+    #[inline]
+    fn push(&mut self, first: B, last: B) {
+        match self.0.last_mut() {
+            // A list that is sorted already merges as it comes, and takes no more room than it must.
+            Some(before) if before.0 <= first && joins(before.1, first) => {
+                before.1 = before.1.max(last);
+            }
+            _ => self.0.push((first, last)),
+        }
+    }
+
+    fn merged(mut self) -> Ranges<B> {
+        if !self.0.is_sorted() {
+            self.0.sort_unstable();
+        }
+        self.0.dedup_by(|next, kept| {
+            let one = joins(kept.1, next.0);
+            if one {
+                kept.1 = kept.1.max(next.1);
+            }
+            one
+        });
+        self.0
+    }
+}
+
+/// Whether nothing lies between the end of a range and the start of one that does not start before it.
+#[inline]
+fn joins<B: Bits>(end: B, start: B) -> bool {
+    // Behind the end of the space nothing lies.
+    end.next().is_none_or(|next| start <= next)
+}
+
+impl FromIterator<IpNet> for CidrSet {
+    fn from_iter<I: IntoIterator<Item = IpNet>>(nets: I) -> Self {
+        Builder::of(nets).build()
+    }
+}
+
+impl FromIterator<IpAddr> for CidrSet {
+    fn from_iter<I: IntoIterator<Item = IpAddr>>(addrs: I) -> Self {
+        addrs.into_iter().map(IpNet::from).collect()
+    }
+}
+
+impl From<IpNet> for CidrSet {
+    fn from(net: IpNet) -> Self {
+        [net].into_iter().collect()
+    }
+}
