@@ -19,9 +19,10 @@ use ipnet::IpNet;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CidrEdit<V> {
-    /// Adds a prefix, with the value that it has from now on.
+    /// Adds a prefix, with the value that it has from now on. In a set, which has no values, that is
+    /// `()`.
     Insert(IpNet, V),
-    /// Takes a prefix away.
+    /// Takes a prefix away: from a map this prefix alone, from a set all addresses in it.
     Remove(IpNet),
 }
 

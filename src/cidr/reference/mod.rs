@@ -1,8 +1,11 @@
 //! Slow, obvious and exact: what the compiled tables and the maps are compared with.
 
 mod prefixes;
+#[cfg(any(test, feature = "__reference"))]
 mod ranges;
 mod sorted;
 
+pub use self::prefixes::PrefixList;
+#[cfg(any(test, feature = "__reference"))]
+pub use self::ranges::RangeSet;
 pub(in crate::cidr) use self::sorted::Sorted;
-pub use self::{prefixes::PrefixList, ranges::RangeSet};

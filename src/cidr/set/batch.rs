@@ -31,9 +31,10 @@ impl CidrSet {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn contains_batch(&self, addrs: &[IpAddr], found: &mut [bool]) {
+        let mut v4 = Family::<u32>::new();
+        let mut v6 = Family::<u128>::new();
         for (addrs, found) in addrs.chunks(BLOCK).zip(found.chunks_mut(BLOCK)) {
-            let mut v4 = Family::<u32>::new();
-            let mut v6 = Family::<u128>::new();
+            (v4.len, v6.len) = (0, 0);
             let asked = addrs.len().min(found.len());
             let Some(found) = found.get_mut(..asked) else { continue };
             for (place, addr) in (0_u8..).zip(addrs.iter().take(asked)) {
@@ -61,12 +62,11 @@ impl<B: Copy + Default> Family<B> {
     }
 
     #[inline]
+    #[allow(clippy::indexing_slicing, reason = "cut to the length of the arrays, without a branch")]
     fn push(&mut self, addr: B, place: u8) {
-        if let (Some(to), Some(at)) = (self.addrs.get_mut(self.len), self.places.get_mut(self.len))
-        {
-            (*to, *at) = (addr, place);
-            self.len = self.len.saturating_add(1);
-        }
+        self.addrs[self.len % BLOCK] = addr;
+        self.places[self.len % BLOCK] = place;
+        self.len = self.len.wrapping_add(1);
     }
 
     #[inline]

@@ -110,8 +110,9 @@ impl<B: Bits> Spans<B> {
     }
 
     fn merged(mut self) -> Ranges<B> {
-        if !self.0.is_sorted() {
-            self.0.sort_unstable();
+        // By the start alone, which compares without a branch; merging takes the longest in any order.
+        if !self.0.is_sorted_by_key(|&(first, _)| first) {
+            self.0.sort_unstable_by_key(|&(first, _)| first);
         }
         self.0.dedup_by(|next, kept| {
             let one = joins(kept.1, next.0);

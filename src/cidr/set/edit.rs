@@ -113,7 +113,12 @@ impl Extend<IpNet> for CidrSet {
     /// Adds the addresses of many prefixes, at the cost of [`apply`](CidrSet::apply).
     fn extend<I: IntoIterator<Item = IpNet>>(&mut self, nets: I) {
         // Aside, so that an iterator that panics leaves this set as it was.
-        let (v4, v6) = Builder::of(nets).into_ranges();
+        let added = Builder::of(nets);
+        if self.is_empty() {
+            *self = added.build();
+            return;
+        }
+        let (v4, v6) = added.into_ranges();
         let v4: Vec<_> = v4.into_iter().map(|span| Piece::of(span, true)).collect();
         let v6: Vec<_> =
             v6.into_iter().flat_map(unmapped).map(|span| Piece::of(span, true)).collect();
@@ -122,13 +127,17 @@ impl Extend<IpNet> for CidrSet {
     }
 }
 
-/// Changes within one prefix of this length are made together, since tables keep such a prefix in one
-/// place.
-const V4_PART: u8 = 16;
-const V6_PART: u8 = 32;
+/// What of a table is compiled together.
+#[derive(Clone, Copy)]
+struct Part {
+    /// Changes within one prefix of this length are made together, since tables keep it in one place.
+    len: u8,
+    /// Changing a part is about as much work as compiling this many bytes of a whole table.
+    bytes: usize,
+}
 
-/// Changing a part is about as much work as compiling this many bytes of a table.
-const BYTES_A_PART: usize = 1_024;
+const V4_PART: Part = Part { len: 16, bytes: 4_096 };
+const V6_PART: Part = Part { len: 32, bytes: 8_192 };
 
 /// Addresses that are in the set from now on, or out of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,8 +162,11 @@ fn settled_edits(
 ) -> (Vec<Piece<u32>>, Vec<Piece<u128>>) {
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
     for edit in edits {
-        let mark = matches!(edit, CidrEdit::Insert(..));
-        match Span::from(edit.net()) {
+        let (net, mark) = match edit {
+            CidrEdit::Insert(net, ()) => (net, true),
+            CidrEdit::Remove(net) => (net, false),
+        };
+        match Span::from(net) {
             Span::V4(first, last) => v4.push(Piece { first, last, mark }),
             Span::V6(first, last) => {
                 v6.extend(unmapped((first, last)).map(|span| Piece::of(span, mark)));
@@ -225,30 +237,32 @@ impl<B: Bits> Settled<B> {
 }
 
 /// Makes changes, given as [`settled`] leaves them, in the cheaper way.
-fn lay_over<B: Bits, T: Table<B, bool>>(table: &mut T, pieces: &[Piece<B>], part: u8) {
+fn lay_over<B: Bits, T: Table<B, bool>>(table: &mut T, pieces: &[Piece<B>], part: Part) {
     if is_said(table, pieces) {
         return;
     }
-    if parts(pieces, part).count().saturating_mul(BYTES_A_PART) <= table.heap_bytes() {
+    if parts(pieces, part).count().saturating_mul(part.bytes) <= table.heap_bytes() {
         return change_parts(table, pieces, part);
     }
     let runs = overlaid(table.runs_from(B::MIN), B::MIN, pieces, B::MAX);
     *table = T::build(runs.as_slice());
 }
 
-fn change_parts<B: Bits, T: Table<B, bool>>(table: &mut T, pieces: &[Piece<B>], part: u8) {
+fn change_parts<B: Bits, T: Table<B, bool>>(table: &mut T, pieces: &[Piece<B>], part: Part) {
     for pieces in parts(pieces, part) {
         let (Some(from), Some(to)) = (pieces.first(), pieces.last()) else { continue };
         if !is_said(table, pieces) {
             let runs = overlaid(table.runs_from(from.first), from.first, pieces, to.last);
+            let ends = runs.as_slice().first().zip(runs.as_slice().last());
+            debug_assert!(ends.is_some_and(|(a, z)| from.first <= a.last && z.last == to.last));
             table.replace(from.first, runs.as_slice());
         }
     }
 }
 
 /// The pieces, those within one part together.
-fn parts<B: Bits>(pieces: &[Piece<B>], part: u8) -> impl Iterator<Item = &[Piece<B>]> {
-    pieces.chunk_by(move |a, b| a.last.first_of(part) == b.first.first_of(part))
+fn parts<B: Bits>(pieces: &[Piece<B>], part: Part) -> impl Iterator<Item = &[Piece<B>]> {
+    pieces.chunk_by(move |a, b| a.last.first_of(part.len) == b.first.first_of(part.len))
 }
 
 /// Whether nothing changes.
