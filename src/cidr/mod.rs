@@ -70,8 +70,10 @@
 
 #[allow(dead_code)]
 mod addr;
+mod edit;
 mod error;
 mod list;
+mod map;
 mod parse;
 mod ranges;
 #[allow(dead_code)]
@@ -95,6 +97,8 @@ mod tests;
 #[cfg(test)]
 mod tests_model;
 
+pub use edit::CidrEdit;
 pub use error::{CidrEntryError, CidrLineError, CidrParseError, CidrProblem};
+pub use map::{CidrMap, CidrMapIter, CidrMapMemory};
 pub use parse::parse_prefix;
 pub use set::CidrSet;
