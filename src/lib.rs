@@ -47,7 +47,7 @@ pub use ipnet;
 #[cfg(feature = "tower")]
 pub use crate::adapt::tower::{self, GateLayer};
 pub use crate::{
-    cidr::{CidrParseError, CidrSet},
+    cidr::{CidrEdit, CidrMap, CidrParseError, CidrSet},
     error::{QuotaError, QuotaParseError, WindowError},
     limit::{
         AdjustableBucket, LeasedBucket, Permit, Permits, Ramp, Reservation, Share, SlidingWindow,
@@ -107,6 +107,8 @@ mod tests {
         shareable::<crate::Ramp<crate::Share>>();
         shareable::<crate::Ramp<crate::Quota>>();
         shareable::<crate::CidrSet>();
+        shareable::<crate::CidrMap<u32>>();
+        shareable::<crate::CidrEdit<u32>>();
         shareable::<crate::BuildError>();
         shareable::<crate::KeyQuotaError>();
         #[cfg(feature = "serde")]
@@ -130,6 +132,7 @@ mod tests {
         survives_panics::<crate::KeyedPermits>();
         survives_panics::<crate::Permit>();
         survives_panics::<crate::CidrSet>();
+        survives_panics::<crate::CidrMap<u32>>();
         survives_panics::<crate::Quota>();
         survives_panics::<crate::Denial>();
     }

@@ -1,8 +1,11 @@
-//! One change to a list of addresses.
+//! One change to a list of addresses, as data: it can be collected, kept, sent and applied again.
 
 use ipnet::IpNet;
 
 /// One change to a list of addresses; many of them go into one `apply`.
+///
+/// It says what shall be, not what is different: where several are applied in order, the last one
+/// counts, and applying it twice is applying it once.
 ///
 /// # Example: the changes of an hour, at once
 /// ```
@@ -16,13 +19,13 @@ use ipnet::IpNet;
 /// assert_eq!(blocked.to_string(), "10.0.0.0/9\n192.0.2.0/24");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CidrEdit<V> {
     /// Adds a prefix, with the value that it has from now on. In a set, which has no values, that is
     /// `()`.
     Insert(IpNet, V),
-    /// Takes a prefix away: from a map this prefix alone, from a set all addresses in it.
+    /// Takes a prefix away, if it is there: from a map this very prefix, from a set all addresses in it.
     Remove(IpNet),
 }
 

@@ -76,6 +76,7 @@ mod addr;
 mod edit;
 mod error;
 mod list;
+mod map;
 mod parse;
 #[allow(dead_code)]
 pub mod reference;
@@ -100,5 +101,6 @@ mod tests_model;
 
 pub use edit::CidrEdit;
 pub use error::{CidrEntryError, CidrLineError, CidrParseError, CidrProblem};
+pub use map::{CidrMap, CidrMapIter, CidrMapMemory};
 pub use parse::parse_prefix;
 pub use set::{CidrSet, Iter, aggregate};
