@@ -1,0 +1,210 @@
+//! The pieces of a table, and the tree that finds them.
+//!
+//! - **I7** Pieces follow each other without gaps, from the first address to the last, and the tree on
+//!   top has the last address of each. Where all of them end between two /64s, it keeps halves.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use super::{
+    answers::Kept,
+    cut::{self, Sizes},
+    piece::{Piece, high},
+    tree::Tree,
+};
+use crate::cidr::{
+    addr::Bits,
+    runs::{Run, spliced},
+};
+
+#[derive(Clone, Debug)]
+pub(super) enum Pieces<M: Kept> {
+    One(Piece<M>),
+    Many(Box<Many<M>>),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Many<M: Kept> {
+    top: Top,
+    all: Vec<Piece<M>>,
+}
+
+/// The last addresses of pieces.
+#[derive(Clone, Debug)]
+enum Top {
+    /// All of them are the last of a /64.
+    Halves(Tree<u64>),
+    Whole(Tree<u128>),
+}
+
+impl<M: Kept> Pieces<M> {
+    pub(super) const EMPTY: Self = Self::One(Piece::EMPTY);
+
+    /// Compiles runs that cover the whole space.
+    pub(super) fn new(runs: &[Run<u128, M>], sizes: Sizes) -> Self {
+        Self::of(cut::pieces(0, runs, u128::MAX, sizes))
+    }
+
+    pub(super) const fn are_many(&self) -> bool {
+        matches!(self, Self::Many(_))
+    }
+
+    #[inline]
+    pub(super) fn mark(&self, addr: u128) -> M {
+        match self {
+            Self::One(piece) => piece.mark(addr),
+            Self::Many(many) => {
+                let piece = many.all.get(many.top.piece(addr));
+                piece.map_or_else(M::default, |piece| piece.mark(addr))
+            }
+        }
+    }
+
+    /// Says anew what is said of the addresses from `first` to the end of `runs`.
+    pub(super) fn replace(&mut self, first: u128, runs: &[Run<u128, M>], sizes: Sizes) {
+        let Some(last) = runs.last().map(|run| run.last) else { return };
+        let (mut from, mut to) = (self.number_of(first), self.number_of(last));
+        let (origin, told, end) = loop {
+            let origin = self.start_of(from);
+            let end = self.slice().get(to).map_or(u128::MAX, Piece::last);
+            let count = to.saturating_sub(from).saturating_add(1);
+            let old = self.slice().iter().skip(from).take(count).flat_map(Piece::runs);
+            let told = spliced(old, origin, first, runs);
+            // What has become too small for a piece takes a neighbour in.
+            if told.as_slice().len() >= sizes.fewest {
+                break (origin, told, end);
+            }
+            if to.saturating_add(1) < self.slice().len() {
+                to = to.saturating_add(1);
+            } else if let Some(before) = from.checked_sub(1) {
+                from = before;
+            } else {
+                break (origin, told, end);
+            }
+        };
+        let new = cut::pieces(origin, told.as_slice(), end, sizes);
+        let mut all = match core::mem::replace(self, Self::EMPTY) {
+            Self::One(piece) => Vec::from([piece]),
+            Self::Many(many) => many.all,
+        };
+        all.splice(from..=to, new);
+        *self = Self::of(all);
+    }
+
+    /// The run that holds `addr`, and all after it, told short.
+    pub(super) fn runs_from(&self, addr: u128) -> impl Iterator<Item = Run<u128, M>> {
+        let mut pieces = self.slice().iter().skip(self.number_of(addr));
+        let first = pieces.next().into_iter().flat_map(move |piece| piece.runs_from(addr));
+        let mut stored = first.chain(pieces.flat_map(Piece::runs));
+        let mut next = stored.next();
+        core::iter::from_fn(move || {
+            let mut run = next.take()?;
+            for after in stored.by_ref() {
+                if after.mark != run.mark && after.last > run.last {
+                    next = Some(after);
+                    break;
+                }
+                run.last = run.last.max(after.last);
+            }
+            Some(run)
+        })
+    }
+
+    /// The first address of the run that holds `addr`.
+    pub(super) fn run_start(&self, addr: u128) -> u128 {
+        let mark = self.mark(addr);
+        let mut start = addr;
+        // Over the stored runs before it, for as long as they say the same.
+        loop {
+            let number = self.number_of(start);
+            let within = self.slice().get(number).and_then(|piece| piece.run_start(start));
+            start = within.unwrap_or_else(|| self.start_of(number));
+            match start.previous() {
+                Some(before) if self.mark(before) == mark => start = before,
+                _ => return start,
+            }
+        }
+    }
+
+    /// The levels above the pieces.
+    #[cfg(test)]
+    pub(super) fn depth(&self) -> u32 {
+        match self {
+            Self::One(_) => 0,
+            Self::Many(many) => match &many.top {
+                Top::Halves(tree) => tree.depth(),
+                Top::Whole(tree) => tree.depth(),
+            },
+        }
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        let pieces = self.slice().iter().map(Piece::heap_bytes).fold(0, usize::saturating_add);
+        match self {
+            Self::One(_) => pieces,
+            Self::Many(many) => pieces
+                .saturating_add(size_of::<Many<M>>())
+                .saturating_add(many.all.capacity().saturating_mul(size_of::<Piece<M>>()))
+                .saturating_add(many.top.heap_bytes()),
+        }
+    }
+
+    pub(super) fn slice(&self) -> &[Piece<M>] {
+        match self {
+            Self::One(piece) => core::slice::from_ref(piece),
+            Self::Many(many) => &many.all,
+        }
+    }
+
+    fn of(mut all: Vec<Piece<M>>) -> Self {
+        match (all.len(), all.pop()) {
+            (_, None) => Self::EMPTY,
+            (1, Some(piece)) => Self::One(piece),
+            (_, Some(piece)) => {
+                all.push(piece);
+                all.shrink_to_fit();
+                Self::Many(Box::new(Many { top: Top::new(&all), all }))
+            }
+        }
+    }
+
+    /// The number of the piece that holds an address.
+    fn number_of(&self, addr: u128) -> usize {
+        match self {
+            Self::One(_) => 0,
+            Self::Many(many) => many.top.piece(addr),
+        }
+    }
+
+    /// The first address of a piece.
+    fn start_of(&self, number: usize) -> u128 {
+        let before = number.checked_sub(1).and_then(|before| self.slice().get(before));
+        before.and_then(|piece| piece.last().next()).unwrap_or(0)
+    }
+}
+
+impl Top {
+    fn new<M: Kept>(pieces: &[Piece<M>]) -> Self {
+        let ends = || pieces.iter().map(Piece::last);
+        if ends().all(|end| end == end.last_of(64)) {
+            Self::Halves(Tree::new(&ends().map(high).collect::<Vec<_>>()))
+        } else {
+            Self::Whole(Tree::new(&ends().collect::<Vec<_>>()))
+        }
+    }
+
+    /// The number of the piece that holds an address.
+    #[inline]
+    fn piece(&self, addr: u128) -> usize {
+        match self {
+            Self::Halves(tree) => tree.run(high(addr)),
+            Self::Whole(tree) => tree.run(addr),
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Halves(tree) => tree.heap_bytes(),
+            Self::Whole(tree) => tree.heap_bytes(),
+        }
+    }
+}

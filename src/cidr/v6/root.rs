@@ -1,0 +1,88 @@
+//! What is said of whole blocks of the addresses in use.
+//!
+//! All public addresses are in 2000::/3, and most of it is not given away, or to one owner by the /16.
+//! The root has an entry for each /16 of it and answers those that have one mark throughout, so that
+//! a flood from invented addresses, or traffic from strangers to a block list, seldom walks a tree.
+//!
+//! - **I6** An entry is a mark if and only if the whole block has it.
+
+use core::marker::PhantomData;
+
+use super::answers::{Blocks, Kept};
+use crate::cidr::{addr::Bits, runs::Run};
+
+/// How many blocks there are: one for each value of bits 3 to 16.
+const BLOCKS: usize = 1 << 13;
+/// The length of a block's prefix.
+const LEN: u8 = 16;
+/// The top bits of the first block, 2000::/16.
+const FIRST: usize = 0x2000;
+
+#[derive(Clone, Debug)]
+pub(super) struct Root<M: Kept> {
+    blocks: M::Blocks,
+    marks: PhantomData<M>,
+}
+
+impl<M: Kept> Root<M> {
+    /// A root that knows nothing.
+    pub(super) fn new() -> Self {
+        Self { blocks: Blocks::new(BLOCKS), marks: PhantomData }
+    }
+
+    /// What is said of an address, if it is said of the whole block around it.
+    #[inline]
+    pub(super) fn mark(&self, addr: u128) -> Option<M> {
+        self.blocks.get(block_of(addr))
+    }
+
+    /// Looks again at the blocks that hold addresses from `first` to `last`, in order; `run_of` gives
+    /// the run that holds an address.
+    pub(super) fn renew(
+        &mut self,
+        first: u128,
+        last: u128,
+        mut run_of: impl FnMut(u128) -> Option<Run<u128, M>>,
+    ) {
+        let (start, end) = (addr_of(0), addr_of(BLOCKS.saturating_sub(1)).last_of(LEN));
+        if last < start || first > end {
+            return;
+        }
+        for block in block_of(first.max(start))..=block_of(last.min(end)) {
+            let addr = addr_of(block);
+            let whole = run_of(addr).filter(|run| run.last >= addr.last_of(LEN));
+            self.blocks.set(block, whole.map(|run| run.mark));
+        }
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.blocks.heap_bytes()
+    }
+}
+
+/// The number of the block that holds an address; too high a number if none does.
+#[inline]
+const fn block_of(addr: u128) -> usize {
+    #[allow(clippy::cast_possible_truncation, reason = "16 bits are left")]
+    let top = (addr >> (128 - LEN)) as usize;
+    top.wrapping_sub(FIRST)
+}
+
+/// The first address of a block.
+const fn addr_of(block: usize) -> u128 {
+    (block.wrapping_add(FIRST) as u128) << (128 - LEN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_those_of_the_public_addresses() {
+        assert_eq!(block_of(0x2000 << 112), 0);
+        assert_eq!(block_of(0x3fff << 112 | 7), BLOCKS - 1);
+        assert!(block_of(0x4000 << 112) >= BLOCKS && block_of((0x2000 << 112) - 1) >= BLOCKS);
+        assert!(block_of(0) >= BLOCKS && block_of(u128::MAX) >= BLOCKS);
+        assert_eq!(addr_of(BLOCKS - 1), 0x3fff << 112);
+    }
+}
