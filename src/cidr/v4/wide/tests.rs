@@ -251,15 +251,15 @@ fn i3_what_edits_leave_is_bounded() {
     };
     for at in 0..80_u32 {
         // Every second address of a /16, hosts in two others, and nothing more in the one between.
-        let first = 0x0a00_0000 + (at % 8 << 16);
+        let first = 0x0a00_0000 + ((at % 8) << 16);
         let dense = of_ranges(hosts(2, first, 1 << 15), first, first | 0xffff).into_vec();
         edit(&mut wide, first, &dense);
         for host in 0..20 {
             state = state.wrapping_mul(0x915f_77f5).wrapping_add(1);
-            let host = 0x0a08_0000 + ((at + host) % 2 << 16) + (state >> 18);
+            let host = 0x0a08_0000 + (((at + host) % 2) << 16) + (state >> 18);
             edit(&mut wide, host, &[Run { last: host, mark: state & 0x200 != 0 }]);
         }
-        let before = 0x0a00_0000 + ((at + 5) % 8 << 16);
+        let before = 0x0a00_0000 + (((at + 5) % 8) << 16);
         edit(&mut wide, before, &[Run { last: before | 0xffff, mark: at % 3 == 0 }]);
         if at % 20 == 0 {
             check_inside(&wide);
