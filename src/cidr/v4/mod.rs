@@ -1,5 +1,7 @@
 //! IPv4 tables.
 
+mod small;
+
 use super::{reference::Sorted, runs::Mark};
 
 pub(super) type Set4 = Sorted<u32, bool>;
