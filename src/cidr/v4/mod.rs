@@ -1,8 +1,9 @@
 //! IPv4 tables.
 
+mod map;
 mod small;
 
-use super::{reference::Sorted, runs::Mark};
+use super::reference::Sorted;
 
 pub(super) type Set4 = Sorted<u32, bool>;
-pub(super) type Map4 = Sorted<u32, Mark>;
+pub(super) type Map4 = map::Map4;
