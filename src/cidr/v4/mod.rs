@@ -2,11 +2,9 @@
 
 mod chunk;
 mod lines;
+mod map;
 mod set;
 mod small;
 mod wide;
 
-use super::{reference::Sorted, runs::Mark};
-
-pub(super) type Set4 = set::Set4;
-pub(super) type Map4 = Sorted<u32, Mark>;
+pub(super) use self::{map::Map4, set::Set4};

@@ -1,0 +1,181 @@
+//! An IPv4 map, compiled: from an address to a slot, and from the slot to the mark.
+//!
+//! What an address maps to is two things, the number of its run and the mark of that run, and they
+//! lie apart. The first is an index of 2 bytes and less a run, which stays in the caches next to the
+//! processor; the second is one array, of which a look-up reads one place. An index comes in two
+//! forms:
+//!
+//! - up to 4,096 runs, a [`Small`] one of a few kilobytes, which leaves the caches to the program;
+//! - above, a [`Wide`] one: a root with an entry for each /16, and 64-byte lines in the form that
+//!   suits its runs: see [`chunk`].
+//!
+//! Invariants, each with a test that cites it:
+//! - **I1** every address has the mark that the runs give it;
+//! - **I2** after any edits, the table says what one built from scratch would say;
+//! - **I3** [`runs_from`](Table::runs_from) tells the runs short, and as they were given.
+//!
+//! # Bounds
+//! For r runs, of which t /16s hold the starts, whatever they are:
+//! - a look-up reads one entry of the root, at most two lines, one base and the mark; a small one
+//!   what [`Small`] says, and the mark;
+//! - marks take 3 bytes a run (5 with more than 65,534 tags), plus as much for each of the /16s that
+//!   a run starts or ends in; the index takes 256 KiB, 136 bytes for each of these /16s, and
+//!   17 bytes a run, of which runs at the borders of /24s need none. Edits leave up to a third more;
+//! - an edit compiles the /16s that it touches. Those that leave a quarter of the table behind
+//!   compile the whole anew: for n edits of one prefix each that is once in about n / 1,000.
+
+mod chunk;
+mod line;
+#[cfg(test)]
+mod tests;
+mod wide;
+
+use alloc::vec::Vec;
+
+use self::wide::Wide;
+use super::small::Small;
+use crate::cidr::{
+    addr::Bits,
+    runs::{Mark, Run, spliced},
+    slots::Slots,
+    table::Table,
+};
+
+/// The mark of every IPv4 address.
+#[derive(Clone, Debug)]
+pub(in crate::cidr) struct Map4(Form);
+
+#[derive(Clone, Debug)]
+enum Form {
+    Small(Small, Slots),
+    Wide(Wide),
+}
+
+impl Table<u32, Mark> for Map4 {
+    const EMPTY: Self = Self(Form::Small(Small::EMPTY, Slots::new()));
+
+    fn build(runs: &[Run<u32, Mark>]) -> Self {
+        match runs {
+            [Run { mark, .. }] if *mark == Mark::default() => Self::EMPTY,
+            _ => Self(match Small::new(runs.iter().map(|run| run.last)) {
+                Some(index) => Form::Small(index, slots(runs)),
+                None => Form::Wide(Wide::new(runs)),
+            }),
+        }
+    }
+
+    #[inline]
+    fn mark(&self, addr: u32) -> Mark {
+        match &self.0 {
+            Form::Small(index, slots) => slots.mark(index.run(addr)),
+            Form::Wide(wide) => wide.mark(addr),
+        }
+    }
+
+    fn marks(&self, addrs: &[u32], marks: &mut [Mark]) {
+        let len = addrs.len().min(marks.len());
+        let (addrs, marks) = (addrs.split_at(len).0, marks.split_at_mut(len).0);
+        match &self.0 {
+            Form::Small(index, slots) => {
+                for (addr, mark) in addrs.iter().zip(marks) {
+                    *mark = slots.mark(index.run(*addr));
+                }
+            }
+            Form::Wide(wide) => {
+                let blocks = addrs.chunks_exact(Wide::BLOCK);
+                let rest = blocks.remainder();
+                let mut places = marks.chunks_exact_mut(Wide::BLOCK);
+                for (block, places) in blocks.zip(&mut places) {
+                    if let Some(block) = block.first_chunk() {
+                        places.copy_from_slice(&wide.marks(block));
+                    }
+                }
+                for (addr, mark) in rest.iter().zip(places.into_remainder()) {
+                    *mark = wide.mark(*addr);
+                }
+            }
+        }
+    }
+
+    fn replace(&mut self, first: u32, runs: &[Run<u32, Mark>]) {
+        match &mut self.0 {
+            Form::Small(..) => {
+                let all = spliced(self.runs_from(u32::MIN), u32::MIN, first, runs);
+                *self = Self::build(all.as_slice());
+            }
+            Form::Wide(wide) => {
+                wide.replace(first, runs);
+                if wide.is_wasteful() {
+                    let all: Vec<_> = self.runs_from(u32::MIN).collect();
+                    *self = Self::build(&all);
+                }
+            }
+        }
+    }
+
+    fn runs_from(&self, addr: u32) -> impl Iterator<Item = Run<u32, Mark>> {
+        let mut ahead = Some(self.end(addr));
+        core::iter::from_fn(move || {
+            let (mut last, mark) = ahead.take()?;
+            while let Some(next) = last.next() {
+                let (end, beyond) = self.end(next);
+                if beyond != mark {
+                    ahead = Some((end, beyond));
+                    break;
+                }
+                last = end;
+            }
+            Some(Run { last, mark })
+        })
+    }
+
+    fn run_start(&self, addr: u32) -> u32 {
+        let (mut first, mark) = self.start(addr);
+        while let Some((start, _)) =
+            first.previous().map(|before| self.start(before)).filter(|(_, before)| *before == mark)
+        {
+            first = start;
+        }
+        first
+    }
+
+    fn heap_bytes(&self) -> usize {
+        match &self.0 {
+            Form::Small(index, slots) => index.heap_bytes().saturating_add(slots.heap_bytes()),
+            Form::Wide(wide) => wide.heap_bytes(),
+        }
+    }
+}
+
+impl Map4 {
+    /// An address at or before the given one, from which on its mark is said.
+    fn start(&self, addr: u32) -> (u32, Mark) {
+        match &self.0 {
+            Form::Small(index, slots) => {
+                let run = index.run(addr);
+                let before = run.checked_sub(1).and_then(|before| index.ends().get(before));
+                (before.and_then(|before| before.next()).unwrap_or(u32::MIN), slots.mark(run))
+            }
+            Form::Wide(wide) => wide.start(addr),
+        }
+    }
+
+    /// An address at or behind the given one, up to which its mark is said.
+    fn end(&self, addr: u32) -> (u32, Mark) {
+        match &self.0 {
+            Form::Small(index, slots) => {
+                let run = index.run(addr);
+                (index.ends().get(run).copied().unwrap_or(u32::MAX), slots.mark(run))
+            }
+            Form::Wide(wide) => wide.end(addr),
+        }
+    }
+}
+
+/// The marks of all runs, in order.
+fn slots(runs: &[Run<u32, Mark>]) -> Slots {
+    let mut slots = Slots::new();
+    slots.reserve_exact(runs.len());
+    runs.iter().for_each(|run| slots.push(run.mark));
+    slots
+}

@@ -1,0 +1,312 @@
+//! One /16 of an IPv4 map: which of its runs holds an address.
+//!
+//! The addresses of a /16 are told by one entry of the root, and the lines that it leads to:
+//!
+//! ```text
+//! entry    31                        3 2  0
+//!         +---------------------------+----+
+//!         |          number           |kind|
+//!         +---------------------------+----+
+//!
+//! kind  name   runs           lines                number
+//! 0     ONE    1              none                 the slot of the run
+//! 1     NETS   2 to 256       1 of borders         the line; all runs start where a /24 does
+//! 2     HOSTS  1 to 33        1 of ends            the line
+//! 3     TREE   34 to 1,089    1 + up to 33         the line of the ends of every 33rd run; the
+//!                             of ends              lines of the runs between them follow
+//! 4     DENSE  1,090 and up   256 of borders       the first line; a line for each /24
+//! ```
+//!
+//! The runs of a /16 have consecutive slots. Each line has a base besides: the slot of the run at its
+//! first address. Line 0 belongs to no /16; it has no borders and the base 0.
+//!
+//! Invariants, each with a test that cites it:
+//! - **I1** whatever the runs, one of the kinds takes them, and tells them apart as given;
+//! - **I2** a look-up reads at most two lines and one base;
+//! - **I3** r runs, more than one, take at most 2 + r / 4 lines.
+
+use alloc::vec::Vec;
+
+use super::line::Line;
+use crate::cidr::runs::{Mark, Run};
+
+/// The lines of all /16s, and their bases.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Lines {
+    lines: Vec<Line>,
+    bases: Vec<u32>,
+}
+
+/// An entry of the root.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Entry(u32);
+
+/// A run of a /16, or the part of a run that lies in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Within {
+    pub(super) first: u16,
+    pub(super) last: u16,
+    pub(super) slot: u32,
+}
+
+const ONE: u32 = 0;
+const NETS: u32 = 1;
+const HOSTS: u32 = 2;
+const TREE: u32 = 3;
+const DENSE: u32 = 4;
+
+const KIND_BITS: u32 = 3;
+/// Runs in a line of ends: the last of them needs no end.
+const RUNS: usize = Line::ENDS + 1;
+/// Runs in a tree of such lines.
+const TREE_RUNS: usize = RUNS * RUNS;
+
+impl Entry {
+    /// The most runs that one line of ends, and a tree of them, tells apart.
+    #[cfg(test)]
+    pub(super) const MOST: [usize; 2] = [RUNS, TREE_RUNS];
+
+    /// The entry of a /16 in one run, if the slot fits into it.
+    pub(super) fn one(slot: u32) -> Option<Self> {
+        Self::new(ONE, slot)
+    }
+
+    /// Whether the /16 is in one run, and has no line.
+    pub(super) fn is_one(self) -> bool {
+        self.kind() == ONE
+    }
+
+    fn new(kind: u32, number: u32) -> Option<Self> {
+        let fits = number.leading_zeros() >= KIND_BITS;
+        fits.then_some(Self(number.wrapping_shl(KIND_BITS) | kind))
+    }
+
+    #[inline]
+    fn kind(self) -> u32 {
+        self.0 & ((1 << KIND_BITS) - 1)
+    }
+
+    #[inline]
+    fn number(self) -> u32 {
+        self.0 >> KIND_BITS
+    }
+}
+
+impl Lines {
+    /// Line 0 alone.
+    pub(super) fn new() -> Self {
+        Self { lines: Vec::from([Line::WHOLE]), bases: Vec::from([0]) }
+    }
+
+    /// The slot of an address of a /16.
+    #[inline]
+    pub(super) fn slot(&self, entry: Entry, low: u16) -> u32 {
+        let (kind, number) = (entry.kind(), entry.number());
+        if kind > NETS {
+            return self.slot_among_hosts(entry, low);
+        }
+        // No branch tells ONE from NETS, since strangers among members would make it a coin to
+        // toss: the line of ONE is line 0, which says 0 whatever the address, and the number counts.
+        let nets = kind.wrapping_neg();
+        let in_line = self.slot_in_nets(number & nets, high(low));
+        in_line.wrapping_add(number & !nets)
+    }
+
+    fn slot_among_hosts(&self, entry: Entry, low: u16) -> u32 {
+        let number = entry.number();
+        match entry.kind() {
+            HOSTS => self.base(number).wrapping_add(self.line(number).place(low)),
+            TREE => {
+                let child = self.line(number).place(low);
+                let place = self.line(child_of(number, child)).place(low);
+                self.base(number).wrapping_add(child.wrapping_mul(33)).wrapping_add(place)
+            }
+            _ => {
+                let [unit, net] = low.to_le_bytes();
+                self.slot_in_nets(number.wrapping_add(net.into()), unit)
+            }
+        }
+    }
+
+    /// The slot of a unit of a line of borders.
+    #[inline]
+    fn slot_in_nets(&self, line: u32, unit: u8) -> u32 {
+        self.base(line).wrapping_add(self.line(line).rank(unit))
+    }
+
+    /// The run that holds an address, as far as it lies in the /16.
+    pub(super) fn within(&self, entry: Entry, low: u16) -> Within {
+        let number = entry.number();
+        let slot = self.slot(entry, low);
+        let (first, last) = match entry.kind() {
+            ONE => (0, u16::MAX),
+            NETS => {
+                let line = self.line(number);
+                let last = line.next_border(high(low)).map_or(u16::MAX, |net| before(net, 0));
+                (u16::from_be_bytes([line.border(high(low)), 0]), last)
+            }
+            HOSTS => {
+                let line = self.line(number);
+                let place = line.place(low);
+                (line.start(place), line.end(place))
+            }
+            TREE => {
+                let index = self.line(number);
+                let child = index.place(low);
+                let line = self.line(child_of(number, child));
+                let place = line.place(low);
+                let first = if place == 0 { index.start(child) } else { line.start(place) };
+                (first, line.end(place).min(index.end(child)))
+            }
+            _ => (self.first_in_dense(number, low, slot), self.last_in_dense(number, low, slot)),
+        };
+        Within { first, last, slot }
+    }
+
+    fn first_in_dense(&self, number: u32, low: u16, slot: u32) -> u16 {
+        let [unit, net] = low.to_le_bytes();
+        let line = |net: u8| number.wrapping_add(net.into());
+        let mut start = (net, self.line(line(net)).border(unit));
+        while let (Some(net), 0) = (start.0.checked_sub(1), start.1) {
+            if self.slot_in_nets(line(net), u8::MAX) != slot {
+                break;
+            }
+            start = (net, self.line(line(net)).border(u8::MAX));
+        }
+        u16::from_be_bytes(start.into())
+    }
+
+    fn last_in_dense(&self, number: u32, low: u16, slot: u32) -> u16 {
+        let [mut unit, from] = low.to_le_bytes();
+        for net in from..=u8::MAX {
+            let line = number.wrapping_add(net.into());
+            if net > from && self.base(line) != slot {
+                return before(net, 0);
+            }
+            if let Some(border) = self.line(line).next_border(unit) {
+                return before(net, border);
+            }
+            unit = 0;
+        }
+        u16::MAX
+    }
+
+    /// How many lines an entry has for itself.
+    pub(super) fn lines_of(&self, entry: Entry) -> usize {
+        match entry.kind() {
+            ONE => 0,
+            NETS | HOSTS => 1,
+            TREE => {
+                let children = self.line(entry.number()).place(u16::MAX);
+                usize::try_from(children).map_or(2, |children| children.saturating_add(2))
+            }
+            _ => 256,
+        }
+    }
+
+    /// Adds the lines of a /16 whose runs have the slots from `base` on. The first of them starts
+    /// where it does or before, the last one ends where it does or behind.
+    pub(super) fn push(&mut self, runs: &[Run<u32, Mark>], base: u32) -> Entry {
+        let ends = runs.split_last().map_or(&[][..], |(_, ends)| ends);
+        let kind = if !ends.is_empty() && ends.iter().all(|run| run.last & 0xff == 0xff) {
+            NETS
+        } else {
+            match runs.len() {
+                runs if runs <= RUNS => HOSTS,
+                runs if runs <= TREE_RUNS => TREE,
+                _ => DENSE,
+            }
+        };
+        let number = u32::try_from(self.lines.len()).unwrap_or(u32::MAX);
+        match kind {
+            NETS => {
+                let nets = ends.iter().map(|run| high(low(run)).wrapping_add(1));
+                self.push_line(Line::of_borders(nets), base);
+            }
+            HOSTS => self.push_line(Line::of_ends(ends.iter().map(low)), base),
+            TREE => self.push_tree(runs, base),
+            _ => self.push_dense(ends, base),
+        }
+        Entry::new(kind, number).unwrap_or_default()
+    }
+
+    fn push_tree(&mut self, runs: &[Run<u32, Mark>], base: u32) {
+        let children = runs.chunks(RUNS);
+        let ends = children.clone().filter_map(|child| child.last()).map(low);
+        // The last child ends with the /16, which is no end.
+        let last = children.len().saturating_sub(1);
+        self.push_line(Line::of_ends(ends.take(last)), base);
+        for child in children {
+            let ends = child.split_last().map_or(&[][..], |(_, ends)| ends);
+            self.push_line(Line::of_ends(ends.iter().map(low)), base);
+        }
+    }
+
+    fn push_dense(&mut self, mut ends: &[Run<u32, Mark>], mut base: u32) {
+        for net in 0..=u8::MAX {
+            let here = ends.partition_point(|run| high(low(run)) <= net);
+            let (within, after) = ends.split_at_checked(here).unwrap_or((ends, &[]));
+            // A run that ends with the /24 has its border at the next one's base.
+            let borders = within.iter().filter_map(|run| low(run).to_le_bytes()[0].checked_add(1));
+            self.push_line(Line::of_borders(borders), base);
+            base = base.wrapping_add(u32::try_from(within.len()).unwrap_or(0));
+            ends = after;
+        }
+    }
+
+    fn push_line(&mut self, line: Line, base: u32) {
+        self.lines.push(line);
+        self.bases.push(base);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    pub(super) fn reserve_exact(&mut self, lines: usize) {
+        self.lines.reserve_exact(lines);
+        self.bases.reserve_exact(lines);
+    }
+
+    pub(super) fn shrink_to_fit(&mut self) {
+        self.lines.shrink_to_fit();
+        self.bases.shrink_to_fit();
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        let lines = self.lines.capacity().saturating_mul(size_of::<Line>());
+        lines.saturating_add(self.bases.capacity().saturating_mul(size_of::<u32>()))
+    }
+
+    #[inline]
+    fn line(&self, at: u32) -> &Line {
+        usize::try_from(at).ok().and_then(|at| self.lines.get(at)).unwrap_or(const { &Line::WHOLE })
+    }
+
+    #[inline]
+    fn base(&self, at: u32) -> u32 {
+        usize::try_from(at).ok().and_then(|at| self.bases.get(at)).copied().unwrap_or(0)
+    }
+}
+
+#[inline]
+fn child_of(index: u32, child: u32) -> u32 {
+    index.wrapping_add(child).wrapping_add(1)
+}
+
+/// The end of a run within its /16.
+#[inline]
+fn low(run: &Run<u32, Mark>) -> u16 {
+    let [low, high, ..] = run.last.to_le_bytes();
+    u16::from_le_bytes([low, high])
+}
+
+#[inline]
+fn high(low: u16) -> u8 {
+    low.to_be_bytes()[0]
+}
+
+/// The address before a border.
+fn before(net: u8, unit: u8) -> u16 {
+    u16::from_be_bytes([net, unit]).wrapping_sub(1)
+}
