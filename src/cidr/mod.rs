@@ -70,8 +70,11 @@
 
 #[allow(dead_code)]
 mod addr;
+mod edit;
 mod error;
 mod list;
+#[cfg(feature = "std")]
+mod live;
 mod parse;
 mod ranges;
 #[allow(dead_code)]
@@ -95,6 +98,9 @@ mod tests;
 #[cfg(test)]
 mod tests_model;
 
+pub use edit::CidrEdit;
 pub use error::{CidrEntryError, CidrLineError, CidrParseError, CidrProblem};
+#[cfg(feature = "std")]
+pub use live::{Editable, Live, Reader};
 pub use parse::parse_prefix;
 pub use set::CidrSet;
