@@ -33,7 +33,7 @@ fn latest(book: &Book) -> u32 {
 /// one; and after the last change both show it.
 #[test]
 fn loom_live_readers_do_not_go_back() {
-    explore(3, || {
+    explore(5, || {
         let live = Live::new(Book::default());
         let writer = spawn(&live, |live| (1..=2).for_each(|n| live.edit([put(1, n)])));
         let reader = spawn(&live, |live| {
@@ -51,7 +51,7 @@ fn loom_live_readers_do_not_go_back() {
 /// I2. Who sees the version of a change gets its table, or a newer one.
 #[test]
 fn loom_live_a_version_comes_with_its_table() {
-    explore(3, || {
+    explore(5, || {
         let live = Live::new(Book::default());
         let mut early = live.reader();
         let writer = spawn(&live, |live| (1..=2).for_each(|n| live.edit([put(1, n)])));
@@ -69,7 +69,7 @@ fn loom_live_a_version_comes_with_its_table() {
 /// whole of one call comes after the whole of the other.
 #[test]
 fn loom_live_no_edit_is_lost() {
-    explore(3, || {
+    explore(5, || {
         let live = Live::new(Book::default());
         let writers = [1, 2].map(|writer| {
             spawn(&live, move |live| {
@@ -88,7 +88,7 @@ fn loom_live_no_edit_is_lost() {
 /// I3. The same while there is a spare, which only one of the two gets.
 #[test]
 fn loom_live_two_writers_and_one_spare() {
-    explore(2, || {
+    explore(4, || {
         let live = Live::new(Book::default());
         live.edit([put(1, 1)]);
         live.edit([put(2, 2)]);
@@ -105,7 +105,7 @@ fn loom_live_two_writers_and_one_spare() {
 /// soon as it is let go.
 #[test]
 fn loom_live_a_held_table_stays() {
-    explore(3, || {
+    explore(5, || {
         let live = Live::new(Book::default());
         live.edit([put(1, 1)]);
         let writer = spawn(&live, |live| (2..=4).for_each(|n| live.edit([put(1, n)])));
@@ -126,7 +126,7 @@ fn loom_live_a_held_table_stays() {
 /// I3. An edit that races a replacement is made before it or after it, and nothing of before comes back.
 #[test]
 fn loom_live_an_edit_races_a_replacement() {
-    explore(3, || {
+    explore(5, || {
         let live = Live::new(Book::default());
         live.edit([put(1, 1)]);
         let editor = spawn(&live, |live| {
@@ -151,7 +151,7 @@ fn loom_live_an_edit_races_a_replacement() {
 /// Handles and tables outlive each other, and everything is dropped (loom counts).
 #[test]
 fn loom_live_handles_outlive_the_list() {
-    explore(3, || {
+    explore(5, || {
         let live = Live::new(Book::default());
         let mut reader = live.reader();
         let held = live.load();

@@ -254,7 +254,7 @@ impl<T: Editable> Shared<T> {
             let mut changes = self.changes.lock();
             if changes.version == version {
                 let old = self.swap(&mut changes, table);
-                let forgotten = changes.log.push(Arc::clone(edits));
+                let forgotten = changes.log.push(edits.clone());
                 let unneeded = changes.keep(Spare { table: old, version });
                 drop(changes);
                 drop((forgotten, unneeded));

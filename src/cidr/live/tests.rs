@@ -10,7 +10,6 @@ use std::{
     collections::BTreeMap,
     format,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
     thread, thread_local, vec,
     vec::Vec,
 };
@@ -21,6 +20,7 @@ use proptest::prelude::*;
 use super::{Editable, Live, editable::sealed, log::REMEMBERED};
 use crate::{
     cidr::{CidrEdit, CidrSet},
+    sync::Arc,
     test_support::cases,
 };
 
@@ -28,13 +28,13 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Book {
     pub(super) entries: BTreeMap<IpNet, u32>,
-    copies: Arc<AtomicUsize>,
+    copies: alloc::sync::Arc<AtomicUsize>,
 }
 
 impl Clone for Book {
     fn clone(&self) -> Self {
         self.copies.fetch_add(1, Ordering::Relaxed);
-        Self { entries: self.entries.clone(), copies: Arc::clone(&self.copies) }
+        Self { entries: self.entries.clone(), copies: self.copies.clone() }
     }
 }
 
