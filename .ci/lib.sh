@@ -3,10 +3,13 @@
 step() { printf '\n== %s (%s s so far)\n' "$*" "$SECONDS"; }
 loudly() { printf '\n!! %s\n' "$*"; }
 
-# A rustup component or toolchain; fails when it is not there and cannot be had.
+# A rustup component, toolchain or target; fails when it is not there and cannot be had.
 component() { rustup component list --installed | grep -q "^$1" || rustup component add "$1"; }
 toolchain() {
   cargo "+$1" --version >/dev/null 2>&1 || rustup toolchain install "$1" --profile minimal
+}
+target() {
+  rustup target list --installed | grep -qx "$1" || rustup target add "$1"
 }
 tool() { command -v "$1" >/dev/null || cargo install --locked "${2:-$1}"; }
 

@@ -84,13 +84,43 @@ impl Drop for Inside<'_> {
 }
 
 #[cfg(all(feature = "std", not(loom)))]
-pub(crate) use parking_lot::Mutex;
+pub(crate) use alloc::sync::Arc;
 
 #[cfg(all(feature = "std", loom))]
-pub(crate) use self::modelled::Mutex;
+pub(crate) use loom::sync::Arc;
+
+#[cfg(all(feature = "std", not(loom)))]
+pub(crate) use parking_lot::{Mutex, RwLock};
+
+#[cfg(all(feature = "std", loom))]
+pub(crate) use self::modelled::{Mutex, RwLock};
 
 #[cfg(all(feature = "std", loom))]
 mod modelled {
+    /// loom's lock for readers and writers, with parking_lot's face.
+    #[derive(Debug)]
+    pub(crate) struct RwLock<T>(loom::sync::RwLock<T>);
+
+    impl<T> RwLock<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(loom::sync::RwLock::new(value))
+        }
+
+        pub(crate) fn read(&self) -> loom::sync::RwLockReadGuard<'_, T> {
+            match self.0.read() {
+                Ok(guard) => guard,
+                Err(poisoned) => poisoned.into_inner(),
+            }
+        }
+
+        pub(crate) fn write(&self) -> loom::sync::RwLockWriteGuard<'_, T> {
+            match self.0.write() {
+                Ok(guard) => guard,
+                Err(poisoned) => poisoned.into_inner(),
+            }
+        }
+    }
+
     /// loom's mutex with parking_lot's face: no poisoning to handle.
     #[derive(Debug)]
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);

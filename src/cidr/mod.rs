@@ -77,6 +77,8 @@ mod edit;
 mod error;
 mod list;
 mod map;
+#[cfg(feature = "std")]
+mod live;
 mod parse;
 #[allow(dead_code)]
 pub mod reference;
@@ -102,5 +104,7 @@ mod tests_model;
 pub use edit::CidrEdit;
 pub use error::{CidrEntryError, CidrLineError, CidrParseError, CidrProblem};
 pub use map::{CidrMap, CidrMapIter, CidrMapMemory};
+#[cfg(feature = "std")]
+pub use live::{Editable, Live, Reader};
 pub use parse::parse_prefix;
 pub use set::{CidrSet, Iter, aggregate};
