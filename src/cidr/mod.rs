@@ -70,9 +70,11 @@
 
 #[allow(dead_code)]
 mod addr;
+mod embedded;
 mod error;
 mod list;
 mod parse;
+mod precedence;
 mod ranges;
 #[allow(dead_code)]
 pub mod reference;
@@ -85,6 +87,7 @@ mod set;
 mod slots;
 #[allow(dead_code)]
 mod table;
+mod text;
 #[allow(dead_code)]
 mod v4;
 #[allow(dead_code)]
@@ -94,7 +97,15 @@ mod v6;
 mod tests;
 #[cfg(test)]
 mod tests_model;
+#[cfg(test)]
+mod tests_pitfalls;
+#[cfg(test)]
+mod tests_text;
 
+pub use embedded::{Embedding, embedded_ipv4, nat64_ipv4};
 pub use error::{CidrEntryError, CidrLineError, CidrParseError, CidrProblem};
+pub use list::{CidrLine, CidrLines, lines};
 pub use parse::parse_prefix;
+pub use precedence::{Access, AccessList, Precedence, Ruling};
 pub use set::CidrSet;
+pub use text::CidrSkipped;
