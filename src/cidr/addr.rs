@@ -24,8 +24,6 @@ pub(super) trait Bits: Copy + Ord + Debug + Default + 'static {
 
     /// The highest address of the prefix of `len` bits around this one.
     fn last_of(self, len: u8) -> Self;
-
-    fn trailing_zeros(self) -> u8;
 }
 
 macro_rules! bits {
@@ -58,11 +56,6 @@ macro_rules! bits {
             #[inline]
             fn last_of(self, len: u8) -> Self {
                 self | <$number>::MAX.checked_shr(len.into()).unwrap_or(0)
-            }
-
-            #[inline]
-            fn trailing_zeros(self) -> u8 {
-                u8::try_from(<$number>::trailing_zeros(self)).unwrap_or(Self::WIDTH)
             }
         }
     )*};

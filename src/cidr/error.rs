@@ -20,10 +20,12 @@ impl CidrParseError {
     /// The most problems that are kept; further ones are only counted.
     pub const SHOWN: usize = 100;
 
-    pub(super) fn push(&mut self, error: CidrLineError) {
+    /// Counts a problem, and tells it only if it is kept: to quote each line of a hostile text would
+    /// cost more than to read it.
+    pub(super) fn push(&mut self, error: impl Into<CidrLineError>) {
         self.total = self.total.saturating_add(1);
         if self.errors.len() < Self::SHOWN {
-            self.errors.push(error);
+            self.errors.push(error.into());
         }
     }
 
@@ -153,6 +155,13 @@ pub enum CidrProblem {
         "not an IP address; write one such as 192.0.2.1 or 2001:db8::1, and \"#\" before a remark"
     )]
     NotAnAddress,
+    /// A remark that starts as in another format, with `!` or `//`. A reader that skipped what it does
+    /// not know would lose a whole list to such a sign.
+    #[error("not a remark here; write \"#\" or \";\" before remarks")]
+    RemarkSign,
+    /// An entry after other text, as in `add blocked 192.0.2.0/24` or `name:192.0.2.1-192.0.2.9`.
+    #[error("an entry after other text; write it first in its line, and all else after a blank")]
+    EntryNotFirst,
     /// An octet such as `010`.
     #[error("an octet with a leading zero, which some programs read as octal{}", Meant(*meant))]
     LeadingZero {

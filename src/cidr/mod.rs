@@ -7,10 +7,15 @@
 //! - **one address has one form.** IPv4-mapped IPv6 is IPv4, in what is asked and in what is listed,
 //!   in every spelling. `::ffff:10.0.0.0/104` lists 10.0.0.0/8. In turn, an IPv6 prefix shorter than
 //!   96 bits never covers an IPv4 address: "everything" is the two entries `0.0.0.0/0` and `::/0`.
-//!   Other forms that carry an IPv4 address (NAT64, 6to4, Teredo, `::a.b.c.d`) are plain IPv6;
+//!   Other forms that carry an IPv4 address (NAT64, 6to4, Teredo, ISATAP) are plain IPv6, unless they
+//!   are asked for: [`CidrSet::contains_any_form`];
 //! - **reading is strict and complete.** Whatever could mean two things is refused, with its line,
 //!   its column and what would be right; all mistakes of a text come at once, and no part of a list
-//!   is made from a text with mistakes. See [`CidrSet`'s text form](CidrSet#the-text-form);
+//!   is made from a text with mistakes. See [`CidrSet`'s text form](CidrSet#the-text-form). For the
+//!   feeds of others there is a lenient reading, which returns what it left out:
+//!   [`CidrSet::from_text_lenient`]; and for tables with more columns, [`lines`](fn@lines);
+//! - **two lists are no policy.** Where allowed and denied prefixes meet, an [`AccessList`] is told by
+//!   name which of them counts;
 //! - **an empty list contains nothing.** What that means, "nobody is blocked" or "nobody is let in",
 //!   is for the one who asks.
 //!
@@ -34,6 +39,15 @@
 //! of a table that it touches: make many with one [`CidrSet::apply`] or [`Extend`], not one by one. A
 //! look-up allocates nothing. An error keeps at most [`CidrParseError::SHOWN`] lines of at most 60
 //! characters, whatever the text.
+//!
+//! A text is read in linear time, whoever wrote it, and what it lists is then sorted. Reading holds, at
+//! its peak and next to the text itself:
+//! - for lines that are wrong, and for lines that list the same few addresses over and over: at most
+//!   64 KiB, whatever the size of the text;
+//! - for lines that all list different addresses: at most 6 times the size of the text for IPv4, and 24
+//!   times for IPv6 (a host such as `1::1` has five characters, and a range of IPv6 32 bytes). Ranges
+//!   become prefixes only when they are iterated;
+//! - for [`lines`](fn@lines): nothing, and a snippet for each error that it hands out.
 //!
 //! # Example: a block list as it is published
 //! ```
@@ -71,40 +85,47 @@
 //! );
 //! ```
 
-#[allow(dead_code)]
 mod addr;
 mod edit;
+mod embedded;
 mod error;
 mod list;
-mod map;
 #[cfg(feature = "std")]
 mod live;
+mod map;
 mod parse;
-#[allow(dead_code)]
+mod precedence;
+#[cfg(any(test, feature = "__reference"))]
+#[cfg_attr(docsrs, doc(cfg(false)))]
+#[doc(hidden)]
 pub mod reference;
-#[allow(dead_code)]
 mod runs;
 #[cfg(feature = "serde")]
 mod serde_text;
 mod set;
-#[allow(dead_code)]
 mod slots;
-#[allow(dead_code)]
 mod table;
-#[allow(dead_code)]
+mod text;
 mod v4;
-#[allow(dead_code)]
 mod v6;
 
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tests_model;
+#[cfg(test)]
+mod tests_pitfalls;
+#[cfg(test)]
+mod tests_text;
 
 pub use edit::CidrEdit;
+pub use embedded::{Embedding, embedded_ipv4, nat64_ipv4};
 pub use error::{CidrEntryError, CidrLineError, CidrParseError, CidrProblem};
-pub use map::{CidrMap, CidrMapIter, CidrMapMemory};
+pub use list::{CidrLine, CidrLines, lines};
 #[cfg(feature = "std")]
 pub use live::{Editable, Live, Reader};
+pub use map::{CidrMap, CidrMapIter, CidrMapMemory};
 pub use parse::parse_prefix;
+pub use precedence::{Access, AccessList, Precedence, Ruling};
 pub use set::{CidrSet, Iter, aggregate};
+pub use text::CidrSkipped;

@@ -151,7 +151,9 @@ fn why_no_address(text: &str) -> Fault {
         return CidrProblem::NotAnAddress.into();
     }
     let problem = why_no_ipv4(octets);
-    if !head.is_empty() && format!("{head}0.0.0.0").parse::<Ipv6Addr>().is_err() {
+    let good_head = head.is_empty()
+        || (head.len() <= LONGEST && format!("{head}0.0.0.0").parse::<Ipv6Addr>().is_ok());
+    if !good_head {
         return CidrProblem::NotAnAddress.into();
     }
     Fault { at: tail, problem }
@@ -196,30 +198,37 @@ fn unexpected(text: &str) -> Option<Fault> {
     Some(Fault { at, problem: CidrProblem::Character(c) })
 }
 
+/// More than the characters of any address: what is copied to be looked at again is not longer.
+const LONGEST: usize = 64;
+
 impl Fault {
     /// For a leading zero, says what `text`, which starts with the address `addr`, is without it.
     fn with_meant(mut self, addr: &str, text: &str) -> Self {
         if let CidrProblem::LeadingZero { meant } = &mut self.problem {
             let rest = text.get(addr.len()..).unwrap_or_default();
             // Without leading zeros the text cannot come here again.
-            *meant = prefix(&format!("{}{rest}", without_zeros(addr))).ok();
+            *meant = without_zeros(addr, rest).and_then(|plain| prefix(&plain).ok());
         }
         self
     }
 }
 
-fn without_zeros(addr: &str) -> String {
+/// The address without leading zeros in its octets, and the rest; none if that is too long to be right.
+fn without_zeros(addr: &str, rest: &str) -> Option<String> {
     let tail = addr.rfind(':').map_or(0, |colon| colon.saturating_add(1));
-    let (head, octets) = addr.split_at_checked(tail).unwrap_or(("", addr));
-    let mut plain = String::from(head);
-    for (at, octet) in octets.split('.').enumerate() {
-        if at > 0 {
-            plain.push('.');
+    let (head, octets) = addr.split_at_checked(tail)?;
+    let octets = octets.split('.').map(|octet| match octet.trim_start_matches('0') {
+        "" => "0",
+        digits => digits,
+    });
+    let mut plain = String::new();
+    let dots = core::iter::once("").chain(core::iter::repeat("."));
+    let parts = dots.zip(octets).flat_map(|(dot, octet)| [dot, octet]);
+    for part in core::iter::once(head).chain(parts).chain(core::iter::once(rest)) {
+        if part.len() > LONGEST.saturating_sub(plain.len()) {
+            return None;
         }
-        match octet.trim_start_matches('0') {
-            "" => plain.push('0'),
-            digits => plain.push_str(digits),
-        }
+        plain.push_str(part);
     }
-    plain
+    Some(plain)
 }

@@ -390,7 +390,7 @@ fn nothing_in_a_line_is_lost_in_silence() {
         ("1.2.3.4 -", 10, P::Empty),
         ("1.2.3.4-", 9, P::Empty),
         ("- 1.2.3.4", 1, P::Empty),
-        (",1.2.3.4", 1, P::Empty),
+        (",1.2.3.4", 2, P::EntryNotFirst),
         ("1.2.3.4 - spam", 11, P::NotAnAddress),
         ("1.2.3.4-7", 9, P::ShortForm),
         ("1.2.3.4-1.2.3.5-1.2.3.6", 9, P::Range),
@@ -400,10 +400,13 @@ fn nothing_in_a_line_is_lost_in_silence() {
         ("::-::ffff:1.2.3.4", 1, P::RangeAcrossFamilies),
         ("1.2.3.4 - 1.2.3.3", 1, P::RangeReversed),
         ("1.2.3.4 - 01.2.3.5", 11, P::LeadingZero { meant: Some(net("1.2.3.5/32")) }),
-        ("add set 1.2.3.0/24", 1, P::NotAnAddress),
-        ("Company:1.2.3.0-1.2.3.9", 1, P::NotAnAddress),
-        ("! remark", 1, P::NotAnAddress),
-        ("// remark", 1, P::Empty),
+        ("add set 1.2.3.0/24", 9, P::EntryNotFirst),
+        ("Company:1.2.3.0-1.2.3.9", 9, P::EntryNotFirst),
+        ("Company, Inc.: 1.2.3.0 - 1.2.3.9", 16, P::EntryNotFirst),
+        ("Company:1.2.3.0-01.2.3.9", 1, P::NotAnAddress),
+        ("! remark", 1, P::RemarkSign),
+        ("!1.2.3.4", 1, P::RemarkSign),
+        ("  // remark", 3, P::RemarkSign),
     ] {
         let error = refused(text);
         let [line] = error.errors() else { panic!("{text:?}: {error}") };

@@ -3,6 +3,8 @@
 //! Counted by an allocator, which needs a process of its own.
 #![allow(missing_docs, reason = "a test")]
 
+mod hostile_texts;
+
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
@@ -21,17 +23,33 @@ struct Counting;
 thread_local! {
     // Constant and without a destructor, so that the allocator may use it at any time.
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    // Below zero where a thread frees what another one allocated.
+    static HELD: Cell<i64> = const { Cell::new(0) };
+    static MOST_HELD: Cell<i64> = const { Cell::new(0) };
+}
+
+fn hold(bytes: i64) {
+    let held = HELD.get() + bytes;
+    HELD.set(held);
+    MOST_HELD.set(MOST_HELD.get().max(held));
+}
+
+/// No layout is larger than `isize::MAX`.
+fn size(layout: Layout) -> i64 {
+    i64::try_from(layout.size()).unwrap_or(i64::MAX)
 }
 
 // SAFETY: every call goes to the system's allocator unchanged; counting touches no memory of theirs.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        hold(size(layout));
         // SAFETY: the caller keeps the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        hold(-size(layout));
         // SAFETY: the caller keeps the contract of `dealloc`.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -47,6 +65,14 @@ fn allocations(work: impl FnOnce()) -> u64 {
     ALLOCATIONS.get() - before
 }
 
+/// The most bytes that `work` holds at once on this thread. What grows counts twice while it moves.
+fn peak_bytes(work: impl FnOnce()) -> usize {
+    let before = HELD.get();
+    MOST_HELD.set(before);
+    work();
+    usize::try_from(MOST_HELD.get() - before).unwrap_or(0)
+}
+
 fn peer(number: u32) -> IpAddr {
     Ipv4Addr::from_bits(number).into()
 }
@@ -54,6 +80,8 @@ fn peer(number: u32) -> IpAddr {
 #[test]
 fn the_count_counts() {
     assert_eq!(allocations(|| drop(std::hint::black_box(vec![1_u8]))), 1);
+    let twice = || (0..2).for_each(|_| drop(std::hint::black_box(vec![1_u8; 100])));
+    assert_eq!((peak_bytes(twice), peak_bytes(|| ())), (100, 0));
 }
 
 #[test]

@@ -1,12 +1,10 @@
 //! The tables that can be live.
 
-use alloc::vec::Vec;
+use core::hash::Hash;
 
-use ipnet::IpNet;
+use crate::cidr::{CidrEdit, CidrMap, CidrSet};
 
-use crate::cidr::{CidrEdit, CidrSet, addr::fold};
-
-/// What a [`Live`](super::Live) list can be made of: a [`CidrSet`] or a `CidrMap`.
+/// What a [`Live`](super::Live) list can be made of: a [`CidrSet`] or a [`CidrMap`].
 pub trait Editable: Clone + sealed::Sealed {
     /// What a prefix carries: `()` in a set.
     type Value: Clone;
@@ -26,17 +24,13 @@ pub(super) mod sealed {
 }
 
 impl sealed::Sealed for CidrSet {}
+impl<V> sealed::Sealed for CidrMap<V> {}
 
 impl Editable for CidrSet {
     type Value = ();
 
     fn apply_all(&mut self, edits: &[CidrEdit<()>]) {
-        for edit in edits {
-            match edit {
-                CidrEdit::Insert(net, ()) => self.extend([*net]),
-                CidrEdit::Remove(net) => *self = without(self, fold(*net).trunc()),
-            }
-        }
+        self.apply(edits.iter().cloned());
     }
 
     fn bytes(&self) -> usize {
@@ -44,28 +38,14 @@ impl Editable for CidrSet {
     }
 }
 
-/// The set made anew, prefix by prefix, without the addresses of `net`.
-fn without(set: &CidrSet, net: IpNet) -> CidrSet {
-    let rest = set.iter().flat_map(|kept| {
-        if net.contains(&kept) {
-            Vec::new()
-        } else if kept.contains(&net) {
-            siblings(kept, net)
-        } else {
-            Vec::from([kept])
-        }
-    });
-    rest.collect()
-}
+impl<V: Clone + Eq + Hash> Editable for CidrMap<V> {
+    type Value = V;
 
-/// What is left of `outer` without `inner`: the other half at each length between them.
-fn siblings(outer: IpNet, inner: IpNet) -> Vec<IpNet> {
-    let around = core::iter::successors(Some(inner), IpNet::supernet);
-    let steps = around.take_while(|net| *net != outer);
-    let others = steps.filter_map(|net| {
-        let mut halves = net.supernet()?.subnets(net.prefix_len()).ok()?;
-        halves.find(|half| *half != net)
-    });
-    // Half of what is IPv6 may be the block that stands for all of IPv4: that is not meant.
-    others.filter(|half| fold(*half).prefix_len() == half.prefix_len()).collect()
+    fn apply_all(&mut self, edits: &[CidrEdit<V>]) {
+        self.apply(edits.iter().cloned());
+    }
+
+    fn bytes(&self) -> usize {
+        self.memory_bytes()
+    }
 }

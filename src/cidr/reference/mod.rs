@@ -3,9 +3,11 @@
 mod prefixes;
 #[cfg(any(test, feature = "__reference"))]
 mod ranges;
+#[cfg(test)]
 mod sorted;
 
 pub use self::prefixes::PrefixList;
 #[cfg(any(test, feature = "__reference"))]
 pub use self::ranges::RangeSet;
+#[cfg(test)]
 pub(in crate::cidr) use self::sorted::Sorted;

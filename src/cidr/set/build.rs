@@ -1,5 +1,7 @@
-//! From entries in any order to a set: everything is collected, sorted once, merged once, compiled
-//! once.
+//! From entries in any order to a set: everything is collected, sorted, merged and compiled once.
+//!
+//! A text can name few addresses in many ways. So where it is not known how many entries come, what is
+//! there is merged whenever it fills its room, and the room grows with what is different.
 
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -60,8 +62,10 @@ impl Builder {
     }
 
     pub(super) fn of(nets: impl IntoIterator<Item = IpNet>) -> Self {
+        let nets = nets.into_iter();
         let mut builder = Self::new();
-        nets.into_iter().for_each(|net| builder.push(net.into()));
+        builder.v4.0.reserve(nets.size_hint().0);
+        nets.for_each(|net| builder.push(net.into()));
         builder
     }
 
@@ -105,11 +109,31 @@ impl<B: Bits> Spans<B> {
             Some(before) if before.0 <= first && joins(before.1, first) => {
                 before.1 = before.1.max(last);
             }
-            _ => self.0.push((first, last)),
+            _ => {
+                if self.0.len() == self.0.capacity() {
+                    self.make_room();
+                }
+                self.0.push((first, last));
+            }
+        }
+    }
+
+    /// Merges, and doubles the room if more than half of it is still in use: so at least as many
+    /// ranges come between two merges as the second one finds merged.
+    #[cold]
+    fn make_room(&mut self) {
+        self.merge();
+        if self.0.len() >= self.0.capacity() / 2 {
+            self.0.reserve_exact(self.0.capacity().max(LEAST_ROOM));
         }
     }
 
     fn merged(mut self) -> Ranges<B> {
+        self.merge();
+        self.0
+    }
+
+    fn merge(&mut self) {
         // By the start alone, which compares without a branch; merging takes the longest in any order.
         if !self.0.is_sorted_by_key(|&(first, _)| first) {
             self.0.sort_unstable_by_key(|&(first, _)| first);
@@ -121,9 +145,11 @@ impl<B: Bits> Spans<B> {
             }
             one
         });
-        self.0
     }
 }
+
+/// Ranges that are collected before the first are merged.
+const LEAST_ROOM: usize = 1_024;
 
 /// Whether nothing lies between the end of a range and the start of one that does not start before it.
 #[inline]
