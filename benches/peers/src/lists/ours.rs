@@ -34,7 +34,7 @@ impl<B: Family> Change<B> for Map {
     }
 
     fn remove(&mut self, entry: &Entry<B>) {
-        self.0.remove(entry.bits.ipnet(entry.len));
+        self.0.remove(&entry.bits.ipnet(entry.len));
     }
 }
 
@@ -127,7 +127,7 @@ impl<B: Family> Change<B> for Published {
 
     fn remove(&mut self, entry: &Entry<B>) {
         let mut next = CidrMap::clone(&self.0);
-        next.remove(entry.bits.ipnet(entry.len));
+        next.remove(&entry.bits.ipnet(entry.len));
         self.0 = Arc::new(next);
     }
 }

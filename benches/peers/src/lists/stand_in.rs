@@ -38,8 +38,8 @@ impl<V: Copy> CidrMap<V> {
         old.map(|(_, value)| value)
     }
 
-    pub(crate) fn remove(&mut self, net: IpNet) -> Option<V> {
-        let old = self.prefixes.remove(&key(net));
+    pub(crate) fn remove(&mut self, net: &IpNet) -> Option<V> {
+        let old = self.prefixes.remove(&key(*net));
         self.compile();
         old.map(|(_, value)| value)
     }
