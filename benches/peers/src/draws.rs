@@ -54,13 +54,13 @@ pub(crate) fn address(client: u32) -> IpAddr {
     IpAddr::V4(Ipv4Addr::from_bits(client.wrapping_mul(0x9e37_79b1)))
 }
 
-fn scaled(random: u64, below: u32) -> u32 {
+pub(crate) fn scaled(random: u64, below: u32) -> u32 {
     ((u128::from(random) * u128::from(below)) >> 64) as u32
 }
 
 /// Zipf's law with exponent 1, by its inverse: a table for the first ranks, and for the others the
 /// logarithm, which there differs from the sum by less than one part in a million.
-struct Ranks {
+pub(crate) struct Ranks {
     clients: u32,
     /// The sum of `1 / k` up to each rank.
     head: Vec<f64>,
@@ -68,7 +68,7 @@ struct Ranks {
 }
 
 impl Ranks {
-    fn of(clients: u32) -> Self {
+    pub(crate) fn of(clients: u32) -> Self {
         let mut sum = 0.0;
         let head: Vec<f64> = (1..=clients.min(HEAD))
             .map(|rank| {
@@ -81,7 +81,7 @@ impl Ranks {
     }
 
     /// A rank, counted from 0.
-    fn at(&self, random: u64) -> u32 {
+    pub(crate) fn at(&self, random: u64) -> u32 {
         let at = random as f64 / 2.0_f64.powi(64) * self.whole;
         let place = self.head.partition_point(|&sum| sum <= at);
         if place < self.head.len() {

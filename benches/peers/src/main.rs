@@ -1,4 +1,5 @@
-//! Portcullis beside other rate limiters and the bare memory, interleaved in one run.
+//! Portcullis beside other rate limiters, other tables of addresses and the bare memory, interleaved in
+//! one run.
 //!
 //! `cargo bench -p portcullis-peers` prints every table; words after `--` pick the tables whose
 //! title contains one of them, as in `cargo bench -p portcullis-peers -- deny "10 k"`.
@@ -12,8 +13,10 @@
 mod clock;
 mod draws;
 mod flood;
+mod heap;
 mod keyed;
 mod limits;
+mod lists;
 mod rounds;
 mod single;
 mod stores;
@@ -38,4 +41,5 @@ fn main() {
         }
     }
     flood::run(is_wanted);
+    lists::run(is_wanted);
 }

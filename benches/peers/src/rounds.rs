@@ -38,28 +38,19 @@ const PAUSE: u64 = 1_000_000_000;
 /// fourteen, on each thread, and is not to use up its burst of a million.
 const MOST_CHECKS: u64 = 2_000_000;
 /// Far enough apart that the threads and turns do not follow each other through the same keys.
-const APART: usize = 7_654_321;
+pub(crate) const APART: usize = 7_654_321;
 
 /// A table's title and who is in it; built when its turn has come, since some fill memory.
 pub(crate) type Titled = (&'static str, fn() -> Case);
 
 /// Contestants for one table; ours comes first.
 pub(crate) struct Case {
-    contestants: Vec<Contestant>,
+    names: Vec<&'static str>,
+    contestants: Vec<Turns>,
     admits: bool,
     rounds: usize,
     /// For contestants on one thread.
     round: Duration,
-}
-
-struct Contestant {
-    name: &'static str,
-    /// Runs so many checks on each thread, and says how long one thread took.
-    run: Box<dyn FnMut(u64, u64) -> Duration>,
-    round: Duration,
-    checks: u64,
-    turns: u64,
-    samples: Vec<f64>,
 }
 
 impl Case {
@@ -74,7 +65,7 @@ impl Case {
     }
 
     fn new(admits: bool) -> Self {
-        Self { contestants: Vec::new(), admits, rounds: ROUNDS, round: ROUND }
+        Self { names: Vec::new(), contestants: Vec::new(), admits, rounds: ROUNDS, round: ROUND }
     }
 
     /// With fewer rounds, which take longer: for contestants that take gigabytes. Each finds the
@@ -124,39 +115,64 @@ impl Case {
         round: Duration,
         run: impl FnMut(u64, u64) -> Duration + 'static,
     ) -> Self {
-        let run = Box::new(run);
-        let samples = Vec::with_capacity(ROUNDS);
-        self.contestants.push(Contestant { name, run, round, checks: 1, turns: 0, samples });
+        self.names.push(name);
+        self.contestants.push(Turns::new(round, MOST_CHECKS, run));
         self
     }
 
     /// Measures all contestants and prints their table.
     pub(crate) fn run(mut self, title: &str) {
-        for contestant in &mut self.contestants {
-            contestant.calibrate();
-        }
-        let many = self.contestants.len();
-        for round in 0..self.rounds {
-            // A different one begins each time: who follows whom matters to caches and clocks.
-            for i in 0..many {
-                self.contestants[(i + round) % many].sample();
-            }
-        }
+        interleave(&mut self.contestants, self.rounds);
         let ours = self.contestants[0].median();
         println!("\n### {title}\n");
         println!("| | median ns | fastest tenth | slowest tenth | portcullis takes |");
         println!("|---|---:|---:|---:|---:|");
-        for contestant in &self.contestants {
-            let (name, median) = (contestant.name, contestant.median());
-            let fastest = contestant.samples[self.rounds / 10];
-            let slowest = contestant.samples[self.rounds - 1 - self.rounds / 10];
-            let ratio = ours / median;
+        for (name, contestant) in self.names.iter().zip(&self.contestants) {
+            let (median, ratio) = (contestant.median(), ours / contestant.median());
+            let (fastest, slowest) = (contestant.fastest_tenth(), contestant.slowest_tenth());
             println!("| {name} | {median:.2} | {fastest:.2} | {slowest:.2} | {ratio:.2}x |");
         }
     }
 }
 
-impl Contestant {
+/// Measures everything so many times, in turns.
+pub(crate) fn interleave(all: &mut [Turns], rounds: usize) {
+    for each in &mut *all {
+        each.calibrate();
+    }
+    let many = all.len();
+    for round in 0..rounds {
+        // A different one begins each time: who follows whom matters to caches and clocks.
+        for i in 0..many {
+            all[(i + round) % many].sample();
+        }
+    }
+}
+
+/// One thing that is measured, turn by turn.
+pub(crate) struct Turns {
+    /// Does it so many times, in the turn with this number, and says how long that took.
+    run: Box<dyn FnMut(u64, u64) -> Duration>,
+    /// How long a turn should take.
+    round: Duration,
+    /// How often it is done in a turn, and at the most.
+    checks: u64,
+    most: u64,
+    turns: u64,
+    /// Nanoseconds for each time, sorted.
+    samples: Vec<f64>,
+}
+
+impl Turns {
+    pub(crate) fn new(
+        round: Duration,
+        most: u64,
+        run: impl FnMut(u64, u64) -> Duration + 'static,
+    ) -> Self {
+        let samples = Vec::with_capacity(ROUNDS);
+        Self { run: Box::new(run), round, checks: 1, most, turns: 0, samples }
+    }
+
     /// Finds how many checks fill a round; warms up on the way.
     fn calibrate(&mut self) {
         loop {
@@ -164,7 +180,7 @@ impl Contestant {
             let took = (0..3).map(|_| self.turn()).min().unwrap();
             if took >= self.round / 8 {
                 let factor = self.round.as_secs_f64() / took.as_secs_f64();
-                self.checks = ((self.checks as f64 * factor) as u64 + 1).min(MOST_CHECKS);
+                self.checks = ((self.checks as f64 * factor) as u64 + 1).min(self.most);
                 return;
             }
             self.checks *= 2;
@@ -182,8 +198,16 @@ impl Contestant {
         (self.run)(self.checks, self.turns)
     }
 
-    fn median(&self) -> f64 {
+    pub(crate) fn median(&self) -> f64 {
         self.samples[self.samples.len() / 2]
+    }
+
+    pub(crate) fn fastest_tenth(&self) -> f64 {
+        self.samples[self.samples.len() / 10]
+    }
+
+    pub(crate) fn slowest_tenth(&self) -> f64 {
+        self.samples[self.samples.len() - 1 - self.samples.len() / 10]
     }
 }
 
