@@ -18,6 +18,7 @@ if [ -z "${PORTCULLIS_DATA:-}" ] && [ -d ../shared/data ]; then
   PORTCULLIS_DATA=$(cd ../shared/data && pwd)
   export PORTCULLIS_DATA
 fi
+[ -n "${PORTCULLIS_DATA:-}" ] || loudly "PORTCULLIS_DATA is not set: no real list is tested, only small samples"
 
 fuzz_targets() { sed -n 's/^name = "\(.*\)"$/\1/p' fuzz/Cargo.toml | grep -v '^portcullis'; }
 

@@ -9,7 +9,7 @@ use std::{
     boxed::Box,
     collections::BTreeMap,
     format,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind},
     thread, thread_local, vec,
     vec::Vec,
 };
@@ -110,6 +110,13 @@ fn a_change_is_seen_by_all_and_a_table_that_is_held_stays() {
 }
 
 #[test]
+fn handles_go_where_they_are_needed() {
+    fn anywhere<T: Send + Sync + UnwindSafe + RefUnwindSafe + 'static>() {}
+    anywhere::<Live<CidrSet>>();
+    anywhere::<super::Reader<CidrSet>>();
+}
+
+#[test]
 fn no_edits_are_no_change() {
     let live = Live::new(Book::default());
     let before = live.load();
@@ -163,6 +170,8 @@ fn memory_is_two_tables_once_readers_let_go() {
         })
         .collect();
     assert_eq!(tables(&live), 1 + super::SPARES);
+    let kept: Vec<u64> = live.0.changes.lock().spares.iter().map(|spare| spare.version).collect();
+    assert_eq!(kept, [9, 10], "the newest, in order");
     assert!(held.iter().zip(0..).all(|(book, round)| told(book) == [(0, round)]));
     held.clear();
     live.edit([put(0, 77)]);

@@ -153,23 +153,3 @@ pub(super) fn sampled<T>(all: Vec<T>) -> impl Iterator<Item = T> {
     let stride = all.len().div_ceil(MOST_QUESTIONS).max(1);
     all.into_iter().step_by(stride)
 }
-
-/// Numbers that are the same in every run.
-pub(super) struct Draws(pub(super) u64);
-
-impl Draws {
-    pub(super) fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % bound as u64) as usize
-    }
-
-    /// The items in another order.
-    pub(super) fn shuffled<T>(&mut self, mut items: Vec<T>) -> Vec<T> {
-        for at in (1..items.len()).rev() {
-            items.swap(at, self.below(at + 1));
-        }
-        items
-    }
-}
