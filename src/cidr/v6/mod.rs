@@ -76,7 +76,7 @@ impl<M: Kept> Table<u128, M> for Table6<M> {
         Self { pieces, root }
     }
 
-    #[inline]
+    #[inline(always)]
     fn mark(&self, addr: u128) -> M {
         match self.root.as_ref().and_then(|root| root.mark(addr)) {
             Some(mark) => mark,

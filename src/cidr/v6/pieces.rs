@@ -48,13 +48,14 @@ impl<M: Kept> Pieces<M> {
         matches!(self, Self::Many(_))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn mark(&self, addr: u128) -> M {
         match self {
             Self::One(piece) => piece.mark(addr),
             Self::Many(many) => {
-                let piece = many.all.get(many.top.piece(addr));
-                piece.map_or_else(M::default, |piece| piece.mark(addr))
+                // Not with a closure, which would become a call.
+                let Some(piece) = many.all.get(many.top.piece(addr)) else { return M::default() };
+                piece.mark(addr)
             }
         }
     }
@@ -193,11 +194,11 @@ impl Top {
     }
 
     /// The number of the piece that holds an address.
-    #[inline]
+    #[inline(always)]
     fn piece(&self, addr: u128) -> usize {
         match self {
-            Self::Halves(tree) => tree.run(high(addr)),
-            Self::Whole(tree) => tree.run(addr),
+            Self::Halves(tree) => tree.run_of_few(high(addr)),
+            Self::Whole(tree) => whole(tree, addr),
         }
     }
 
@@ -207,4 +208,10 @@ impl Top {
             Self::Whole(tree) => tree.heap_bytes(),
         }
     }
+}
+
+/// Apart, as it is seldom needed.
+#[inline(never)]
+fn whole(tree: &Tree<u128>, addr: u128) -> usize {
+    tree.run(addr)
 }
