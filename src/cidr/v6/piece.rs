@@ -87,6 +87,28 @@ impl<M: Kept> Piece<M> {
         self.answers.get(tree.run(addr)).unwrap_or_default()
     }
 
+    /// What is said of addresses, each in its own piece; nothing if the pieces are not alike.
+    #[inline(always)]
+    pub(super) fn marks_of_many<const N: usize>(
+        pieces: &[&Self; N],
+        addrs: &[u128; N],
+    ) -> Option<[M; N]> {
+        let mut trees = [pieces.first()?.narrow()?; N];
+        for (tree, piece) in trees.iter_mut().zip(pieces) {
+            *tree = piece.narrow()?;
+        }
+        let runs = Tree::runs_of_many(&trees, &addrs.map(high))?;
+        let mut marks = [M::default(); N];
+        for (((mark, piece), addr), run) in marks.iter_mut().zip(pieces).zip(addrs).zip(runs) {
+            *mark = match (piece.answers.get(run), &piece.shape) {
+                (Some(mark), _) => mark,
+                (None, Shape::Narrow { deep, .. }) => piece.deep_mark(deep.as_deref(), *addr),
+                (None, Shape::Wide(_)) => M::default(),
+            };
+        }
+        Some(marks)
+    }
+
     #[inline(never)]
     fn deep_mark(&self, deep: Option<&Deep>, addr: u128) -> M {
         let part = deep.map(|deep| deep.base.wrapping_add(deep.tree.run(addr)));

@@ -127,6 +127,25 @@ impl<K: Bits> Tree<K> {
         }
     }
 
+    /// The runs of several keys, each in its own tree, one level after another, so that the loads of a
+    /// level overlap. Nothing if not all of the trees have four levels.
+    #[inline(always)]
+    pub(super) fn runs_of_many<const N: usize>(
+        trees: &[&Self; N],
+        keys: &[K; N],
+    ) -> Option<[usize; N]> {
+        if trees.iter().any(|tree| tree.depth != 4) {
+            return None;
+        }
+        let mut runs = [0; N];
+        for start in [Some(0), Some(1), Some(TOP), None] {
+            for ((run, tree), key) in runs.iter_mut().zip(trees).zip(keys) {
+                *run = tree.step(start.unwrap_or(tree.starts[0] as usize), *run, *key);
+            }
+        }
+        Some(runs)
+    }
+
     #[inline(never)]
     fn run_by_loop(&self, key: K) -> usize {
         let mut at = 0;
