@@ -143,7 +143,7 @@ impl Answers<Mark> for Slots {
         Self::push(self, mark.unwrap_or(DEEP));
     }
 
-    #[inline]
+    #[inline(always)]
     fn get(&self, run: usize) -> Option<Mark> {
         Some(self.mark(run)).filter(|mark| mark.tag != Self::RESERVED)
     }

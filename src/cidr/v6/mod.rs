@@ -57,6 +57,20 @@ pub(super) struct Table6<M: Kept> {
     root: Option<Root<M>>,
 }
 
+/// How many addresses are looked up together.
+const BLOCK: usize = 8;
+
+impl<M: Kept> Table6<M> {
+    /// What is said of each of a block of addresses.
+    fn marks_of_block(&self, block: &[u128; BLOCK]) -> [M; BLOCK] {
+        // The root alone, if it knows them all; otherwise the trees, which know what it does.
+        let known = self.root.as_ref().and_then(|root| root.marks(block));
+        known
+            .or_else(|| self.pieces.marks_of_many(block))
+            .unwrap_or_else(|| block.map(|addr| self.mark(addr)))
+    }
+}
+
 impl<M: Kept> Table<u128, M> for Table6<M> {
     const EMPTY: Self = Self { pieces: Pieces::EMPTY, root: None };
 
@@ -76,7 +90,7 @@ impl<M: Kept> Table<u128, M> for Table6<M> {
         Self { pieces, root }
     }
 
-    #[inline]
+    #[inline(always)]
     fn mark(&self, addr: u128) -> M {
         match self.root.as_ref().and_then(|root| root.mark(addr)) {
             Some(mark) => mark,
@@ -85,9 +99,15 @@ impl<M: Kept> Table<u128, M> for Table6<M> {
     }
 
     fn marks(&self, addrs: &[u128], marks: &mut [M]) {
-        for (addr, mark) in addrs.iter().zip(marks) {
-            *mark = self.mark(*addr);
+        let (blocks, mut places) = (addrs.chunks_exact(BLOCK), marks.iter_mut());
+        let rest = blocks.remainder();
+        for block in blocks.map_while(<[u128]>::first_chunk::<BLOCK>) {
+            self.marks_of_block(block)
+                .into_iter()
+                .zip(&mut places)
+                .for_each(|(mark, place)| *place = mark);
         }
+        rest.iter().zip(places).for_each(|(addr, place)| *place = self.mark(*addr));
     }
 
     fn replace(&mut self, first: u128, runs: &[Run<u128, M>]) {

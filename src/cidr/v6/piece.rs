@@ -71,28 +71,42 @@ impl<M: Kept> Piece<M> {
     }
 
     /// What is said of an address of the piece.
-    #[inline]
+    #[inline(always)]
     pub(super) fn mark(&self, addr: u128) -> M {
         match &self.shape {
-            Shape::Narrow { tree, deep } => {
-                let run = tree.run(high(addr));
-                match self.answers.get(run) {
-                    Some(mark) => mark,
-                    None => self.deep_mark(deep.as_deref(), addr),
-                }
-            }
-            Shape::Wide(tree) => self.answers.get(tree.run(addr)).unwrap_or_default(),
+            Shape::Narrow { tree, deep } => match self.answers.get(tree.run(high(addr))) {
+                Some(mark) => mark,
+                None => self.deep_mark(deep.as_deref(), addr),
+            },
+            Shape::Wide(tree) => self.wide_mark(tree, addr),
         }
     }
 
-    /// What the run with this number says of an address in it.
-    #[inline]
-    pub(super) fn mark_in(&self, run: usize, addr: u128) -> M {
-        match (self.answers.get(run), &self.shape) {
-            (Some(mark), _) => mark,
-            (None, Shape::Narrow { deep, .. }) => self.deep_mark(deep.as_deref(), addr),
-            (None, Shape::Wide(_)) => M::default(),
+    #[inline(never)]
+    fn wide_mark(&self, tree: &Tree<u128>, addr: u128) -> M {
+        self.answers.get(tree.run(addr)).unwrap_or_default()
+    }
+
+    /// What is said of addresses, each in its own piece; nothing if the pieces are not alike.
+    #[inline(always)]
+    pub(super) fn marks_of_many<const N: usize>(
+        pieces: &[&Self; N],
+        addrs: &[u128; N],
+    ) -> Option<[M; N]> {
+        let mut trees = [pieces.first()?.narrow()?; N];
+        for (tree, piece) in trees.iter_mut().zip(pieces) {
+            *tree = piece.narrow()?;
         }
+        let runs = Tree::runs_of_many(&trees, &addrs.map(high))?;
+        let mut marks = [M::default(); N];
+        for (((mark, piece), addr), run) in marks.iter_mut().zip(pieces).zip(addrs).zip(runs) {
+            *mark = match (piece.answers.get(run), &piece.shape) {
+                (Some(mark), _) => mark,
+                (None, Shape::Narrow { deep, .. }) => piece.deep_mark(deep.as_deref(), *addr),
+                (None, Shape::Wide(_)) => M::default(),
+            };
+        }
+        Some(marks)
     }
 
     #[inline(never)]

@@ -3,7 +3,7 @@
 //! - **I7** Pieces follow each other without gaps, from the first address to the last, and the tree on
 //!   top has the last address of each. Where all of them end between two /64s, it keeps halves.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 use super::{
     answers::Kept,
@@ -25,8 +25,12 @@ pub(super) enum Pieces<M: Kept> {
 #[derive(Clone, Debug)]
 pub(super) struct Many<M: Kept> {
     top: Top,
-    all: Vec<Piece<M>>,
+    /// Shared by the copies of a table, as an edit of one of them replaces whole pieces.
+    all: Vec<Arc<Piece<M>>>,
 }
+
+/// What a shared piece takes beside itself: a pointer and two counts.
+const SHARED: usize = 3 * size_of::<usize>();
 
 /// The last addresses of pieces.
 #[derive(Clone, Debug)]
@@ -41,20 +45,37 @@ impl<M: Kept> Pieces<M> {
 
     /// Compiles runs that cover the whole space.
     pub(super) fn new(runs: &[Run<u128, M>], sizes: Sizes) -> Self {
-        Self::of(cut::pieces(0, runs, u128::MAX, sizes))
+        Self::of(cut::pieces(0, runs, u128::MAX, sizes).into_iter().map(Arc::new).collect())
     }
 
     pub(super) const fn are_many(&self) -> bool {
         matches!(self, Self::Many(_))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn mark(&self, addr: u128) -> M {
         match self {
             Self::One(piece) => piece.mark(addr),
             Self::Many(many) => {
-                let piece = many.all.get(many.top.piece(addr));
-                piece.map_or_else(M::default, |piece| piece.mark(addr))
+                // Not with a closure, which would become a call.
+                let Some(piece) = many.all.get(many.top.piece(addr)) else { return M::default() };
+                piece.mark(addr)
+            }
+        }
+    }
+
+    /// What is said of several addresses, if their pieces are alike enough to be asked together.
+    #[inline(always)]
+    pub(super) fn marks_of_many<const N: usize>(&self, addrs: &[u128; N]) -> Option<[M; N]> {
+        match self {
+            Self::One(piece) => Piece::marks_of_many(&[piece; N], addrs),
+            Self::Many(many) => {
+                let Top::Halves(top) = &many.top else { return None };
+                let mut pieces = [many.all.first()?.as_ref(); N];
+                for (piece, addr) in pieces.iter_mut().zip(addrs) {
+                    *piece = many.all.get(top.run_of_few(high(*addr)))?;
+                }
+                Piece::marks_of_many(&pieces, addrs)
             }
         }
     }
@@ -65,15 +86,15 @@ impl<M: Kept> Pieces<M> {
         let (mut from, mut to) = (self.number_of(first), self.number_of(last));
         let (origin, told, end) = loop {
             let origin = self.start_of(from);
-            let end = self.slice().get(to).map_or(u128::MAX, Piece::last);
+            let end = self.get(to).map_or(u128::MAX, Piece::last);
             let count = to.saturating_sub(from).saturating_add(1);
-            let old = self.slice().iter().skip(from).take(count).flat_map(Piece::runs);
+            let old = self.iter_from(from).take(count).flat_map(Piece::runs);
             let told = spliced(old, origin, first, runs);
             // What has become too small for a piece takes a neighbour in.
             if told.as_slice().len() >= sizes.fewest {
                 break (origin, told, end);
             }
-            if to.saturating_add(1) < self.slice().len() {
+            if to.saturating_add(1) < self.count() {
                 to = to.saturating_add(1);
             } else if let Some(before) = from.checked_sub(1) {
                 from = before;
@@ -83,16 +104,16 @@ impl<M: Kept> Pieces<M> {
         };
         let new = cut::pieces(origin, told.as_slice(), end, sizes);
         let mut all = match core::mem::replace(self, Self::EMPTY) {
-            Self::One(piece) => Vec::from([piece]),
+            Self::One(piece) => Vec::from([Arc::new(piece)]),
             Self::Many(many) => many.all,
         };
-        all.splice(from..=to, new);
+        all.splice(from..=to, new.into_iter().map(Arc::new));
         *self = Self::of(all);
     }
 
     /// The run that holds `addr`, and all after it, told short.
     pub(super) fn runs_from(&self, addr: u128) -> impl Iterator<Item = Run<u128, M>> {
-        let mut pieces = self.slice().iter().skip(self.number_of(addr));
+        let mut pieces = self.iter_from(self.number_of(addr));
         let first = pieces.next().into_iter().flat_map(move |piece| piece.runs_from(addr));
         let mut stored = first.chain(pieces.flat_map(Piece::runs));
         let mut next = stored.next();
@@ -116,7 +137,7 @@ impl<M: Kept> Pieces<M> {
         // Over the stored runs before it, for as long as they say the same.
         loop {
             let number = self.number_of(start);
-            let within = self.slice().get(number).and_then(|piece| piece.run_start(start));
+            let within = self.get(number).and_then(|piece| piece.run_start(start));
             start = within.unwrap_or_else(|| self.start_of(number));
             match start.previous() {
                 Some(before) if self.mark(before) == mark => start = before,
@@ -138,27 +159,41 @@ impl<M: Kept> Pieces<M> {
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        let pieces = self.slice().iter().map(Piece::heap_bytes).fold(0, usize::saturating_add);
+        let pieces = self.iter_from(0).map(Piece::heap_bytes).fold(0, usize::saturating_add);
         match self {
             Self::One(_) => pieces,
             Self::Many(many) => pieces
                 .saturating_add(size_of::<Many<M>>())
-                .saturating_add(many.all.capacity().saturating_mul(size_of::<Piece<M>>()))
+                .saturating_add(many.all.capacity().saturating_mul(SHARED))
+                .saturating_add(many.all.len().saturating_mul(size_of::<Piece<M>>()))
                 .saturating_add(many.top.heap_bytes()),
         }
     }
 
-    pub(super) fn slice(&self) -> &[Piece<M>] {
+    pub(super) fn count(&self) -> usize {
         match self {
-            Self::One(piece) => core::slice::from_ref(piece),
-            Self::Many(many) => &many.all,
+            Self::One(_) => 1,
+            Self::Many(many) => many.all.len(),
         }
     }
 
-    fn of(mut all: Vec<Piece<M>>) -> Self {
+    /// The pieces from the one with a number on.
+    pub(super) fn iter_from(&self, number: usize) -> impl Iterator<Item = &Piece<M>> {
+        let (one, many) = match self {
+            Self::One(piece) => (Some(piece), [].as_slice()),
+            Self::Many(many) => (None, many.all.as_slice()),
+        };
+        one.into_iter().chain(many.iter().map(AsRef::as_ref)).skip(number)
+    }
+
+    fn get(&self, number: usize) -> Option<&Piece<M>> {
+        self.iter_from(number).next()
+    }
+
+    fn of(mut all: Vec<Arc<Piece<M>>>) -> Self {
         match (all.len(), all.pop()) {
             (_, None) => Self::EMPTY,
-            (1, Some(piece)) => Self::One(piece),
+            (1, Some(piece)) => Self::One(Arc::unwrap_or_clone(piece)),
             (_, Some(piece)) => {
                 all.push(piece);
                 all.shrink_to_fit();
@@ -177,14 +212,14 @@ impl<M: Kept> Pieces<M> {
 
     /// The first address of a piece.
     fn start_of(&self, number: usize) -> u128 {
-        let before = number.checked_sub(1).and_then(|before| self.slice().get(before));
+        let before = number.checked_sub(1).and_then(|before| self.get(before));
         before.and_then(|piece| piece.last().next()).unwrap_or(0)
     }
 }
 
 impl Top {
-    fn new<M: Kept>(pieces: &[Piece<M>]) -> Self {
-        let ends = || pieces.iter().map(Piece::last);
+    fn new<M: Kept>(pieces: &[Arc<Piece<M>>]) -> Self {
+        let ends = || pieces.iter().map(|piece| piece.last());
         if ends().all(|end| end == end.last_of(64)) {
             Self::Halves(Tree::new(&ends().map(high).collect::<Vec<_>>()))
         } else {
@@ -193,11 +228,11 @@ impl Top {
     }
 
     /// The number of the piece that holds an address.
-    #[inline]
+    #[inline(always)]
     fn piece(&self, addr: u128) -> usize {
         match self {
-            Self::Halves(tree) => tree.run(high(addr)),
-            Self::Whole(tree) => tree.run(addr),
+            Self::Halves(tree) => tree.run_of_few(high(addr)),
+            Self::Whole(tree) => whole(tree, addr),
         }
     }
 
@@ -207,4 +242,10 @@ impl Top {
             Self::Whole(tree) => tree.heap_bytes(),
         }
     }
+}
+
+/// Apart, as it is seldom needed.
+#[inline(never)]
+fn whole(tree: &Tree<u128>, addr: u128) -> usize {
+    tree.run(addr)
 }

@@ -36,6 +36,16 @@ impl<M: Kept> Root<M> {
         self.blocks.get(block_of(addr))
     }
 
+    /// What is said of each address, if the root knows it of all.
+    #[inline]
+    pub(super) fn marks<const N: usize>(&self, addrs: &[u128; N]) -> Option<[M; N]> {
+        let mut marks = [M::default(); N];
+        for (mark, addr) in marks.iter_mut().zip(addrs) {
+            *mark = self.mark(*addr)?;
+        }
+        Some(marks)
+    }
+
     /// Looks again at the blocks that hold addresses from `first` to `last`, in order; `run_of` gives
     /// the run that holds an address.
     pub(super) fn renew(

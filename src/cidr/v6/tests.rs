@@ -207,10 +207,10 @@ fn built_and_edited<M: Numbered>(cuts: &[(u128, u8)], edits: &[Edit]) {
 
 /// I7 and I8 by count of the stored runs, whose empty ones and deep ones may be a few more.
 fn sound<M: Kept>(pieces: &Pieces<M>, sizes: Sizes) {
-    let all = pieces.slice();
+    let all: Vec<_> = pieces.iter_from(0).collect();
     assert_eq!(all.last().unwrap().last(), u128::MAX, "I7");
     assert!(all.windows(2).all(|pair| pair[0].last() < pair[1].last()), "I7");
-    for piece in all {
+    for piece in &all {
         let runs = Runs::from_iter(piece.runs()).into_vec();
         assert!(runs.len() <= sizes.most(), "I8: {}", runs.len());
         assert!(runs.len() >= sizes.fewest || all.len() == 1, "I8: {}", runs.len());
@@ -278,10 +278,9 @@ fn of(mut prefixes: Vec<(u128, u8)>, step: usize) -> (Set6, Map6, usize) {
 
 /// The bounds that the module promises, for a map of so many runs.
 fn within_bounds(map: &Map6, runs: usize) {
-    let pieces = map.pieces.slice();
-    let most = runs * 19 + pieces.len() * 1_000 + 26_000;
+    let most = runs * 19 + map.pieces.count() * 1_000 + 26_000;
     assert!(map.heap_bytes() <= most, "{} bytes for {runs} runs", map.heap_bytes());
-    assert!(pieces.iter().all(|piece| piece.depth() <= 10));
+    assert!(map.pieces.iter_from(0).all(|piece| piece.depth() <= 10));
     assert!(map.pieces.depth() <= 5);
 }
 
@@ -327,7 +326,7 @@ fn one_host_in_each_64_and_whole_64s_between_agree() {
         .collect();
     let (_, map, runs) = of(mixed, 31);
     within_bounds(&map, runs);
-    assert!(map.pieces.slice().iter().all(|piece| piece.narrow().is_some()), "I4");
+    assert!(map.pieces.iter_from(0).all(|piece| piece.narrow().is_some()), "I4");
 }
 
 #[test]

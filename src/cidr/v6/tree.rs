@@ -15,7 +15,8 @@
 //!   the highest included, leads out of the tree. Unused keys are the highest number, which is below
 //!   nothing, and are therefore never counted.
 //! - **I3** A tree of n runs has ⌈n/9⌉ leaves, ⌈⌈n/9⌉/9⌉ nodes above them and so on to one root: a
-//!   tree of one run has none, one of 9 a single node, one of 6,561 four levels. Where the stored
+//!   tree of one run has none, one of 9 a single node, one of 6,561 four levels. (In a tree of four the second from the top has all of its
+//!   nine nodes, for speed.) Where the stored
 //!   keys fill their nodes exactly, the run after the last key still has a node, an empty one.
 //!
 //! # Bounds
@@ -28,6 +29,8 @@ use crate::cidr::addr::Bits;
 /// How many children an inner node has, and how many runs a leaf.
 const WAYS: usize = 9;
 const LEVELS: usize = 8;
+/// The nodes of the two highest levels of a tree of four, where the second is always full.
+const TOP: usize = 1 + WAYS;
 
 /// Eight keys, sorted, and the highest number in unused places.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +57,7 @@ impl<K: Bits> Node<K> {
 pub(super) struct Tree<K> {
     /// The root, the level below it, and so on; the leaves are last.
     nodes: Vec<Node<K>>,
-    /// Where each level starts, from the root down; those beyond `depth` are zero.
+    /// Where each level starts, from the leaves up; those beyond `depth` are zero.
     starts: [u32; LEVELS],
     depth: u32,
     runs: u32,
@@ -82,7 +85,7 @@ impl<K: Bits> Tree<K> {
         let mut above;
         let mut level = stored;
         let mut keys: Vec<K>;
-        for (size, start) in sizes.iter().zip(tree.starts.iter_mut().take(depth).rev()) {
+        for (size, start) in sizes.iter().zip(&mut tree.starts).take(depth) {
             let at = rest.len().saturating_sub(*size);
             *start = u32::try_from(at).unwrap_or(u32::MAX);
             let (before, nodes) = rest.split_at_mut(at);
@@ -99,29 +102,71 @@ impl<K: Bits> Tree<K> {
     }
 
     /// How many ends are below a key, which is the number of the run that holds it.
-    #[inline]
+    ///
+    /// Meant for pieces: four levels are written out, since a loop would cost a third more.
+    #[inline(always)]
+    #[allow(clippy::indexing_slicing, reason = "at most 1 + 8, which the compiler proves")]
     pub(super) fn run(&self, key: K) -> usize {
-        let mut at = 0_usize;
-        for level in 0..self.depth {
-            at = self.step(level, at, key);
+        match self.nodes.first_chunk::<TOP>() {
+            Some(top) if self.depth == 4 => {
+                let at = top[0].below(key);
+                let at = at.wrapping_mul(WAYS).wrapping_add(top[at.wrapping_add(1)].below(key));
+                let at = self.step(TOP, at, key);
+                self.step(self.starts[0] as usize, at, key)
+            }
+            _ => self.run_by_loop(key),
+        }
+    }
+
+    /// As [`run`](Self::run), but two levels are written out: meant for the pieces of a table.
+    #[inline(always)]
+    pub(super) fn run_of_few(&self, key: K) -> usize {
+        match self.nodes.first() {
+            Some(root) if self.depth == 2 => self.step(1, root.below(key), key),
+            _ => self.run_by_loop(key),
+        }
+    }
+
+    /// The runs of several keys, each in its own tree, one level after another, so that the loads of a
+    /// level overlap. Nothing if not all of the trees have four levels.
+    #[inline(always)]
+    pub(super) fn runs_of_many<const N: usize>(
+        trees: &[&Self; N],
+        keys: &[K; N],
+    ) -> Option<[usize; N]> {
+        if trees.iter().any(|tree| tree.depth != 4) {
+            return None;
+        }
+        let mut runs = [0; N];
+        for start in [Some(0), Some(1), Some(TOP), None] {
+            for ((run, tree), key) in runs.iter_mut().zip(trees).zip(keys) {
+                *run = tree.step(start.unwrap_or(tree.starts[0] as usize), *run, *key);
+            }
+        }
+        Some(runs)
+    }
+
+    #[inline(never)]
+    fn run_by_loop(&self, key: K) -> usize {
+        let mut at = 0;
+        for start in self.starts.iter().take(self.depth as usize).rev() {
+            at = self.step(*start as usize, at, key);
         }
         at
     }
 
-    #[inline]
-    pub(super) const fn depth(&self) -> u32 {
-        self.depth
-    }
-
     /// From a node's number in its level to the number of the child, or of the run, that holds `key`.
     #[inline(always)]
-    #[allow(clippy::indexing_slicing, reason = "masked; the compiler sees that it is in bounds")]
-    pub(super) fn step(&self, level: u32, at: usize, key: K) -> usize {
-        let start = self.starts[level as usize & (LEVELS - 1)] as usize;
+    fn step(&self, start: usize, at: usize, key: K) -> usize {
         match self.nodes.get(start.wrapping_add(at)) {
             Some(node) => at.wrapping_mul(WAYS).wrapping_add(node.below(key)),
             None => 0,
         }
+    }
+
+    #[cfg(test)]
+    pub(super) const fn depth(&self) -> u32 {
+        self.depth
     }
 
     /// Where a run ends; nothing for the last one, whose end is not stored (I2).
@@ -130,8 +175,7 @@ impl<K: Bits> Tree<K> {
             return None;
         }
         let mut number = run;
-        let depth = usize::try_from(self.depth).unwrap_or(LEVELS);
-        for start in self.starts.iter().take(depth).rev() {
+        for start in self.starts.iter().take(self.depth as usize) {
             let (node, place) = (number / WAYS, number % WAYS);
             let Node(keys) = self.nodes.get((*start as usize).saturating_add(node))?;
             if let Some(key) = keys.get(place) {
@@ -155,10 +199,14 @@ impl<K: Bits> Tree<K> {
 /// How many nodes the levels of a tree of so many runs have, from the leaves up.
 fn level_sizes(runs: usize) -> [usize; LEVELS] {
     let mut size = runs;
-    core::array::from_fn(|_| {
+    let mut sizes: [usize; LEVELS] = core::array::from_fn(|_| {
         size = if size > 1 { size.div_ceil(WAYS) } else { 0 };
         size
-    })
+    });
+    if let [_, _, second, 1, ..] = &mut sizes {
+        *second = WAYS;
+    }
+    sizes
 }
 
 #[cfg(test)]
