@@ -11,7 +11,9 @@
 //! | bits | a bit for each block of 2^g addresses, 0 <= g <= 8, where every end ends a block | 128 / 2^g | one bit |
 //! | tree | up to 33 lines of ends, and a line before them with the last end of each but the last | 3 to 34 | the keys of one line |
 //!
-//! The form that takes the fewest bytes is taken, and the one of equals that comes first here. A /16
+//! Keys are taken wherever they fit, even where bits would take half as much: the fewer /16s have
+//! another form, the better the branch on it is guessed, and that is most of the time of a look-up.
+//! Beyond, bits and trees are for the fewest bytes, and for bits where these are the same. A /16
 //! is found by its entry in the root:
 //!
 //! ```text
@@ -83,21 +85,24 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// The form that takes the fewest bytes, and how much room that is.
+    /// The form for these ends, and how much room it takes.
     pub(super) fn of(ends: &[u16]) -> (Self, Room) {
-        let grain = ends.iter().fold(256, |all: u32, end| all | u32::from(*end).wrapping_add(1));
-        let grain = u8::try_from(grain.trailing_zeros()).unwrap_or(0);
-        let tree = ends.len().div_ceil(FULL);
-        let in_keys = match ends.len() {
+        match ends.len() {
             0 => (Self::Keys, Room::Nothing),
             1..=HALF => (Self::Keys, Room::Half),
             17..=FULL => (Self::Keys, Room::Lines(1)),
-            _ if tree > LEAVES => (Self::Tree, Room::Lines(usize::MAX)),
-            _ => (Self::Tree, Room::Lines(tree.saturating_add(1))),
-        };
-        let in_bits = (Self::Bits(grain), room_for_bits(grain));
-        let order = |(form, room): (Self, Room)| (room, form == Self::Tree);
-        if order(in_bits) < order(in_keys) { in_bits } else { in_keys }
+            _ => {
+                let grain = ends.iter().fold(256, |all, end| all | u32::from(*end).wrapping_add(1));
+                let grain = u8::try_from(grain.trailing_zeros()).unwrap_or(0);
+                let leaves = ends.len().div_ceil(FULL);
+                let tree = Room::Lines(leaves.saturating_add(1));
+                if leaves > LEAVES || room_for_bits(grain) <= tree {
+                    (Self::Bits(grain), room_for_bits(grain))
+                } else {
+                    (Self::Tree, tree)
+                }
+            }
+        }
     }
 }
 
@@ -206,10 +211,10 @@ impl Entry {
     }
 
     /// Whether an address is a member, by its low half.
-    #[inline]
+    #[inline(always)]
     pub(super) fn contains(self, lines: &[Line], low: u16) -> bool {
-        let Some(line) = lines.get(self.line()) else { return self.first() };
         if self.0 & FORM == 0 {
+            let Some(line) = lines.get(self.line()) else { return self.first() };
             // Both halves are asked, and no branch on whether they are of this /16: that is as good
             // as random, and a constant /16 is only one where neither of them is.
             let [in_first, in_second] = line.odd_below(key_of(low));
@@ -219,11 +224,17 @@ impl Entry {
         }
         match self.form() {
             Form::Bits(grain) => self.bit(lines, low >> grain),
-            _ => self.leaf(lines, line, low).is_some_and(|leaf| {
-                let [in_first, in_second] = leaf.odd_below(key_of(low));
-                self.first() ^ in_first ^ in_second
-            }),
+            _ => self.tree_contains(lines, low),
         }
+    }
+
+    #[inline(never)]
+    fn tree_contains(self, lines: &[Line], low: u16) -> bool {
+        let Some(index) = lines.get(self.line()) else { return self.first() };
+        self.leaf(lines, index, low).is_some_and(|leaf| {
+            let [in_first, in_second] = leaf.odd_below(key_of(low));
+            self.first() ^ in_first ^ in_second
+        })
     }
 
     /// The line of a tree that has the ends around an address.
@@ -427,7 +438,7 @@ pub(super) mod tests {
             if room == Room::Half {
                 assert_eq!(lines[3].0[usize::from(!second_half)], ELSEWHERE.0[0]);
             }
-            for &low in asked.iter().step_by(asked.len() / 20 + 1) {
+            for &low in asked.iter().step_by(asked.len() / 6 + 1) {
                 check_depth(entry, form, &lines, low);
             }
             check_copy(entry, room, &lines, &asked);
