@@ -30,7 +30,7 @@ impl Line {
     }
 
     /// How many keys are below `key`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn below(&self, key: i16) -> usize {
         // Counted in eight lanes first, which is how the compiler keeps to vectors.
         let mut lanes = [0_u16; 8];

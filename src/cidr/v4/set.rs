@@ -39,7 +39,7 @@ impl Table<u32, bool> for Set4 {
         Self::small(runs).unwrap_or_else(|| Self(Shape::Wide(Wide::build(runs))))
     }
 
-    #[inline]
+    #[inline(always)]
     fn mark(&self, addr: u32) -> bool {
         match &self.0 {
             Shape::Small { runs, first } => first ^ is_odd(runs.run(addr)),

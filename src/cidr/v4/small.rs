@@ -81,7 +81,7 @@ impl Small {
     }
 
     /// The number of the run that holds an address: how many ends are below it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn run(&self, addr: u32) -> usize {
         match self.steps {
             2 => self.counted::<16>(addr),
@@ -101,7 +101,7 @@ impl Small {
         self.ends.capacity().saturating_mul(size_of::<u32>()).saturating_add(root)
     }
 
-    #[inline]
+    #[inline(always)]
     fn counted<const W: usize>(&self, addr: u32) -> usize {
         let slot = addr.wrapping_shr(self.shift.into());
         let slot = usize::try_from(slot).unwrap_or(usize::MAX);
@@ -124,17 +124,19 @@ impl Small {
 
     /// The root, for ends that fill a window.
     fn slots(&self, window: usize, bits: u8) -> Vec<u16> {
-        let slots = 1_u32.wrapping_shl(bits.into());
+        let slots = 1_usize.wrapping_shl(bits.into());
         let highest = self.ends.len().saturating_sub(window);
-        let mut root = Vec::with_capacity(usize::try_from(slots).unwrap_or(0));
-        let mut start = 0_usize;
-        for slot in 0..slots {
-            let first = slot.wrapping_shl(self.shift.into());
-            while self.ends().get(start).is_some_and(|end| *end < first) {
-                start = start.saturating_add(1);
+        let place = |start: usize| u16::try_from(start.min(highest)).unwrap_or(u16::MAX);
+        let mut root = Vec::with_capacity(slots);
+        for (start, end) in self.ends().iter().enumerate() {
+            // Its own slot starts with it or before, and so do the empty ones before that.
+            let slot = end.wrapping_shr(self.shift.into());
+            let behind = usize::try_from(slot).unwrap_or(0).saturating_add(1);
+            if behind > root.len() {
+                root.resize(behind, place(start));
             }
-            root.push(u16::try_from(start.min(highest)).unwrap_or(u16::MAX));
         }
+        root.resize(slots, place(self.len.into()));
         root
     }
 }
