@@ -64,7 +64,8 @@ impl Table<u32, Mark> for Map4 {
         }
     }
 
-    #[inline]
+    // Always, so that whoever asks for the tag alone does not load the length.
+    #[inline(always)]
     fn mark(&self, addr: u32) -> Mark {
         match &self.0 {
             Form::Small(index, slots) => slots.mark(index.run(addr)),
