@@ -29,10 +29,13 @@
 use alloc::vec::Vec;
 
 use super::line::Line;
-use crate::cidr::runs::{Mark, Run};
+use crate::cidr::{
+    runs::{Mark, Run},
+    slots::{clone_with_room, make_room},
+};
 
 /// The lines of all /16s, and their bases.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Lines {
     lines: Vec<Line>,
     bases: Vec<u32>,
@@ -123,9 +126,13 @@ impl Entry {
 }
 
 impl Lines {
-    /// Line 0 alone.
-    pub(super) fn new() -> Self {
-        Self { lines: Vec::from([Line::WHOLE]), bases: Vec::from([0]) }
+    /// Line 0 alone, and room for others.
+    pub(super) fn with_capacity(lines: usize) -> Self {
+        let capacity = lines.saturating_add(1);
+        let (lines, bases) = (Vec::with_capacity(capacity), Vec::with_capacity(capacity));
+        let mut line_0 = Self { lines, bases };
+        line_0.push_line(Line::WHOLE, 0);
+        line_0
     }
 
     /// The slot of an address of a /16.
@@ -297,18 +304,25 @@ impl Lines {
         }
     }
 
+    /// Adds the lines of an entry of another table; its first run has the slot `base` here.
+    pub(super) fn push_like(&mut self, other: &Self, entry: Entry, base: u32) -> Entry {
+        let number = u32::try_from(self.lines.len()).unwrap_or(u32::MAX);
+        let moved = base.wrapping_sub(other.slot(entry, 0));
+        for at in (entry.number()..).take(other.lines_of(entry)) {
+            self.push_line(*other.line(at), other.base(at).wrapping_add(moved));
+        }
+        Entry::new(entry.kind(), number).unwrap_or_default()
+    }
+
     fn push_line(&mut self, line: Line, base: u32) {
+        make_room(&mut self.lines, 1);
+        make_room(&mut self.bases, 1);
         self.lines.push(line);
         self.bases.push(base);
     }
 
     pub(super) fn len(&self) -> usize {
         self.lines.len()
-    }
-
-    pub(super) fn reserve_exact(&mut self, lines: usize) {
-        self.lines.reserve_exact(lines);
-        self.bases.reserve_exact(lines);
     }
 
     pub(super) fn shrink_to_fit(&mut self) {
@@ -329,6 +343,19 @@ impl Lines {
     #[inline]
     fn base(&self, at: u32) -> u32 {
         usize::try_from(at).ok().and_then(|at| self.bases.get(at)).copied().unwrap_or(0)
+    }
+}
+
+impl Clone for Lines {
+    fn clone(&self) -> Self {
+        let mut clone = Self { lines: Vec::new(), bases: Vec::new() };
+        clone.clone_from(self);
+        clone
+    }
+
+    fn clone_from(&mut self, other: &Self) {
+        clone_with_room(&mut self.lines, &other.lines);
+        clone_with_room(&mut self.bases, &other.bases);
     }
 }
 
