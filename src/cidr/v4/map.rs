@@ -88,28 +88,7 @@ impl Table<u32, Mark> for Map4 {
     }
 
     fn marks(&self, addrs: &[u32], marks: &mut [Mark]) {
-        let len = addrs.len().min(marks.len());
-        let (addrs, marks) = (addrs.split_at(len).0, marks.split_at_mut(len).0);
-        match &self.0 {
-            Form::Small(index, slots) => {
-                for (addr, mark) in addrs.iter().zip(marks) {
-                    *mark = slots.mark(index.run(*addr));
-                }
-            }
-            Form::Wide(wide) => {
-                let blocks = addrs.chunks_exact(Wide::BLOCK);
-                let rest = blocks.remainder();
-                let mut places = marks.chunks_exact_mut(Wide::BLOCK);
-                for (block, places) in blocks.zip(&mut places) {
-                    if let Some(block) = block.first_chunk() {
-                        places.copy_from_slice(&wide.marks(block));
-                    }
-                }
-                for (addr, mark) in rest.iter().zip(places.into_remainder()) {
-                    *mark = wide.mark(*addr);
-                }
-            }
-        }
+        self.slots_of(addrs, marks, Slots::mark);
     }
 
     fn replace(&mut self, first: u32, runs: &[Run<u32, Mark>]) {
@@ -163,6 +142,41 @@ impl Table<u32, Mark> for Map4 {
 }
 
 impl Map4 {
+    /// The tag of each address, at its place in `tags`; places without an address stay. As
+    /// [`marks`](Table::marks), without the lengths, which lie elsewhere in memory.
+    pub(in crate::cidr) fn tags(&self, addrs: &[u32], tags: &mut [u32]) {
+        self.slots_of(addrs, tags, Slots::tag);
+    }
+
+    #[inline]
+    fn slots_of<T: Copy>(
+        &self,
+        addrs: &[u32],
+        places: &mut [T],
+        what: impl Fn(&Slots, usize) -> T + Copy,
+    ) {
+        match &self.0 {
+            Form::Small(index, slots) => {
+                for (addr, place) in addrs.iter().zip(places) {
+                    *place = what(slots, index.run(*addr));
+                }
+            }
+            Form::Wide(wide) => {
+                let blocks = addrs.chunks(Wide::BLOCK).zip(places.chunks_mut(Wide::BLOCK));
+                for (addrs, places) in blocks {
+                    match (addrs.first_chunk(), places.first_chunk_mut()) {
+                        (Some(addrs), Some(places)) => {
+                            wide.block::<_, { Wide::BLOCK }>(addrs, places, what);
+                        }
+                        _ => addrs.iter().zip(places).for_each(|(addr, place)| {
+                            wide.block(&[*addr], core::array::from_mut(place), what);
+                        }),
+                    }
+                }
+            }
+        }
+    }
+
     /// An address at or before the given one, from which on its mark is said.
     fn start(&self, addr: u32) -> (u32, Mark) {
         match &self.0 {

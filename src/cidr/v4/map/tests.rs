@@ -61,6 +61,9 @@ fn assert_same(map: &Map4, runs: &[Run<u32, Mark>]) {
         .collect();
     let mut marks = Vec::from_iter(addrs.iter().map(|_| mark(7)));
     map.marks(&addrs, &mut marks);
+    let mut tags = Vec::from_iter(addrs.iter().map(|_| 7));
+    map.tags(&addrs, &mut tags);
+    assert!(tags.iter().eq(marks.iter().map(|mark| &mark.tag)));
     for (addr, batched) in addrs.iter().zip(&marks) {
         assert_eq!(map.mark(*addr), sorted.mark(*addr), "{addr:#x}");
         assert_eq!(*batched, sorted.mark(*addr), "{addr:#x} in a batch");

@@ -70,18 +70,26 @@ impl Wide {
         self.root[usize::from(high(addr))]
     }
 
-    /// The marks of up to [`BLOCK`](Self::BLOCK) addresses, step by step for all of them, so that
-    /// they wait for memory together.
+    /// What is in the slots of some addresses, step by step for all of them, so that they wait for
+    /// memory together.
     #[inline]
-    pub(super) fn marks(&self, addrs: &[u32; Self::BLOCK]) -> [Mark; Self::BLOCK] {
+    pub(super) fn block<T, const N: usize>(
+        &self,
+        addrs: &[u32; N],
+        places: &mut [T; N],
+        what: impl Fn(&Slots, usize) -> T,
+    ) {
         let entries = addrs.map(|addr| self.entry(addr));
-        let mut slots = [0; Self::BLOCK];
+        let mut slots = [0; N];
         for ((slot, entry), addr) in slots.iter_mut().zip(entries).zip(addrs) {
             *slot = self.lines.slot(entry, low(*addr));
         }
-        slots.map(|slot| self.mark_in(slot))
+        for (place, slot) in places.iter_mut().zip(slots) {
+            *place = what(&self.slots, usize::try_from(slot).unwrap_or(usize::MAX));
+        }
     }
 
+    /// How many addresses make a good block.
     pub(super) const BLOCK: usize = 16;
 
     /// Says anew what is said of `first` to the end of `runs`. True if nothing is left over, since
