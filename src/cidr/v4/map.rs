@@ -15,14 +15,16 @@
 //! - **I3** [`runs_from`](Table::runs_from) tells the runs short, and as they were given.
 //!
 //! # Bounds
-//! For r runs, of which t /16s hold the starts, whatever they are:
-//! - a look-up reads one entry of the root, at most two lines, one base and the mark; a small one
-//!   what [`Small`] says, and the mark;
-//! - marks take 3 bytes a run (5 with more than 65,534 tags), plus as much for each of the /16s that
-//!   a run starts or ends in; the index takes 256 KiB, 136 bytes for each of these /16s, and
-//!   17 bytes a run, of which runs at the borders of /24s need none. Edits leave up to a third more;
-//! - an edit compiles the /16s that it touches. Those that leave a quarter of the table behind
-//!   compile the whole anew: for n edits of one prefix each that is once in about n / 1,000.
+//! For r runs, and t /16s that a run starts or ends in, whatever they are:
+//! - a look-up reads one entry of the root, at most two lines, one base and the mark; in a small
+//!   form what [`Small`] says, and the mark. Of the mark, it reads the length only if that is used;
+//! - marks take 3 bytes a run (5 with more than 65,534 tags), and as much for each of the t /16s; the
+//!   index takes 256 KiB, 136 bytes for each of the t /16s, and 17 bytes a run, of which a /16 with
+//!   all its runs at the borders of /24s needs 68 in all. Edits leave up to a third more behind;
+//! - an edit compiles the /16s that it touches, in time linear in their runs. One that leaves more
+//!   than a quarter behind copies the rest to a new table: for a full routing table and edits of one
+//!   prefix each, one in some thousands. A map that comes to 4,096 runs or fewer is small again when
+//!   that happens, not before.
 
 mod chunk;
 mod line;

@@ -23,8 +23,10 @@
 //!
 //! Invariants, each with a test that cites it:
 //! - **I1** whatever the runs, one of the kinds takes them, and tells them apart as given;
-//! - **I2** a look-up reads at most two lines and one base;
-//! - **I3** r runs, more than one, take at most 2 + r / 4 lines.
+//! - **I2** r runs, more than one, take at most 2 + r / 4 lines;
+//! - **I3** a /16 in one run whose slot is no number of an entry is a line of ends.
+//!
+//! A look-up reads one base and one line, or two in a TREE.
 
 use alloc::vec::Vec;
 
@@ -379,4 +381,68 @@ fn high(low: u16) -> u8 {
 /// The address before a border.
 fn before(net: u8, unit: u8) -> u16 {
     u16::from_be_bytes([net, unit]).wrapping_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs(ends: impl Iterator<Item = u16>) -> Vec<Run<u32, Mark>> {
+        let ends = ends.chain([u16::MAX]).zip(1..);
+        ends.map(|(end, tag)| Run {
+            last: 0x0a00_0000 | u32::from(end),
+            mark: Mark { tag, len: 0 },
+        })
+        .collect()
+    }
+
+    /// I1, I2
+    #[test]
+    fn runs_take_the_lines_of_their_kind() {
+        let kinds = [
+            (Kind::Hosts, 2, 1),
+            (Kind::Hosts, 33, 1),
+            (Kind::Tree, 34, 3),
+            (Kind::Tree, 66, 3),
+            (Kind::Tree, 67, 4),
+            (Kind::Tree, 1_089, 34),
+            (Kind::Dense, 1_090, 256),
+            (Kind::Dense, 65_536, 256),
+        ];
+        let mut lines = Lines::with_capacity(0);
+        for (kind, count, taken) in kinds {
+            let before = lines.len();
+            let entry = lines.push(&runs((0..count - 1).map(|n| n as u16)), 7);
+            assert_eq!((entry.kind(), lines.lines_of(entry)), (kind, taken), "{count} runs");
+            assert_eq!(lines.len() - before, taken);
+            assert!(taken <= 2 + count / 4);
+            for low in 0..=u16::MAX {
+                assert_eq!(lines.slot(entry, low), 7 + u32::from(low).min(count as u32 - 1));
+            }
+        }
+        for count in [2, 255, 256] {
+            let entry = lines.push(&runs((1..count).map(|n| n as u16 * 256 - 1)), 7);
+            assert_eq!((entry.kind(), lines.lines_of(entry)), (Kind::Nets, 1));
+            for low in 0..=u16::MAX {
+                assert_eq!(lines.slot(entry, low), 7 + u32::from(low >> 8).min(count - 1));
+            }
+        }
+    }
+
+    /// I3
+    #[test]
+    fn a_slot_that_does_not_fit_takes_a_line() {
+        let fits = (1 << 29) - 1;
+        let mut lines = Lines::with_capacity(0);
+        let entry = Entry::one(fits).unwrap();
+        assert!(entry.is_one());
+        assert_eq!([0, u16::MAX].map(|low| lines.slot(entry, low)), [fits; 2]);
+        assert_eq!(Entry::one(fits + 1), None);
+        let entry = lines.push(&runs([].into_iter()), fits + 1);
+        assert_eq!(entry.kind(), Kind::Hosts);
+        for low in [0, 1, u16::MAX] {
+            let whole = Within { first: 0, last: u16::MAX, slot: fits + 1 };
+            assert_eq!(lines.within(entry, low), whole);
+        }
+    }
 }

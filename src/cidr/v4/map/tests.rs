@@ -239,7 +239,7 @@ proptest! {
     }
 }
 
-/// Many edits of one place leave no more behind than may be.
+/// Many edits of one place leave no more behind than may be: I2 of the wide form.
 #[test]
 fn edits_do_not_pile_up() {
     let runs = ending_at((0..1_200).map(|n| 0x0a00_0000 + n * 7));

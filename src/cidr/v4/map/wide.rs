@@ -120,7 +120,7 @@ impl Wide {
         // Far from where slots are no longer numbers of 32 bits, everything is numbered anew.
         self.left.lines > limit(self.lines.len())
             || self.left.slots > limit(self.slots.len())
-            || u32::try_from(self.slots.len()).is_ok_and(|slots| slots > u32::MAX / 4 * 3)
+            || self.next_slot() > u32::MAX / 4 * 3
     }
 
     /// The same without what is left over.
