@@ -6,13 +6,13 @@ use super::runs::Mark;
 
 /// Marks by slot. Tags take two bytes each as long as all of them fit; lengths lie apart, since only
 /// the look-up of a whole prefix needs them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Slots {
     tags: Tags,
     lens: Vec<u8>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum Tags {
     Narrow(Vec<u16>),
     Wide(Vec<u32>),
@@ -81,6 +81,15 @@ impl Slots {
         self.lens.reserve_exact(slots);
     }
 
+    /// Makes room for more slots, and for some beyond if they must move for it.
+    pub(super) fn make_room(&mut self, slots: usize) {
+        match &mut self.tags {
+            Tags::Narrow(tags) => make_room(tags, slots),
+            Tags::Wide(tags) => make_room(tags, slots),
+        }
+        make_room(&mut self.lens, slots);
+    }
+
     pub(super) fn shrink_to_fit(&mut self) {
         match &mut self.tags {
             Tags::Narrow(tags) => tags.shrink_to_fit(),
@@ -108,6 +117,51 @@ impl Slots {
             }
         }
     }
+}
+
+impl Clone for Slots {
+    fn clone(&self) -> Self {
+        let mut clone = Self::new();
+        clone.clone_from(self);
+        clone
+    }
+
+    fn clone_from(&mut self, other: &Self) {
+        match (&mut self.tags, &other.tags) {
+            (Tags::Narrow(tags), Tags::Narrow(others)) => clone_with_room(tags, others),
+            (Tags::Wide(tags), Tags::Wide(others)) => clone_with_room(tags, others),
+            (Tags::Wide(_), Tags::Narrow(others)) => {
+                let mut tags = Vec::new();
+                clone_with_room(&mut tags, others);
+                self.tags = Tags::Narrow(tags);
+            }
+            (Tags::Narrow(_), Tags::Wide(others)) => {
+                let mut tags = Vec::new();
+                clone_with_room(&mut tags, others);
+                self.tags = Tags::Wide(tags);
+            }
+        }
+        clone_with_room(&mut self.lens, &other.lens);
+    }
+}
+
+/// Makes room for `more` elements. If they must move for it, they move to where there is room for an
+/// eighth more: twice the size, as a vector takes by itself, is more than large tables may cost.
+#[inline]
+pub(super) fn make_room<T>(elements: &mut Vec<T>, more: usize) {
+    if elements.capacity().saturating_sub(elements.len()) < more {
+        elements.reserve_exact(more.saturating_add(elements.len() / 8));
+    }
+}
+
+/// Makes `elements` the same as `others`, in the memory that it has if that is enough, and else with
+/// room for 1 in 64 more: a copy is made to be changed, and should not have to move for it.
+pub(super) fn clone_with_room<T: Copy>(elements: &mut Vec<T>, others: &[T]) {
+    elements.clear();
+    if elements.capacity() < others.len() {
+        elements.reserve_exact(others.len().saturating_add(others.len() / 64));
+    }
+    elements.extend_from_slice(others);
 }
 
 fn narrowed(tag: u32) -> u16 {

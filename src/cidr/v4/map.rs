@@ -15,14 +15,16 @@
 //! - **I3** [`runs_from`](Table::runs_from) tells the runs short, and as they were given.
 //!
 //! # Bounds
-//! For r runs, of which t /16s hold the starts, whatever they are:
-//! - a look-up reads one entry of the root, at most two lines, one base and the mark; a small one
-//!   what [`Small`] says, and the mark;
-//! - marks take 3 bytes a run (5 with more than 65,534 tags), plus as much for each of the /16s that
-//!   a run starts or ends in; the index takes 256 KiB, 136 bytes for each of these /16s, and
-//!   17 bytes a run, of which runs at the borders of /24s need none. Edits leave up to a third more;
-//! - an edit compiles the /16s that it touches. Those that leave a quarter of the table behind
-//!   compile the whole anew: for n edits of one prefix each that is once in about n / 1,000.
+//! For r runs, and t /16s that a run starts or ends in, whatever they are:
+//! - a look-up reads one entry of the root, at most two lines, one base and the mark; in a small
+//!   form what [`Small`] says, and the mark. Of the mark, it reads the length only if that is used;
+//! - marks take 3 bytes a run (5 with more than 65,534 tags), and as much for each of the t /16s; the
+//!   index takes 256 KiB, 136 bytes for each of the t /16s, and 17 bytes a run, of which a /16 with
+//!   all its runs at the borders of /24s needs 68 in all. Edits leave up to a third more behind;
+//! - an edit compiles the /16s that it touches, in time linear in their runs. One that leaves more
+//!   than a quarter behind copies the rest to a new table: for a full routing table and edits of one
+//!   prefix each, one in some thousands. A map that comes to 4,096 runs or fewer is small again when
+//!   that happens, not before.
 
 mod chunk;
 mod line;
@@ -42,13 +44,27 @@ use crate::cidr::{
 };
 
 /// The mark of every IPv4 address.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(in crate::cidr) struct Map4(Form);
 
 #[derive(Clone, Debug)]
 enum Form {
     Small(Small, Slots),
     Wide(Wide),
+}
+
+impl Clone for Map4 {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+
+    /// Without new memory, as far as the old one is enough.
+    fn clone_from(&mut self, other: &Self) {
+        match (&mut self.0, &other.0) {
+            (Form::Wide(wide), Form::Wide(other)) => wide.clone_from(other),
+            (form, other) => *form = other.clone(),
+        }
+    }
 }
 
 impl Table<u32, Mark> for Map4 {
@@ -64,7 +80,8 @@ impl Table<u32, Mark> for Map4 {
         }
     }
 
-    #[inline]
+    // Always, so that whoever asks for the tag alone does not load the length.
+    #[inline(always)]
     fn mark(&self, addr: u32) -> Mark {
         match &self.0 {
             Form::Small(index, slots) => slots.mark(index.run(addr)),
@@ -73,28 +90,7 @@ impl Table<u32, Mark> for Map4 {
     }
 
     fn marks(&self, addrs: &[u32], marks: &mut [Mark]) {
-        let len = addrs.len().min(marks.len());
-        let (addrs, marks) = (addrs.split_at(len).0, marks.split_at_mut(len).0);
-        match &self.0 {
-            Form::Small(index, slots) => {
-                for (addr, mark) in addrs.iter().zip(marks) {
-                    *mark = slots.mark(index.run(*addr));
-                }
-            }
-            Form::Wide(wide) => {
-                let blocks = addrs.chunks_exact(Wide::BLOCK);
-                let rest = blocks.remainder();
-                let mut places = marks.chunks_exact_mut(Wide::BLOCK);
-                for (block, places) in blocks.zip(&mut places) {
-                    if let Some(block) = block.first_chunk() {
-                        places.copy_from_slice(&wide.marks(block));
-                    }
-                }
-                for (addr, mark) in rest.iter().zip(places.into_remainder()) {
-                    *mark = wide.mark(*addr);
-                }
-            }
-        }
+        self.slots_of(addrs, marks, Slots::mark);
     }
 
     fn replace(&mut self, first: u32, runs: &[Run<u32, Mark>]) {
@@ -104,8 +100,8 @@ impl Table<u32, Mark> for Map4 {
                 *self = Self::build(all.as_slice());
             }
             Form::Wide(wide) => {
-                wide.replace(first, runs);
-                if wide.is_wasteful() {
+                // A slot may serve many runs: whether they are few enough, only `build` knows.
+                if wide.replace(first, runs) && wide.slots() <= Small::RUNS {
                     let all: Vec<_> = self.runs_from(u32::MIN).collect();
                     *self = Self::build(&all);
                 }
@@ -148,6 +144,41 @@ impl Table<u32, Mark> for Map4 {
 }
 
 impl Map4 {
+    /// The tag of each address, at its place in `tags`; places without an address stay. As
+    /// [`marks`](Table::marks), without the lengths, which lie elsewhere in memory.
+    pub(in crate::cidr) fn tags(&self, addrs: &[u32], tags: &mut [u32]) {
+        self.slots_of(addrs, tags, Slots::tag);
+    }
+
+    #[inline]
+    fn slots_of<T: Copy>(
+        &self,
+        addrs: &[u32],
+        places: &mut [T],
+        what: impl Fn(&Slots, usize) -> T + Copy,
+    ) {
+        match &self.0 {
+            Form::Small(index, slots) => {
+                for (addr, place) in addrs.iter().zip(places) {
+                    *place = what(slots, index.run(*addr));
+                }
+            }
+            Form::Wide(wide) => {
+                let blocks = addrs.chunks(Wide::BLOCK).zip(places.chunks_mut(Wide::BLOCK));
+                for (addrs, places) in blocks {
+                    match (addrs.first_chunk(), places.first_chunk_mut()) {
+                        (Some(addrs), Some(places)) => {
+                            wide.block::<_, { Wide::BLOCK }>(addrs, places, what);
+                        }
+                        _ => addrs.iter().zip(places).for_each(|(addr, place)| {
+                            wide.block(&[*addr], core::array::from_mut(place), what);
+                        }),
+                    }
+                }
+            }
+        }
+    }
+
     /// An address at or before the given one, from which on its mark is said.
     fn start(&self, addr: u32) -> (u32, Mark) {
         match &self.0 {

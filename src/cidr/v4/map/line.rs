@@ -62,16 +62,33 @@ impl Line {
 
     /// The border at or below a unit, or the first unit.
     pub(super) fn border(&self, unit: u8) -> u8 {
-        (1..=unit).rev().find(|unit| self.starts(*unit)).unwrap_or(0)
+        let mut up_to = u8::MAX.wrapping_shr(u32::from(!unit & 7));
+        for start in (0..=unit >> 3).rev() {
+            let bits = self.bits(start) & up_to;
+            if let Some(highest) = bits.checked_ilog2() {
+                return unit_of(start, highest);
+            }
+            up_to = u8::MAX;
+        }
+        0
     }
 
     /// The first border above a unit.
     pub(super) fn next_border(&self, unit: u8) -> Option<u8> {
-        (unit..=u8::MAX).skip(1).find(|unit| self.starts(*unit))
+        let mut above = u8::MAX.wrapping_shl(u32::from(unit & 7)) << 1;
+        for start in unit >> 3..32 {
+            let bits = self.bits(start) & above;
+            if bits != 0 {
+                return Some(unit_of(start, bits.trailing_zeros()));
+            }
+            above = u8::MAX;
+        }
+        None
     }
 
-    fn starts(&self, unit: u8) -> bool {
-        self.word(unit) & bit_of(unit) != 0
+    /// The borders of the 8 units of a word.
+    fn bits(&self, word: u8) -> u8 {
+        self.word(word << 3).to_le_bytes()[0]
     }
 
     #[inline]
@@ -86,7 +103,8 @@ impl Line {
         let low = signed(turned(low));
         // -1 for each end below: the difference saturates instead of losing its sign.
         let below = self.0.iter().map(|end| signed(*end).saturating_sub(low) >> 15);
-        u32::from(below.fold(0_i16, i16::wrapping_add).unsigned_abs())
+        let [low, _] = below.fold(0_i16, i16::wrapping_add).wrapping_neg().to_le_bytes();
+        low.into()
     }
 
     /// The end at a place, and the last address where there is none.
@@ -106,7 +124,10 @@ fn word_of(unit: u8) -> usize {
     usize::from(unit >> 3)
 }
 
-#[inline]
+fn unit_of(word: u8, bit: u32) -> u8 {
+    word << 3 | u8::try_from(bit).unwrap_or(0)
+}
+
 fn bit_of(unit: u8) -> u16 {
     1 << (unit & 7)
 }

@@ -61,12 +61,15 @@ fn assert_same(map: &Map4, runs: &[Run<u32, Mark>]) {
         .collect();
     let mut marks = Vec::from_iter(addrs.iter().map(|_| mark(7)));
     map.marks(&addrs, &mut marks);
+    let mut tags = Vec::from_iter(addrs.iter().map(|_| 7));
+    map.tags(&addrs, &mut tags);
+    assert!(tags.iter().eq(marks.iter().map(|mark| &mark.tag)));
     for (addr, batched) in addrs.iter().zip(&marks) {
         assert_eq!(map.mark(*addr), sorted.mark(*addr), "{addr:#x}");
         assert_eq!(*batched, sorted.mark(*addr), "{addr:#x} in a batch");
     }
     assert!(map.runs_from(0).eq(runs.iter().copied()));
-    for addr in addrs.iter().step_by(addrs.len() / 50 + 1) {
+    for addr in addrs.iter().step_by(addrs.len() / 8 + 1) {
         assert_eq!(map.run_start(*addr), sorted.run_start(*addr), "{addr:#x}");
         assert!(map.runs_from(*addr).take(5).eq(sorted.runs_from(*addr).take(5)), "{addr:#x}");
     }
@@ -236,7 +239,7 @@ proptest! {
     }
 }
 
-/// Many edits of one place leave no more behind than may be.
+/// Many edits of one place leave no more behind than may be: I2 of the wide form.
 #[test]
 fn edits_do_not_pile_up() {
     let runs = ending_at((0..1_200).map(|n| 0x0a00_0000 + n * 7));

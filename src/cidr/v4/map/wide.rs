@@ -4,8 +4,8 @@
 //!
 //! Invariants, each with a test that cites it:
 //! - **I1** every address has the mark that was last said of it, by `new` or by `replace`;
-//! - **I2** lines and slots that nothing leads to any more are at most a quarter of all: whatever
-//!   would leave more compiles the whole anew.
+//! - **I2** of the lines and of the slots, at most a quarter, or 1,024, are left over, so that nothing
+//!   leads to them: an edit that would leave more copies the others to a new table.
 
 use alloc::{boxed::Box, vec};
 
@@ -15,7 +15,7 @@ use crate::cidr::{
     slots::Slots,
 };
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Wide {
     root: Box<[Entry; ENTRIES]>,
     lines: Lines,
@@ -32,20 +32,31 @@ struct Left {
 }
 
 const ENTRIES: usize = 1 << 16;
+/// So many lines and slots may be left over even if they are more than a quarter.
+const LEFT: usize = 1_024;
 
 impl Wide {
     pub(super) fn new(runs: &[Run<u32, Mark>]) -> Self {
-        let mut slots = Slots::new();
-        slots.reserve_exact(runs.len().saturating_add(runs.len() / 8));
-        slots.push(Mark::default());
+        // A /16 rarely has more lines than one for 16 runs. What is too much is given back.
+        let mut wide = Self::with_capacity(runs.len() / 16, runs.len().saturating_add(ENTRIES));
+        wide.compile(0, runs);
+        wide.shrink_to_fit();
+        wide
+    }
+
+    fn with_capacity(lines: usize, slots: usize) -> Self {
         let root = vec![Entry::default(); ENTRIES].into_boxed_slice();
         // The length is right, and so the other array, which would lie on the stack, is never made.
         let root = root.try_into().unwrap_or_else(|_| Box::new([Entry::default(); ENTRIES]));
-        let mut wide = Self { root, lines: Lines::new(), slots, left: Left::default() };
-        wide.compile(0, runs);
-        wide.lines.shrink_to_fit();
-        wide.slots.shrink_to_fit();
-        wide
+        let (lines, mut marks) = (Lines::with_capacity(lines), Slots::new());
+        marks.reserve_exact(slots.saturating_add(1));
+        marks.push(Mark::default());
+        Self { root, lines, slots: marks, left: Left::default() }
+    }
+
+    fn shrink_to_fit(&mut self) {
+        self.lines.shrink_to_fit();
+        self.slots.shrink_to_fit();
     }
 
     #[inline]
@@ -59,23 +70,32 @@ impl Wide {
         self.root[usize::from(high(addr))]
     }
 
-    /// The marks of up to [`BLOCK`](Self::BLOCK) addresses, step by step for all of them, so that
-    /// they wait for memory together.
+    /// What is in the slots of some addresses, step by step for all of them, so that they wait for
+    /// memory together.
     #[inline]
-    pub(super) fn marks(&self, addrs: &[u32; Self::BLOCK]) -> [Mark; Self::BLOCK] {
+    pub(super) fn block<T, const N: usize>(
+        &self,
+        addrs: &[u32; N],
+        places: &mut [T; N],
+        what: impl Fn(&Slots, usize) -> T,
+    ) {
         let entries = addrs.map(|addr| self.entry(addr));
-        let mut slots = [0; Self::BLOCK];
+        let mut slots = [0; N];
         for ((slot, entry), addr) in slots.iter_mut().zip(entries).zip(addrs) {
             *slot = self.lines.slot(entry, low(*addr));
         }
-        slots.map(|slot| self.mark_in(slot))
+        for (place, slot) in places.iter_mut().zip(slots) {
+            *place = what(&self.slots, usize::try_from(slot).unwrap_or(usize::MAX));
+        }
     }
 
+    /// How many addresses make a good block.
     pub(super) const BLOCK: usize = 16;
 
-    /// Says anew what is said of `first` to the end of `runs`.
-    pub(super) fn replace(&mut self, first: u32, runs: &[Run<u32, Mark>]) {
-        let Some(end) = runs.last().map(|run| run.last) else { return };
+    /// Says anew what is said of `first` to the end of `runs`. True if nothing is left over, since
+    /// too much was.
+    pub(super) fn replace(&mut self, first: u32, runs: &[Run<u32, Mark>]) -> bool {
+        let Some(end) = runs.last().map(|run| run.last) else { return false };
         let start = first & !0xffff;
         let mut told = Runs::with_capacity(runs.len().saturating_add(64));
         if let Some(before) = first.checked_sub(1).filter(|before| *before >= start) {
@@ -88,14 +108,56 @@ impl Wide {
         let touched = usize::from(high(first))..=usize::from(high(end));
         self.left = self.left_without(self.root.get(touched).unwrap_or_default());
         self.compile(start, told.as_slice());
+        let wasteful = self.is_wasteful();
+        if wasteful {
+            *self = self.compacted();
+        }
+        wasteful
     }
 
-    /// Whether more is left over than may be, and the whole should be compiled anew.
-    pub(super) fn is_wasteful(&self) -> bool {
-        let quarter = |all: usize| all / 4;
-        self.left.lines > quarter(self.lines.len())
-            || self.left.slots > quarter(self.slots.len())
-            || u32::try_from(self.slots.len()).is_ok_and(|len| len > u32::MAX / 4 * 3)
+    fn is_wasteful(&self) -> bool {
+        let limit = |all: usize| (all / 4).max(LEFT);
+        // Far from where slots are no longer numbers of 32 bits, everything is numbered anew.
+        self.left.lines > limit(self.lines.len())
+            || self.left.slots > limit(self.slots.len())
+            || self.next_slot() > u32::MAX / 4 * 3
+    }
+
+    /// The same without what is left over.
+    fn compacted(&self) -> Self {
+        let lines = self.lines.len().saturating_sub(self.left.lines);
+        let mut new = Self::with_capacity(lines, self.slots.len());
+        let mut before = (Entry::default(), Entry::default());
+        let entries = self.root.iter().zip(0_usize..);
+        for (entry, at) in entries {
+            if !(entry.is_one() && before.0 == *entry) {
+                before = (*entry, new.push_like(self, *entry));
+            }
+            new.root.get_mut(at).into_iter().for_each(|place| *place = before.1);
+        }
+        new.shrink_to_fit();
+        new
+    }
+
+    /// Adds what an entry of another table leads to.
+    fn push_like(&mut self, other: &Self, entry: Entry) -> Entry {
+        let [first, last] = [0, u16::MAX].map(|low| other.lines.slot(entry, low));
+        if entry.is_one() {
+            let one = [Run { last: u32::MAX, mark: other.mark_in(first) }];
+            return self.push(&one);
+        }
+        let base = self.next_slot();
+        (first..=last).for_each(|slot| self.slots.push(other.mark_in(slot)));
+        self.lines.push_like(&other.lines, entry, base)
+    }
+
+    /// How many slots there are.
+    pub(super) fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    fn next_slot(&self) -> u32 {
+        u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
     }
 
     fn left_without(&self, entries: &[Entry]) -> Left {
@@ -172,12 +234,14 @@ impl Wide {
 
     /// Adds the runs of a /16.
     fn push(&mut self, runs: &[Run<u32, Mark>]) -> Entry {
-        let next = self.slots.len();
-        let slot = |slot: usize| u32::try_from(slot).unwrap_or(u32::MAX);
+        self.slots.make_room(runs.len());
+        let base = self.next_slot();
         if let [Run { mark, .. }] = runs {
-            let last = next.saturating_sub(1);
-            let same = [0, last].into_iter().find(|at| self.slots.mark(*at) == *mark);
-            if let Some(entry) = Entry::one(slot(same.unwrap_or(next))) {
+            // What the /16 before ends with, or nothing at all, may be what this one says.
+            let same =
+                [0, base.saturating_sub(1)].into_iter().find(|at| self.mark_in(*at) == *mark);
+            // A slot that is no number of an entry takes a line.
+            if let Some(entry) = Entry::one(same.unwrap_or(base)) {
                 if same.is_none() {
                     self.slots.push(*mark);
                 }
@@ -185,12 +249,27 @@ impl Wide {
             }
         }
         runs.iter().for_each(|run| self.slots.push(run.mark));
-        self.lines.push(runs, slot(next))
+        self.lines.push(runs, base)
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
         let marks = self.slots.heap_bytes();
         size_of_val(&*self.root).saturating_add(self.lines.heap_bytes()).saturating_add(marks)
+    }
+}
+
+impl Clone for Wide {
+    fn clone(&self) -> Self {
+        let Self { root, lines, slots, left } = self;
+        Self { root: root.clone(), lines: lines.clone(), slots: slots.clone(), left: *left }
+    }
+
+    /// Without new memory, as far as the old one is enough.
+    fn clone_from(&mut self, other: &Self) {
+        self.root.copy_from_slice(&*other.root);
+        self.lines.clone_from(&other.lines);
+        self.slots.clone_from(&other.slots);
+        self.left = other.left;
     }
 }
 
