@@ -391,7 +391,8 @@ impl<V: Eq + Hash> FromIterator<(IpNet, V)> for CidrMap<V> {
 /// Of equal prefixes the last counts, and all of them over those in the map.
 impl<V: Eq + Hash> Extend<(IpNet, V)> for CidrMap<V> {
     fn extend<I: IntoIterator<Item = (IpNet, V)>>(&mut self, pairs: I) {
-        let mut gathered = Gathered::new();
+        let pairs = pairs.into_iter();
+        let mut gathered = Gathered::expecting(pairs.size_hint().0);
         let mut guess = 0;
         for (net, value) in pairs {
             let Some(tag) = self.values.intern_like(value, guess) else { continue };
