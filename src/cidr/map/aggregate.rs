@@ -35,7 +35,8 @@ use super::{
     },
     CidrMap,
     family::Family,
-    list::{Key, Prefixes},
+    keys::Key,
+    list::Prefixes,
     values::Values,
 };
 

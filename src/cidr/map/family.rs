@@ -14,7 +14,8 @@ use super::{
         runs::{Mark, Run, Runs, of_prefixes},
         table::Table,
     },
-    list::{Key, Prefixes},
+    keys::Key,
+    list::Prefixes,
 };
 
 #[derive(Clone)]

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use super::super::addr::{v4_net, v6_net};
 use super::{
     super::{addr::Prefix, runs::Mark},
-    list::Key,
+    keys::Key,
 };
 
 /// Prefixes of both families with their tags, in the order in which they were given.
