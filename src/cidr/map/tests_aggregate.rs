@@ -198,6 +198,8 @@ fn nothing_reaches_over_ipv4_without_need() {
     };
     assert_eq!(of(&[("::fffe:0:0/96", 1)]), ["::fffe:0:0/96"]);
     assert_eq!(of(&[("::fffe:0:0/95", 1)]), ["::fffe:0:0/96"]);
+    let nested = [("::fffe:0:0/95", 1), ("::fffe:0:0/112", 2)];
+    assert_eq!(of(&nested), ["::fffe:0:0/96", "::fffe:0:0/112"]);
     assert_eq!(of(&[("::fffc:0:0/95", 1), ("::fffe:0:0/96", 1)]), ["::fffc:0:0/94"]);
     assert_eq!(of(&[("::fffe:0:0/95", 1), ("::fffe:0:0/96", 2)]), ["::fffe:0:0/96"]);
     assert_eq!(of(&[("::/0", 1), ("0.0.0.0/0", 1)]), ["0.0.0.0/0", "::/0"]);
