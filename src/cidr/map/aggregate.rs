@@ -35,7 +35,8 @@ use super::{
     },
     CidrMap,
     family::Family,
-    list::{Key, Prefixes},
+    keys::Key,
+    list::Prefixes,
     values::Values,
 };
 
@@ -49,7 +50,7 @@ impl<V> CidrMap<V> {
     /// answers become equal.
     ///
     /// # Cost
-    /// About that of building a map from the prefixes.
+    /// A few times that of building a map from the prefixes.
     ///
     /// # Example: fewer prefixes, same answers
     /// ```

@@ -27,8 +27,6 @@ impl<V: Eq + Hash> CidrMap<V> {
 
     /// Makes many changes at once, as if one after another: of several for one prefix the last counts.
     ///
-    /// Look-ups see all of them or, as long as this map is borrowed for it, none.
-    ///
     /// # Cost
     /// Each touched stretch is compiled once, and everything is where that is cheaper.
     ///

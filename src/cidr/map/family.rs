@@ -14,7 +14,8 @@ use super::{
         runs::{Mark, Run, Runs, of_prefixes},
         table::Table,
     },
-    list::{Key, Prefixes},
+    keys::Key,
+    list::Prefixes,
 };
 
 #[derive(Clone)]
@@ -59,6 +60,10 @@ impl<B: Key, L: Prefixes<B>, T: Table<B, Mark>> Family<B, L, T> {
     /// Does the same for many prefixes, in order and no two equal; `replaced` is told the tags that
     /// they had.
     pub(super) fn set_many(&mut self, edits: &[(B, Mark)], mut replaced: impl FnMut(u32)) {
+        if self.list.len() == 0 && edits.iter().all(|(_, mark)| mark.tag > 0) {
+            *self = Self::of(edits);
+            return;
+        }
         if edits.len().saturating_mul(8) >= self.list.len() {
             *self = Self::of(&self.merged(edits, replaced));
             return;

@@ -7,7 +7,8 @@ use ipnet::IpNet;
 use super::{
     super::addr::{Bits, Prefix, v4_net, v6_net},
     CidrMap,
-    list::{Entries, Entries6, Prefixes},
+    list::{Entries, Prefixes},
+    list6::Entries6,
     values::Values,
 };
 

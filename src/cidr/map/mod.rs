@@ -1,7 +1,7 @@
 //! [`CidrMap`]: prefixes with values, and what they say of an address.
 //!
 //! # How
-//! The truth is a sorted [list](list) of prefixes for each family, with a tag for the value of each;
+//! The truth is a sorted [list] of prefixes for each family, with a tag for the value of each;
 //! equal [values] are kept once. Look-ups of addresses do not touch the list: a table is compiled from
 //! it that says of every address the tag and the length of its longest prefix. After an edit, what
 //! was touched is compiled anew ([family]).
@@ -21,7 +21,8 @@ use self::{
     family::Family,
     gather::Gathered,
     iter::Around,
-    list::{Listed, Listed6, Prefixes},
+    list::{Listed, Prefixes},
+    list6::Listed6,
     values::Values,
 };
 use super::{
@@ -39,7 +40,10 @@ mod edit;
 mod family;
 mod gather;
 mod iter;
+mod keys;
 mod list;
+mod list6;
+mod piece;
 #[cfg(feature = "serde")]
 mod serde_text;
 mod values;
@@ -391,7 +395,9 @@ impl<V: Eq + Hash> FromIterator<(IpNet, V)> for CidrMap<V> {
 /// Of equal prefixes the last counts, and all of them over those in the map.
 impl<V: Eq + Hash> Extend<(IpNet, V)> for CidrMap<V> {
     fn extend<I: IntoIterator<Item = (IpNet, V)>>(&mut self, pairs: I) {
-        let mut gathered = Gathered::new();
+        let pairs = pairs.into_iter();
+        // Aside, so that an iterator that panics leaves the prefixes as they were.
+        let mut gathered = Gathered::expecting(pairs.size_hint().0);
         let mut guess = 0;
         for (net, value) in pairs {
             let Some(tag) = self.values.intern_like(value, guess) else { continue };

@@ -102,13 +102,14 @@ fn assert_agrees<V: Clone + Eq + Hash + fmt::Debug>(
     let mut found = vec![None; addrs.len()];
     map.lookup_batch(&addrs, &mut found);
     for (addr, batched) in addrs.into_iter().zip(found) {
-        let expected = model.longest_match(addr);
+        let matches = model.matches(addr);
+        let expected = matches.last().copied();
         // I1.
         assert_eq!(map.longest_match(addr), expected, "{addr} in {map:?}");
         assert_eq!(map.lookup(addr), expected.map(|(_, value)| value));
         assert_eq!(map.contains(addr), expected.is_some());
         assert_eq!(batched, expected.map(|(_, value)| value), "{addr}");
-        assert!(map.matches(addr).eq(model.matches(addr)), "{addr} in {map:?}");
+        assert!(map.matches(addr).eq(matches), "{addr} in {map:?}");
     }
     for net in nets {
         let one = one_form(*net);
@@ -169,7 +170,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (any_net(), 0..5_u8).prop_map(|(net, value)| Step::Insert(net, value)),
         2 => any_net().prop_map(Step::Remove),
         4 => any::<usize>().prop_map(Step::RemoveOne),
-        1 => pairs(40).prop_map(Step::Extend),
+        1 => pairs(24).prop_map(Step::Extend),
         3 => edits.prop_map(Step::Apply),
         1 => (0..5_u8).prop_map(Step::Retain),
         1 => Just(Step::Clear),
@@ -248,7 +249,7 @@ proptest! {
 
     /// I4, with all that is asked in between.
     #[test]
-    fn edits_end_where_a_new_map_begins(start in pairs(60), steps in prop::collection::vec(step(), 0..12)) {
+    fn edits_end_where_a_new_map_begins(start in pairs(48), steps in prop::collection::vec(step(), 0..7)) {
         let mut map: CidrMap<u8> = start.iter().copied().collect();
         let mut model: PrefixList<u8> = start.into_iter().collect();
         for step in steps {
@@ -366,7 +367,7 @@ fn the_last_of_equal_prefixes_counts() {
 /// I3: a value goes when its last prefix does, and its place is used again.
 #[test]
 fn memory_stays_flat_under_endless_edits() {
-    let edits = if cfg!(miri) { 300 } else { 20_000_u32 };
+    let edits = if cfg!(miri) { 300 } else { 5_000_u32 };
     let mut map: CidrMap<String> =
         (0..64).map(|n| (v4(n << 24, 16), format!("value {n}"))).collect();
     let mut before = 0;
