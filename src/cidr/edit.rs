@@ -16,7 +16,7 @@ use ipnet::IpNet;
 /// assert_eq!(blocked.to_string(), "10.0.0.0/9\n192.0.2.0/24");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CidrEdit<V> {
     /// Adds a prefix, with the value that it has from now on. In a set, which has no values, that is

@@ -21,7 +21,7 @@ impl FromStr for CidrSet {
 
     fn from_str(text: &str) -> Result<Self, CidrParseError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut builder = Builder::new();
+        let mut builder = Builder::frugal();
         let mut errors = CidrParseError::default();
         for (line, number) in text.split('\n').zip(1_usize..) {
             match Line::of(line.trim_end_matches('\r')).read() {

@@ -101,4 +101,4 @@ mod tests_model;
 pub use edit::CidrEdit;
 pub use error::{CidrEntryError, CidrLineError, CidrParseError, CidrProblem};
 pub use parse::parse_prefix;
-pub use set::{CidrSet, Iter, aggregate};
+pub use set::{CidrSet, CidrSetIter, aggregate};
