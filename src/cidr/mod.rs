@@ -127,5 +127,5 @@ pub use live::{Editable, Live, Reader};
 pub use map::{CidrMap, CidrMapIter, CidrMapMemory};
 pub use parse::parse_prefix;
 pub use precedence::{Access, AccessList, Precedence, Ruling};
-pub use set::{CidrSet, Iter, aggregate};
+pub use set::{CidrSet, CidrSetIter, aggregate};
 pub use text::CidrSkipped;

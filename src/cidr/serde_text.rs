@@ -48,7 +48,7 @@ impl<'de> Visitor<'de> for Prefixes {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<CidrSet, A::Error> {
-        let mut builder = Builder::new();
+        let mut builder = Builder::frugal();
         let mut index = 0_usize;
         while let Some(text) = seq.next_element::<String>()? {
             let net = parse_prefix(&text)

@@ -26,6 +26,11 @@ pub(super) trait Table<B: Bits, M>: Clone {
     /// The run that holds `addr`, and all after it, told short: they end with the space.
     fn runs_from(&self, addr: B) -> impl Iterator<Item = Run<B, M>>;
 
+    /// The last address of the run that holds `addr`, or `last` if that comes first.
+    fn run_end(&self, addr: B, last: B) -> B {
+        self.runs_from(addr).next().map_or(last, |run| run.last.min(last))
+    }
+
     /// The first address of the run that holds `addr`.
     fn run_start(&self, addr: B) -> B;
 

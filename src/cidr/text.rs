@@ -21,14 +21,14 @@ impl FromStr for CidrSet {
     type Err = CidrParseError;
 
     fn from_str(text: &str) -> Result<Self, CidrParseError> {
-        let mut read = Builder::new();
+        let mut read = Builder::frugal();
         let mut errors = CidrParseError::default();
         for line in Reader::new(text, Columns::Ignored) {
             match line {
                 Ok(line) if errors.total() == 0 => read.push(line.span),
                 Ok(_) => {}
                 Err(refused) => {
-                    read = Builder::new();
+                    read = Builder::frugal();
                     errors.push(refused);
                 }
             }
@@ -71,7 +71,7 @@ impl CidrSet {
     /// ```
     #[must_use = "the second part tells which lines are not in the set"]
     pub fn from_text_lenient(text: &str) -> (Self, CidrSkipped) {
-        let mut read = Builder::new();
+        let mut read = Builder::frugal();
         let mut skipped = CidrParseError::default();
         for line in Reader::new(text, Columns::Ignored) {
             match line {

@@ -1,7 +1,5 @@
-//! From entries in any order to a set: everything is collected, sorted, merged and compiled once.
-//!
-//! A text can name few addresses in many ways. So where it is not known how many entries come, what is
-//! there is merged whenever it fills its room, and the room grows with what is different.
+//! From entries in any order to a set: everything is collected, sorted once, merged once, compiled
+//! once.
 
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -57,15 +55,20 @@ pub(in crate::cidr) struct Builder {
 }
 
 impl Builder {
+    /// Sorts once, at the end.
     pub(in crate::cidr) const fn new() -> Self {
-        Self { v4: Spans(Vec::new()), v6: Spans(Vec::new()) }
+        Self { v4: Spans::new(false), v6: Spans::new(false) }
+    }
+
+    /// Sorts whenever the room is full, and makes more of it only for what is different: a text of
+    /// others can name few addresses in many ways.
+    pub(in crate::cidr) const fn frugal() -> Self {
+        Self { v4: Spans::new(true), v6: Spans::new(true) }
     }
 
     pub(super) fn of(nets: impl IntoIterator<Item = IpNet>) -> Self {
-        let nets = nets.into_iter();
         let mut builder = Self::new();
-        builder.v4.0.reserve(nets.size_hint().0);
-        nets.for_each(|net| builder.push(net.into()));
+        nets.into_iter().for_each(|net| builder.push(net.into()));
         builder
     }
 
@@ -85,6 +88,11 @@ impl Builder {
         CidrSet { v4, v6: Set6::build(v6.as_slice()) }
     }
 
+    #[cfg(test)]
+    pub(super) fn room(&self) -> (usize, usize) {
+        (self.v4.all.capacity(), self.v6.all.capacity())
+    }
+
     /// The ranges of both families, sorted and apart; those of IPv6 still hold mapped addresses.
     pub(super) fn into_ranges(self) -> (Ranges<u32>, Ranges<u128>) {
         (self.v4.merged(), self.v6.merged())
@@ -99,46 +107,50 @@ pub(super) fn unmapped((first, last): (u128, u128)) -> impl Iterator<Item = (u12
 }
 
 /// Ranges in the order of their coming.
-struct Spans<B>(Ranges<B>);
+struct Spans<B> {
+    all: Ranges<B>,
+    frugal: bool,
+}
+
+impl<B> Spans<B> {
+    const fn new(frugal: bool) -> Self {
+        Self { all: Vec::new(), frugal }
+    }
+}
 
 impl<B: Bits> Spans<B> {
     #[inline]
     fn push(&mut self, first: B, last: B) {
-        match self.0.last_mut() {
+        match self.all.last_mut() {
             // A list that is sorted already merges as it comes, and takes no more room than it must.
             Some(before) if before.0 <= first && joins(before.1, first) => {
                 before.1 = before.1.max(last);
+                return;
             }
-            _ => {
-                if self.0.len() == self.0.capacity() {
-                    self.make_room();
-                }
-                self.0.push((first, last));
-            }
+            _ => {}
         }
+        if self.frugal && self.all.len() == self.all.capacity() {
+            self.make_room();
+        }
+        self.all.push((first, last));
     }
 
-    /// Merges, and doubles the room if more than half of it is still in use: so at least as many
-    /// ranges come between two merges as the second one finds merged.
+    /// Merges, and doubles the room if more than half of it is still in use: so between two merges
+    /// about as many ranges come as the second one looks at.
     #[cold]
     fn make_room(&mut self) {
         self.merge();
-        if self.0.len() >= self.0.capacity() / 2 {
-            self.0.reserve_exact(self.0.capacity().max(LEAST_ROOM));
+        if self.all.len() >= self.all.capacity().div_ceil(2) {
+            self.all.reserve(self.all.len().max(64));
         }
-    }
-
-    fn merged(mut self) -> Ranges<B> {
-        self.merge();
-        self.0
     }
 
     fn merge(&mut self) {
         // By the start alone, which compares without a branch; merging takes the longest in any order.
-        if !self.0.is_sorted_by_key(|&(first, _)| first) {
-            self.0.sort_unstable_by_key(|&(first, _)| first);
+        if !self.all.is_sorted_by_key(|&(first, _)| first) {
+            self.all.sort_unstable_by_key(|&(first, _)| first);
         }
-        self.0.dedup_by(|next, kept| {
+        self.all.dedup_by(|next, kept| {
             let one = joins(kept.1, next.0);
             if one {
                 kept.1 = kept.1.max(next.1);
@@ -146,10 +158,12 @@ impl<B: Bits> Spans<B> {
             one
         });
     }
-}
 
-/// Ranges that are collected before the first are merged.
-const LEAST_ROOM: usize = 1_024;
+    fn merged(mut self) -> Ranges<B> {
+        self.merge();
+        self.all
+    }
+}
 
 /// Whether nothing lies between the end of a range and the start of one that does not start before it.
 #[inline]

@@ -19,7 +19,7 @@ use core::net::IpAddr;
 
 use ipnet::IpNet;
 
-pub use self::{build::aggregate, told::Iter};
+pub use self::{build::aggregate, told::CidrSetIter};
 use super::{
     addr::{Number, Span, v4_net, v6_net, widest},
     table::Table,

@@ -35,8 +35,8 @@ impl CidrSet {
     /// assert_eq!(set.iter().collect::<Vec<_>>(), ["10.0.0.0/8".parse()?]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn iter(&self) -> Iter<'_> {
-        Iter {
+    pub fn iter(&self) -> CidrSetIter<'_> {
+        CidrSetIter {
             v4: Prefixes::new(ranges(&self.v4)),
             v6: Prefixes::new(Spoken::new(ranges(&self.v6))),
         }
@@ -60,7 +60,7 @@ impl CidrSet {
     /// assert_eq!(within("11.0.0.0/8")?, []);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn subnets(&self, net: &IpNet) -> Iter<'_> {
+    pub fn subnets(&self, net: &IpNet) -> CidrSetIter<'_> {
         let (v4, v6) = match Span::from(*net) {
             Span::V4(first, last) => {
                 (Stretches::new(&self.v4, first, last), Stretches::none(&self.v6))
@@ -69,19 +69,19 @@ impl CidrSet {
                 (Stretches::none(&self.v4), Stretches::new(&self.v6, first, last))
             }
         };
-        Iter { v4: Prefixes::new(v4), v6: Prefixes::new(Spoken::new(v6)) }
+        CidrSetIter { v4: Prefixes::new(v4), v6: Prefixes::new(Spoken::new(v6)) }
     }
 }
 
 /// The prefixes of a set, from [`CidrSet::iter`] or [`CidrSet::subnets`].
 #[derive(Clone)]
 #[must_use = "iterators are lazy and do nothing unless consumed"]
-pub struct Iter<'a> {
+pub struct CidrSetIter<'a> {
     v4: Prefixes<u32, Stretches<'a, u32, Set4>>,
     v6: Prefixes<u128, Spoken<Stretches<'a, u128, Set6>>>,
 }
 
-impl Iterator for Iter<'_> {
+impl Iterator for CidrSetIter<'_> {
     type Item = IpNet;
 
     #[inline]
@@ -93,9 +93,9 @@ impl Iterator for Iter<'_> {
     }
 }
 
-impl FusedIterator for Iter<'_> {}
+impl FusedIterator for CidrSetIter<'_> {}
 
-impl fmt::Debug for Iter<'_> {
+impl fmt::Debug for CidrSetIter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.clone()).finish()
     }
@@ -103,9 +103,9 @@ impl fmt::Debug for Iter<'_> {
 
 impl<'a> IntoIterator for &'a CidrSet {
     type Item = IpNet;
-    type IntoIter = Iter<'a>;
+    type IntoIter = CidrSetIter<'a>;
 
-    fn into_iter(self) -> Iter<'a> {
+    fn into_iter(self) -> CidrSetIter<'a> {
         self.iter()
     }
 }

@@ -5,14 +5,14 @@ use std::vec::Vec;
 use ipnet::IpNet;
 use proptest::{prelude::*, test_runner::Config};
 
-use super::{both, check, nets};
+use super::{both, check, nets, some_net};
 use crate::{
-    cidr::{CidrEdit, CidrSet, tests_model::any_net},
+    cidr::{CidrEdit, CidrSet},
     test_support::cases,
 };
 
 fn edits() -> impl Strategy<Value = Vec<CidrEdit<()>>> {
-    let edit = (any_net(), prop::bool::weighted(0.6)).prop_map(|(net, insert)| {
+    let edit = (some_net(), prop::bool::weighted(0.6)).prop_map(|(net, insert)| {
         if insert { CidrEdit::Insert(net, ()) } else { CidrEdit::Remove(net) }
     });
     prop::collection::vec(edit, 0..12)
