@@ -96,8 +96,8 @@ pub struct AccessList {
 pub struct Ruling {
     /// The outcome.
     pub access: Access,
-    /// The entry that counts, which has the same access, in its one form and without host bits: of
-    /// several that say the same, the longest one that the rule prefers. `None` if no entry holds the
+    /// The prefix of the entry that counts, in its one form and without host bits: the longest one, or
+    /// the longest one that denies, or the first one, as the rule says. `None` if no entry holds the
     /// address.
     pub prefix: Option<IpNet>,
 }
