@@ -200,7 +200,6 @@ impl From<RefusedLine<'_>> for CidrLineError {
 }
 
 const BLANKS: [char; 2] = [' ', '\t'];
-const COLUMN_ENDS: [char; 3] = [' ', '\t', ','];
 
 /// All characters that some program takes for the end of a line, except LF. One that passed for a
 /// blank, or stood in a remark, would hide an entry.
@@ -216,14 +215,14 @@ struct Line<'a> {
 
 impl<'a> Line<'a> {
     fn of(text: &'a str, number: usize) -> Self {
-        let at = text.find(['#', ';']).unwrap_or(text.len());
+        let at = text.bytes().position(|byte| matches!(byte, b'#' | b';')).unwrap_or(text.len());
         let (body, remark) = text.split_at_checked(at).unwrap_or((text, ""));
         Self { number, text, body, remark }
     }
 
     /// The entry of the line; none if it has only a remark.
     fn read(&self, columns: Columns) -> Result<Option<CidrLine<'a>>, RefusedLine<'a>> {
-        if let Some((at, c)) = self.text.char_indices().find(|(_, c)| LINE_BREAKS.contains(c)) {
+        if let Some((at, c)) = line_break(self.text) {
             return Err(self.refused(0..self.text.len(), at, CidrProblem::LineBreak(c)));
         }
         let start = skip_blanks(self.body, 0);
@@ -339,6 +338,15 @@ impl<'a> Line<'a> {
     }
 }
 
+fn line_break(text: &str) -> Option<(usize, char)> {
+    let suspect = |byte| matches!(byte, b'\r' | 0xb | 0xc | 0x80..);
+    // Most lines have none. The first byte outside ASCII starts a character.
+    let start = text.bytes().position(suspect)?;
+    let mut rest = text.get(start..)?.char_indices();
+    let (at, c) = rest.find(|(_, c)| LINE_BREAKS.contains(c))?;
+    Some((start.saturating_add(at), c))
+}
+
 /// The first column, or the columns of a range with blanks in it.
 struct Entry<'a> {
     text: &'a str,
@@ -411,7 +419,8 @@ fn last_end(body: &str, dash: usize, column_end: usize) -> usize {
 
 fn word_end(body: &str, at: usize) -> usize {
     let rest = body.get(at..).unwrap_or_default();
-    at.saturating_add(rest.find(COLUMN_ENDS).unwrap_or(rest.len()))
+    let end = rest.bytes().position(|byte| matches!(byte, b' ' | b'\t' | b','));
+    at.saturating_add(end.unwrap_or(rest.len()))
 }
 
 /// What follows an entry, without what separates it.
@@ -430,6 +439,10 @@ fn looks_like_an_entry(column: &str) -> bool {
     use CidrProblem as P;
 
     let bare = column.trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != ':' && c != '[');
+    // As most columns are; without these there is no address in it.
+    if !bare.bytes().any(|byte| matches!(byte, b'.' | b':')) {
+        return false;
+    }
     match prefix(bare) {
         Ok(_) => true,
         Err(fault) => !matches!(

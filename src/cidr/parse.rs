@@ -99,12 +99,14 @@ fn length(text: &str, addr: IpAddr) -> Result<u8, Fault> {
     if text.is_empty() {
         return Err(CidrProblem::LengthMissing { max }.into());
     }
-    if let Ok(mask) = text.parse::<IpAddr>() {
+    // Most lengths are digits, and no mask is.
+    let at = text.bytes().position(|byte| !byte.is_ascii_digit());
+    if let Some(mask) = at.and_then(|_| text.parse::<IpAddr>().ok()) {
         let length =
             ipnet::ip_mask_to_prefix(mask).ok().filter(|_| mask.is_ipv4() == addr.is_ipv4());
         return Err(CidrProblem::Netmask { length }.into());
     }
-    if let Some(at) = text.find(|c: char| !c.is_ascii_digit()) {
+    if let Some(at) = at {
         let problem = match unexpected(text) {
             Some(fault) => return Err(fault),
             None if text.get(at..).is_some_and(|rest| rest.starts_with('%')) => CidrProblem::ZoneId,

@@ -96,8 +96,8 @@ pub struct AccessList {
 pub struct Ruling {
     /// The outcome.
     pub access: Access,
-    /// The entry that counts, which has the same access, in its one form and without host bits: of
-    /// several that say the same, the longest one that the rule prefers. `None` if no entry holds the
+    /// The prefix of the entry that counts, in its one form and without host bits: the longest one, or
+    /// the longest one that denies, or the first one, as the rule says. `None` if no entry holds the
     /// address.
     pub prefix: Option<IpNet>,
 }
@@ -358,6 +358,14 @@ mod tests {
                 assert_eq!(list.explain(ip(addr)), Ruling { access: otherwise, prefix: None });
             }
         }
+    }
+
+    #[test]
+    fn lists_can_be_shared_and_outlive_panics() {
+        fn shareable<T: Send + Sync + core::panic::RefUnwindSafe + 'static>() {}
+        shareable::<AccessList>();
+        shareable::<crate::cidr::CidrSkipped>();
+        shareable::<crate::cidr::CidrLines<'static>>();
     }
 
     /// Entries that change nothing leave nothing: a million exceptions that lose are no memory.

@@ -9,7 +9,7 @@ use portcullis::{CidrSet, cidr};
 use super::peak_bytes;
 
 /// Several passes over each of many texts, also where nothing is optimised.
-const SIZE: usize = if cfg!(debug_assertions) { 1 << 18 } else { 1 << 23 };
+const SIZE: usize = if cfg!(debug_assertions) { 1 << 17 } else { 1 << 23 };
 
 /// What reading needs for its own use: the errors that are kept, and some room to merge in.
 const LITTLE: usize = 64 << 10;
