@@ -49,10 +49,11 @@ impl<B: Family> Prepared<B> {
 pub(crate) struct Contestant<B> {
     name: &'static str,
     ready: fn(&Prepared<B>) -> Result<Ready<B>, String>,
-    make: fn(&[Entry<B>], u64) -> Duration,
+    make: fn(&[Entry<B>]) -> Duration,
     grow: fn(&[Entry<B>]) -> usize,
     change: Option<Changes<B>>,
-    is_looked_up: bool,
+    is_asked: bool,
+    is_made: bool,
 }
 
 /// Makes a list and something that changes it so many times, in pairs of one prefix in and out again.
@@ -64,10 +65,11 @@ impl<B: Family> Contestant<B> {
         Self {
             name,
             ready: |list| ready::<B, L>(&list.entries, &list.oracle, &list.traffics()),
-            make: make_many::<B, L>,
+            make: make_one::<B, L>,
             grow: |entries| heap::growth(|| L::of(entries)).1,
             change: None,
-            is_looked_up: true,
+            is_asked: true,
+            is_made: true,
         }
     }
 
@@ -75,9 +77,14 @@ impl<B: Family> Contestant<B> {
         Self { change: Some(changes::<B, L>), ..Self::of::<L>(name) }
     }
 
-    /// Another contestant is the same but for its changes.
+    /// Another contestant is the same but for how it is changed.
     pub(crate) fn only_changed(self) -> Self {
-        Self { is_looked_up: false, ..self }
+        Self { is_asked: false, is_made: false, ..self }
+    }
+
+    /// Another contestant is the same but for what it is asked.
+    pub(crate) fn only_asked(self) -> Self {
+        Self { change: None, is_made: false, ..self }
     }
 }
 
@@ -100,7 +107,7 @@ const CELLS: usize = 7;
 pub(crate) fn look_up<B: Family>(title: &str, list: &Prepared<B>, all: &[Contestant<B>]) {
     println!("\n### {title}\n");
     let mut measured = Vec::new();
-    for contestant in all.iter().filter(|contestant| contestant.is_looked_up) {
+    for contestant in all.iter().filter(|contestant| contestant.is_asked) {
         match (contestant.ready)(list) {
             Ok(Ready { list, heap_bytes }) => {
                 measured.push((contestant.name, Rc::from(list), heap_bytes))
@@ -168,14 +175,13 @@ fn cells<B>(list: &Prepared<B>) -> [(&Traffic<B>, Way); CELLS] {
 }
 
 const MAKE_ROUNDS: usize = 7;
-const MAKE_ROUND: Duration = Duration::from_millis(10);
 
 pub(crate) fn make<'a, B: Family>(
     title: &str,
     list: &Prepared<B>,
     all: impl Iterator<Item = &'a Contestant<B>>,
 ) {
-    let all: Vec<_> = all.filter(|contestant| contestant.is_looked_up).collect();
+    let all: Vec<_> = all.filter(|contestant| contestant.is_made).collect();
     let mut shuffled = list.entries.to_vec();
     Random::new(1).shuffle(&mut shuffled);
     let shuffled: Rc<[Entry<B>]> = shuffled.into();
@@ -183,7 +189,7 @@ pub(crate) fn make<'a, B: Family>(
     for contestant in &all {
         for entries in [&list.entries, &shuffled] {
             let (entries, make) = (Rc::clone(entries), contestant.make);
-            turns.push(Turns::new(MAKE_ROUND, u64::MAX, move |count, _| make(&entries, count)));
+            turns.push(Turns::new(Duration::ZERO, 1, move |_, _| make(&entries)));
         }
     }
     interleave(&mut turns, MAKE_ROUNDS);
@@ -207,15 +213,12 @@ pub(crate) fn make<'a, B: Family>(
     tell_spread(&turns);
 }
 
-/// Without the time that it takes to throw them away.
-fn make_many<B: Family, L: List<B>>(entries: &[Entry<B>], count: u64) -> Duration {
-    let mut took = Duration::ZERO;
-    for _ in 0..count {
-        let begun = Instant::now();
-        let made = black_box(L::of(black_box(entries)));
-        took += begun.elapsed();
-        drop(made);
-    }
+/// Without the time that it takes to throw it away.
+fn make_one<B: Family, L: List<B>>(entries: &[Entry<B>]) -> Duration {
+    let begun = Instant::now();
+    let made = black_box(L::of(black_box(entries)));
+    let took = begun.elapsed();
+    drop(made);
     took
 }
 
