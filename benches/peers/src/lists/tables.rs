@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    contestant::{BATCH, Change, List, Measured, Ready, Way, compare, ready},
+    contestant::{BATCH, Change, List, Measured, Probes, Ready, Way, ready},
     data::{Entry, Oracle, Random, Source},
     family::Family,
     traffic::Traffic,
@@ -23,6 +23,7 @@ use crate::{
 pub(crate) struct Prepared<B> {
     pub(crate) entries: Rc<[Entry<B>]>,
     oracle: Oracle<B>,
+    probes: Probes<B>,
     in_table: Traffic<B>,
     uniform: Traffic<B>,
     zipf: Traffic<B>,
@@ -31,17 +32,12 @@ pub(crate) struct Prepared<B> {
 impl<B: Family> Prepared<B> {
     pub(crate) fn of(source: Source) -> Option<Self> {
         let entries: Rc<[Entry<B>]> = source.entries()?.into();
-        Some(Self {
-            oracle: Oracle::of(&entries),
-            in_table: Traffic::in_table(&entries),
-            uniform: Traffic::uniform(&entries),
-            zipf: Traffic::zipf(&entries),
-            entries,
-        })
-    }
-
-    fn traffics(&self) -> [&Traffic<B>; 3] {
-        [&self.in_table, &self.uniform, &self.zipf]
+        let oracle = Oracle::of(&entries);
+        let in_table = Traffic::in_table(&entries);
+        let uniform = Traffic::uniform(&entries);
+        let zipf = Traffic::zipf(&entries);
+        let probes = Probes::of(&oracle, [&in_table, &uniform, &zipf]);
+        Some(Self { entries, oracle, probes, in_table, uniform, zipf })
     }
 }
 
@@ -64,7 +60,7 @@ impl<B: Family> Contestant<B> {
     pub(crate) fn of<L: List<B>>(name: &'static str) -> Self {
         Self {
             name,
-            ready: |list| ready::<B, L>(&list.entries, &list.oracle, &list.traffics()),
+            ready: |list| ready::<B, L>(&list.entries, &list.probes),
             make: make_one::<B, L>,
             grow: |entries| heap::growth(|| L::of(entries)).1,
             change: None,
@@ -295,7 +291,7 @@ fn changes<B: Family, L: Change<B>>(
         }
         made.remove(entry);
     }
-    compare(&made, &list.oracle, &list.traffics())?;
+    list.probes.compare(&made)?;
     let fresh = Rc::clone(fresh);
     let mut nth = 0;
     Ok(Box::new(move |count| {
