@@ -47,7 +47,7 @@ pub(crate) fn is_in<E>(found: Option<E>) -> u32 {
     u32::from(found.is_some())
 }
 
-/// A list that has been made and compared with the oracle.
+/// A list that has been made and compared.
 pub(crate) struct Ready<B> {
     pub(crate) list: Box<dyn Measured<B>>,
     pub(crate) heap_bytes: usize,
@@ -56,53 +56,62 @@ pub(crate) struct Ready<B> {
 /// Makes a list, or says why it cannot be measured.
 pub(crate) fn ready<B: Family, L: List<B>>(
     entries: &[Entry<B>],
-    oracle: &Oracle<B>,
-    traffics: &[&Traffic<B>],
+    probes: &Probes<B>,
 ) -> Result<Ready<B>, String> {
     let (list, heap_bytes) = catch_unwind(AssertUnwindSafe(|| heap::growth(|| L::of(entries))))
         .map_err(|_| "it panics when it is made".to_owned())?;
-    compare(&list, oracle, traffics)?;
+    probes.compare(&list)?;
     Ok(Ready { list: Box::new(list), heap_bytes })
+}
+
+/// Questions whose right answers are known.
+pub(crate) struct Probes<B> {
+    probes: Vec<(B, Option<Entry<B>>)>,
+    /// The beginning of each traffic, in whole batches.
+    batches: Vec<Traffic<B>>,
 }
 
 /// Addresses of each traffic that are compared.
 const COMPARED: usize = 100_000;
+/// Of so many addresses, one has the edges of its prefix compared too.
+const EDGES: usize = 4;
 
-/// Compares answers with the oracle's: to the traffic, and to the first and last address of the prefixes
-/// in it and their neighbours.
-pub(crate) fn compare<B: Family, L: List<B>>(
-    list: &L,
-    oracle: &Oracle<B>,
-    traffics: &[&Traffic<B>],
-) -> Result<(), String> {
-    let (mut asked, mut wrong, mut sum) = (0_u32, 0_u32, 0_u64);
-    for traffic in traffics {
-        let compared = &traffic.addrs[..COMPARED.min(traffic.addrs.len())];
-        for &addr in compared {
-            let found = oracle.longest_match(addr);
-            let edges = found.map_or([addr; 4], |entry| {
-                let last = entry.last();
-                [entry.bits, last, entry.bits.not().next().not(), last.next()]
-            });
-            for addr in [addr].into_iter().chain(edges) {
-                let answer = list.answer(addr);
-                asked += 1;
-                wrong += u32::from(answer != L::expected(oracle.longest_match(addr)));
-                sum += u64::from(answer);
+impl<B: Family> Probes<B> {
+    /// Addresses of the traffic, the first and last ones of prefixes in it, and their neighbours.
+    pub(crate) fn of(oracle: &Oracle<B>, traffics: [&Traffic<B>; 3]) -> Self {
+        let mut addrs = Vec::new();
+        for traffic in traffics {
+            for (nth, &addr) in traffic.addrs.iter().take(COMPARED).enumerate() {
+                addrs.push(addr);
+                if let Some(entry) = oracle.longest_match(addr).filter(|_| nth % EDGES == 0) {
+                    let (first, last) = (entry.bits, entry.last());
+                    addrs.extend([first, last, first.not().next().not(), last.next()]);
+                }
             }
         }
-        let whole = compared.len() / BATCH * BATCH;
-        let one_by_one =
-            compared[..whole].iter().fold(0_u32, |sum, &addr| sum.wrapping_add(list.answer(addr)));
-        if list.sum_of_batches(&traffic.ips[..whole]).is_some_and(|sum| sum != one_by_one) {
-            return Err("it answers otherwise in batches than one by one".to_owned());
+        let found = |addr| (addr, oracle.longest_match(addr).copied());
+        let probes = addrs.into_iter().map(found).collect();
+        Self { probes, batches: traffics.map(Traffic::clone).into() }
+    }
+
+    pub(crate) fn compare<L: List<B>>(&self, list: &L) -> Result<(), String> {
+        let is_wrong = |(addr, found): &&(B, Option<Entry<B>>)| {
+            list.answer(*addr) != L::expected(found.as_ref())
+        };
+        let wrong = self.probes.iter().filter(is_wrong).count();
+        if wrong > 0 {
+            return Err(format!("{wrong} of {} answers are wrong", self.probes.len()));
         }
+        for traffic in &self.batches {
+            let whole = COMPARED.min(traffic.addrs.len()) / BATCH * BATCH;
+            let one_by_one = traffic.addrs[..whole].iter().map(|&addr| list.answer(addr));
+            let one_by_one = one_by_one.fold(0, u32::wrapping_add);
+            if list.sum_of_batches(&traffic.ips[..whole]).is_some_and(|sum| sum != one_by_one) {
+                return Err("it answers otherwise in batches than one by one".to_owned());
+            }
+        }
+        Ok(())
     }
-    // A list that is always empty would be fast, and right wherever nobody asks for what is in it.
-    if wrong > 0 || sum == 0 {
-        return Err(format!("{wrong} of {asked} answers are wrong"));
-    }
-    Ok(())
 }
 
 /// How a look-up is measured.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    contestant::{BATCH, Change, List, Measured, Ready, Way, compare, ready},
+    contestant::{BATCH, Change, List, Measured, Probes, Ready, Way, ready},
     data::{Entry, Oracle, Random, Source},
     family::Family,
     traffic::Traffic,
@@ -23,6 +23,7 @@ use crate::{
 pub(crate) struct Prepared<B> {
     pub(crate) entries: Rc<[Entry<B>]>,
     oracle: Oracle<B>,
+    probes: Probes<B>,
     in_table: Traffic<B>,
     uniform: Traffic<B>,
     zipf: Traffic<B>,
@@ -31,17 +32,12 @@ pub(crate) struct Prepared<B> {
 impl<B: Family> Prepared<B> {
     pub(crate) fn of(source: Source) -> Option<Self> {
         let entries: Rc<[Entry<B>]> = source.entries()?.into();
-        Some(Self {
-            oracle: Oracle::of(&entries),
-            in_table: Traffic::in_table(&entries),
-            uniform: Traffic::uniform(&entries),
-            zipf: Traffic::zipf(&entries),
-            entries,
-        })
-    }
-
-    fn traffics(&self) -> [&Traffic<B>; 3] {
-        [&self.in_table, &self.uniform, &self.zipf]
+        let oracle = Oracle::of(&entries);
+        let in_table = Traffic::in_table(&entries);
+        let uniform = Traffic::uniform(&entries);
+        let zipf = Traffic::zipf(&entries);
+        let probes = Probes::of(&oracle, [&in_table, &uniform, &zipf]);
+        Some(Self { entries, oracle, probes, in_table, uniform, zipf })
     }
 }
 
@@ -49,10 +45,11 @@ impl<B: Family> Prepared<B> {
 pub(crate) struct Contestant<B> {
     name: &'static str,
     ready: fn(&Prepared<B>) -> Result<Ready<B>, String>,
-    make: fn(&[Entry<B>], u64) -> Duration,
+    make: fn(&[Entry<B>]) -> Duration,
     grow: fn(&[Entry<B>]) -> usize,
     change: Option<Changes<B>>,
-    is_looked_up: bool,
+    is_asked: bool,
+    is_made: bool,
 }
 
 /// Makes a list and something that changes it so many times, in pairs of one prefix in and out again.
@@ -63,11 +60,12 @@ impl<B: Family> Contestant<B> {
     pub(crate) fn of<L: List<B>>(name: &'static str) -> Self {
         Self {
             name,
-            ready: |list| ready::<B, L>(&list.entries, &list.oracle, &list.traffics()),
-            make: make_many::<B, L>,
+            ready: |list| ready::<B, L>(&list.entries, &list.probes),
+            make: make_one::<B, L>,
             grow: |entries| heap::growth(|| L::of(entries)).1,
             change: None,
-            is_looked_up: true,
+            is_asked: true,
+            is_made: true,
         }
     }
 
@@ -75,9 +73,14 @@ impl<B: Family> Contestant<B> {
         Self { change: Some(changes::<B, L>), ..Self::of::<L>(name) }
     }
 
-    /// Another contestant is the same but for its changes.
+    /// Another contestant is the same but for how it is changed.
     pub(crate) fn only_changed(self) -> Self {
-        Self { is_looked_up: false, ..self }
+        Self { is_asked: false, is_made: false, ..self }
+    }
+
+    /// Another contestant is the same but for what it is asked.
+    pub(crate) fn only_asked(self) -> Self {
+        Self { change: None, is_made: false, ..self }
     }
 }
 
@@ -100,7 +103,7 @@ const CELLS: usize = 7;
 pub(crate) fn look_up<B: Family>(title: &str, list: &Prepared<B>, all: &[Contestant<B>]) {
     println!("\n### {title}\n");
     let mut measured = Vec::new();
-    for contestant in all.iter().filter(|contestant| contestant.is_looked_up) {
+    for contestant in all.iter().filter(|contestant| contestant.is_asked) {
         match (contestant.ready)(list) {
             Ok(Ready { list, heap_bytes }) => {
                 measured.push((contestant.name, Rc::from(list), heap_bytes))
@@ -168,14 +171,13 @@ fn cells<B>(list: &Prepared<B>) -> [(&Traffic<B>, Way); CELLS] {
 }
 
 const MAKE_ROUNDS: usize = 7;
-const MAKE_ROUND: Duration = Duration::from_millis(10);
 
 pub(crate) fn make<'a, B: Family>(
     title: &str,
     list: &Prepared<B>,
     all: impl Iterator<Item = &'a Contestant<B>>,
 ) {
-    let all: Vec<_> = all.filter(|contestant| contestant.is_looked_up).collect();
+    let all: Vec<_> = all.filter(|contestant| contestant.is_made).collect();
     let mut shuffled = list.entries.to_vec();
     Random::new(1).shuffle(&mut shuffled);
     let shuffled: Rc<[Entry<B>]> = shuffled.into();
@@ -183,7 +185,7 @@ pub(crate) fn make<'a, B: Family>(
     for contestant in &all {
         for entries in [&list.entries, &shuffled] {
             let (entries, make) = (Rc::clone(entries), contestant.make);
-            turns.push(Turns::new(MAKE_ROUND, u64::MAX, move |count, _| make(&entries, count)));
+            turns.push(Turns::new(Duration::ZERO, 1, move |_, _| make(&entries)));
         }
     }
     interleave(&mut turns, MAKE_ROUNDS);
@@ -207,15 +209,12 @@ pub(crate) fn make<'a, B: Family>(
     tell_spread(&turns);
 }
 
-/// Without the time that it takes to throw them away.
-fn make_many<B: Family, L: List<B>>(entries: &[Entry<B>], count: u64) -> Duration {
-    let mut took = Duration::ZERO;
-    for _ in 0..count {
-        let begun = Instant::now();
-        let made = black_box(L::of(black_box(entries)));
-        took += begun.elapsed();
-        drop(made);
-    }
+/// Without the time that it takes to throw it away.
+fn make_one<B: Family, L: List<B>>(entries: &[Entry<B>]) -> Duration {
+    let begun = Instant::now();
+    let made = black_box(L::of(black_box(entries)));
+    let took = begun.elapsed();
+    drop(made);
     took
 }
 
@@ -292,7 +291,7 @@ fn changes<B: Family, L: Change<B>>(
         }
         made.remove(entry);
     }
-    compare(&made, &list.oracle, &list.traffics())?;
+    list.probes.compare(&made)?;
     let fresh = Rc::clone(fresh);
     let mut nth = 0;
     Ok(Box::new(move |count| {
