@@ -2,10 +2,6 @@
 
 #![allow(missing_docs, reason = "criterion's macros generate public items")]
 
-// The same face as the library's map of prefixes.
-#[path = "../../peers/src/lists/stand_in.rs"]
-mod stand_in;
-
 use std::{
     collections::BTreeMap,
     hint::black_box,
@@ -14,8 +10,10 @@ use std::{
 };
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use portcullis::{CidrSet, ipnet::IpNet};
-use stand_in::CidrMap;
+use portcullis::{
+    cidr::{CidrMap, CidrSet},
+    ipnet::IpNet,
+};
 
 const SIZES: [usize; 3] = [10, 1_000, 100_000];
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];

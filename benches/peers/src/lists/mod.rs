@@ -12,7 +12,6 @@ mod family;
 mod ours;
 mod peers;
 mod plain;
-mod stand_in;
 mod tables;
 mod traffic;
 
@@ -98,7 +97,7 @@ fn maps<B: Family>() -> Vec<Contestant<B>> {
         Contestant::changeable::<ours::Map>("portcullis CidrMap"),
         Contestant::of::<ours::LongestMatch>("portcullis CidrMap, longest_match").only_asked(),
         Contestant::of::<ours::SharedValues>("portcullis CidrMap, 32,767 values"),
-        Contestant::changeable::<ours::Published>("portcullis CidrMap, copied and swapped")
+        Contestant::changeable::<ours::Published>("portcullis Live<CidrMap>, published")
             .only_changed(),
         Contestant::changeable::<peers::PrefixTrie<B>>("prefix-trie map"),
         Contestant::changeable::<peers::NetworkTable>("ip_network_table"),
@@ -111,7 +110,7 @@ fn maps<B: Family>() -> Vec<Contestant<B>> {
 
 fn sets<B: Family>() -> Vec<Contestant<B>> {
     vec![
-        Contestant::of::<ours::Set>("portcullis CidrSet"),
+        Contestant::changeable::<ours::Set>("portcullis CidrSet"),
         Contestant::changeable::<peers::PrefixTrieSet<B>>("prefix-trie set"),
         Contestant::of::<peers::NetworkTableSet>("ip_network_table, no values"),
         Contestant::of::<peers::PatriciaSet<B>>("iptrie set, Patricia"),

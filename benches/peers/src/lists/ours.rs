@@ -1,14 +1,13 @@
 //! Our tables, as they are used: asked with an `IpAddr`, changed with an `IpNet`.
 
-use std::{net::IpAddr, sync::Arc};
+use std::net::IpAddr;
 
-use portcullis::CidrSet;
+use portcullis::cidr::{CidrEdit, CidrMap, CidrSet, Live};
 
 use super::{
     contestant::{BATCH, Change, List, is_in},
     data::Entry,
     family::Family,
-    stand_in::CidrMap,
 };
 
 pub(crate) struct Map(CidrMap<u32>);
@@ -103,32 +102,28 @@ fn with_length(value: u32, len: u8) -> u32 {
     value ^ u32::from(len) << 24
 }
 
-/// Changed in a copy, which then takes the place of the one that others may still read.
-pub(crate) struct Published(Arc<CidrMap<u32>>);
+/// Changed while others may ask: in the spare table, which then takes the place of the one that they see.
+pub(crate) struct Published(Live<CidrMap<u32>>);
 
 impl<B: Family> List<B> for Published {
     fn of(entries: &[Entry<B>]) -> Self {
-        let map = entries.iter().map(|entry| (entry.bits.ipnet(entry.len), entry.value)).collect();
-        Self(Arc::new(map))
+        let pair = |entry: &Entry<B>| (entry.bits.ipnet(entry.len), entry.value);
+        Self(Live::new(entries.iter().map(pair).collect()))
     }
 
     #[inline]
     fn answer(&self, addr: B) -> u32 {
-        self.0.lookup(addr.ip()).map_or(0, |value| *value)
+        self.0.load().lookup(addr.ip()).map_or(0, |value| *value)
     }
 }
 
 impl<B: Family> Change<B> for Published {
     fn insert(&mut self, entry: &Entry<B>) {
-        let mut next = CidrMap::clone(&self.0);
-        next.insert(entry.bits.ipnet(entry.len), entry.value);
-        self.0 = Arc::new(next);
+        self.0.edit([CidrEdit::Insert(entry.bits.ipnet(entry.len), entry.value)]);
     }
 
     fn remove(&mut self, entry: &Entry<B>) {
-        let mut next = CidrMap::clone(&self.0);
-        next.remove(&entry.bits.ipnet(entry.len));
-        self.0 = Arc::new(next);
+        self.0.edit([CidrEdit::Remove(entry.bits.ipnet(entry.len))]);
     }
 }
 
@@ -146,5 +141,24 @@ impl<B: Family> List<B> for Set {
 
     fn expected(found: Option<&Entry<B>>) -> u32 {
         is_in(found)
+    }
+    fn sum_of_batches(&self, addrs: &[IpAddr]) -> Option<u32> {
+        let mut found = [false; BATCH];
+        let mut sum = 0_u32;
+        for batch in addrs.chunks_exact(BATCH) {
+            self.0.contains_batch(batch, &mut found);
+            sum += found.iter().map(|found| u32::from(*found)).sum::<u32>();
+        }
+        Some(sum)
+    }
+}
+
+impl<B: Family> Change<B> for Set {
+    fn insert(&mut self, entry: &Entry<B>) {
+        self.0.insert(entry.bits.ipnet(entry.len));
+    }
+
+    fn remove(&mut self, entry: &Entry<B>) {
+        self.0.remove(&entry.bits.ipnet(entry.len));
     }
 }

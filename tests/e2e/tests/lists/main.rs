@@ -8,7 +8,10 @@
 )]
 
 mod data;
+mod edits;
 mod expected;
+mod lenient;
+mod maps;
 mod published;
 mod samples;
 mod sets;
