@@ -195,7 +195,7 @@ fn say<B: Bits>(table: &mut impl Table<B, bool>, Piece { first, last, mark }: Pi
 /// as long as it can be. Two changes that meet must hold one another, as prefixes do.
 fn settled<B: Bits>(changes: Vec<Piece<B>>) -> Vec<Piece<B>> {
     let mut changes: Vec<(usize, Piece<B>)> = changes.into_iter().enumerate().collect();
-    changes.sort_unstable_by_key(|&(turn, piece)| (piece.first, Reverse(piece.last), turn));
+    changes.sort_unstable_by_key(|&(_, piece)| (piece.first, Reverse(piece.last)));
     let mut settled = Settled { pieces: Vec::new(), next: None };
     // The changes around the one at hand: where each ends, and which is the latest up to it.
     let mut around: Vec<(B, (usize, bool))> = Vec::new();
