@@ -38,7 +38,8 @@ const LEFT: usize = 1_024;
 impl Wide {
     pub(super) fn new(runs: &[Run<u32, Mark>]) -> Self {
         // Room for most tables, of which what nobody writes to costs nothing and is given back.
-        let mut wide = Self::with_capacity((runs.len() / 2).min(ENTRIES), runs.len().saturating_add(ENTRIES));
+        let mut wide =
+            Self::with_capacity((runs.len() / 2).min(ENTRIES), runs.len().saturating_add(ENTRIES));
         wide.compile(0, runs);
         wide.shrink_to_fit();
         wide
