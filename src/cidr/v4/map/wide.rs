@@ -37,8 +37,9 @@ const LEFT: usize = 1_024;
 
 impl Wide {
     pub(super) fn new(runs: &[Run<u32, Mark>]) -> Self {
-        // A /16 rarely has more lines than one for 16 runs. What is too much is given back.
-        let mut wide = Self::with_capacity(runs.len() / 16, runs.len().saturating_add(ENTRIES));
+        // Room for most tables, of which what nobody writes to costs nothing and is given back.
+        let mut wide =
+            Self::with_capacity((runs.len() / 2).min(ENTRIES), runs.len().saturating_add(ENTRIES));
         wide.compile(0, runs);
         wide.shrink_to_fit();
         wide
