@@ -75,7 +75,7 @@ pub use self::iter::CidrMapIter;
 ///
 /// # Memory
 /// A prefix takes 7 to 9 bytes in the list (IPv6: 11 to 13 up to 64 bits, 19 to 21 beyond) and what the
-/// table takes; a different value its size and some 20 bytes. See [`memory`](Self::memory).
+/// table takes; a different value its size and some 25 bytes. See [`memory`](Self::memory).
 /// At most 2^32 - 2 different values find room; a prefix with yet another one is left out.
 ///
 /// # Cost
