@@ -75,7 +75,7 @@ pub use self::iter::CidrMapIter;
 ///
 /// # Memory
 /// A prefix takes 7 to 9 bytes in the list (IPv6: 11 to 13 up to 64 bits, 19 to 21 beyond) and what the
-/// table takes; a different value its size and some 20 bytes. See [`memory`](Self::memory).
+/// table takes; a different value its size and some 25 bytes. See [`memory`](Self::memory).
 /// At most 2^32 - 2 different values find room; a prefix with yet another one is left out.
 ///
 /// # Cost
@@ -204,7 +204,7 @@ impl<V> CidrMap<V> {
     }
 
     /// All prefixes that cover this one, itself included, with their values, the shortest first.
-    pub fn supernets(&self, net: &IpNet) -> impl Iterator<Item = (IpNet, &V)> {
+    pub fn supernets(&self, net: &IpNet) -> impl Iterator<Item = (IpNet, &V)> + use<'_, V> {
         Around::new(self, (*net).into())
     }
 
@@ -224,7 +224,7 @@ impl<V> CidrMap<V> {
     /// assert_eq!(within.collect::<Vec<_>>(), [2, 3]);
     /// # Ok::<(), portcullis::ipnet::AddrParseError>(())
     /// ```
-    pub fn subnets(&self, net: &IpNet) -> impl Iterator<Item = (IpNet, &V)> {
+    pub fn subnets(&self, net: &IpNet) -> impl Iterator<Item = (IpNet, &V)> + use<'_, V> {
         let (v4, v6) = match Prefix::from(*net) {
             Prefix::V4(first, len) => (Some(self.v4.within(first, len)), None),
             Prefix::V6(first, len) => (None, Some(self.v6.within(first, len))),

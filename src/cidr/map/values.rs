@@ -7,9 +7,10 @@
 //! - **I2** a tag is given back when the last of its uses is, and the next new value takes its place:
 //!   memory follows the most values that were used at one time, not the number of edits.
 //!
-//! The index is an open table of tags, at most half full, with the hashes kept beside the values, so
-//! that growing and removing need nothing of `V`. It is seeded at random where the system offers that;
-//! without `std` the hash is a fixed one, and whoever lets strangers choose *values* should know that.
+//! The index is an open table of tags, at most a quarter full: a search that goes on costs more than
+//! the place. The hashes are kept beside the values, so that growing and removing need nothing of `V`.
+//! It is seeded at random where the system offers that; without `std` the hash is a fixed one, and
+//! whoever lets strangers choose *values* should know that.
 //!
 //! At most 2^32 - 2 values can be used at one time.
 
@@ -151,9 +152,9 @@ impl<V> Values<V> {
         }
     }
 
-    /// Makes room for one more tag, with the index at most half full after that.
+    /// Makes room for one more tag, with the index at most a quarter full after that.
     fn make_room(&mut self) {
-        let needed = self.len().saturating_add(1).saturating_mul(2);
+        let needed = self.len().saturating_add(1).saturating_mul(4);
         if needed <= self.index.len() {
             return;
         }
