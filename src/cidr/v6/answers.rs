@@ -29,6 +29,9 @@ pub(in crate::cidr) trait Answers<M>: Clone + Debug {
     /// The bytes of an answer.
     const BYTES: usize;
 
+    /// Without a run, with room for so many.
+    fn with_room(runs: usize) -> Self;
+
     /// Whether run number `run` could say `mark`; otherwise run `run + 1` could.
     fn fits(&self, run: usize, mark: M) -> bool;
 
@@ -79,6 +82,10 @@ pub(in crate::cidr) struct Parity {
 impl Answers<bool> for Parity {
     const NONE: Self = Self { even: false, deep: Vec::new() };
     const BYTES: usize = 0;
+
+    fn with_room(_: usize) -> Self {
+        Self::NONE
+    }
 
     fn fits(&self, run: usize, mark: bool) -> bool {
         run == 0 || self.even == (mark ^ is_odd(run))
@@ -135,6 +142,12 @@ impl Answers<Mark> for Slots {
     /// A tag that is not wide, and a length.
     const BYTES: usize = 3;
 
+    fn with_room(runs: usize) -> Self {
+        let mut slots = Self::new();
+        slots.reserve_exact(runs);
+        slots
+    }
+
     fn fits(&self, _: usize, _: Mark) -> bool {
         true
     }
@@ -186,8 +199,7 @@ impl Blocks<bool> for Vec<u8> {
 
 impl Blocks<Mark> for Slots {
     fn new(blocks: usize) -> Self {
-        let mut slots = Self::new();
-        slots.reserve_exact(blocks);
+        let mut slots = Self::with_room(blocks);
         (0..blocks).for_each(|_| Self::push(&mut slots, DEEP));
         slots
     }

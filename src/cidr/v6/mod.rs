@@ -6,27 +6,31 @@
 //!
 //! - most ends fall between two /64s, where half an address says all: see [`Piece`](piece::Piece);
 //! - a table of more than a few thousand runs is cut into pieces, and a small tree on top finds the
-//!   piece, so that an edit compiles one piece and not the table: see [`Pieces`];
+//!   piece. An edit compiles one piece, not the table, and copies of a table share the pieces that no
+//!   edit touched: see [`Pieces`];
 //! - such a table also has a root, which answers the /16s that have one mark throughout: see [`Root`].
 //!
 //! Small tables are one piece and nothing else.
 //!
-//! Invariants of the parts are with them (I1 to I6). Of the table:
-//! - **I7** Pieces follow each other without gaps, from the first address to the last, and the tree on
-//!   top has the last address of each. Where all of them end between two /64s, it keeps halves.
+//! Several addresses are looked up together, a level of all before the next level of any: then a level
+//! costs one wait for memory and not one for each address.
+//!
+//! Invariants of the parts are with them (I1 to I7). Of the whole:
 //! - **I8** A piece has at most 6,561 runs, and at least 1,024 unless it is alone.
 //! - **I9** After any edits every question gets the answer that a table built anew would give.
 //!
 //! # Bounds
-//! Memory: for n runs at most 16 bytes each in trees, about 8 where prefixes have at most 64 bits, and
-//! three bytes (five if tags are wide) in a map; about 300 bytes a piece; 8 KiB (24, or 40) for a root.
+//! Memory, for n runs: at most 16 bytes a run in trees, and about 8 where prefixes have at most 64
+//! bits; in a map three bytes more (five if tags are wide); up to 1,000 bytes a piece for its header and
+//! unfilled nodes; 8 KiB for the root of a set, 24 for that of a map (40 if tags are wide). n prefixes
+//! make at most 2n + 1 runs.
 //!
-//! Depth: a root's entry, a level of the top tree for each factor of 9 in the number of pieces, four
-//! levels in a piece of plain prefixes, at most five and five more for what is inside a /64. For two
-//! million hosts that is nine lines, of two cache lines each.
+//! Depth: an entry of the root, a level on top for each factor of nine in the number of pieces, and in
+//! a piece four levels, or at most five and four more for what is inside a /64. A routing table is six
+//! lines deep; two million hosts are eight nodes of two lines each.
 //!
-//! Time: building is one pass over the runs. An edit takes time in the runs of the pieces it touches,
-//! in the number of pieces, and in the number of /16s of 2000::/3 that it touches.
+//! Time: building is one pass over the runs. An edit takes time in the runs of the pieces that it
+//! touches, in the number of pieces, and in the number of /16s of 2000::/3 that it touches.
 
 use super::{
     runs::{Mark, Run},

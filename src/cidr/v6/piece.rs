@@ -60,7 +60,7 @@ impl<M: Kept> Piece<M> {
         if narrow.take(runs) {
             return narrow.finish();
         }
-        let mut answers = M::Answers::NONE;
+        let mut answers = M::Answers::with_room(runs.len());
         let mut ends = Vec::with_capacity(runs.len());
         for run in runs {
             answers.push(ends.len(), Some(run.mark));
@@ -93,11 +93,22 @@ impl<M: Kept> Piece<M> {
         pieces: &[&Self; N],
         addrs: &[u128; N],
     ) -> Option<[M; N]> {
-        let mut trees = [pieces.first()?.narrow()?; N];
-        for (tree, piece) in trees.iter_mut().zip(pieces) {
-            *tree = piece.narrow()?;
-        }
-        let runs = Tree::runs_of_many(&trees, &addrs.map(high))?;
+        let runs = match &pieces.first()?.shape {
+            Shape::Narrow { tree, .. } => {
+                let mut trees = [tree; N];
+                for (tree, piece) in trees.iter_mut().zip(pieces) {
+                    *tree = piece.narrow()?;
+                }
+                Tree::runs_of_many(&trees, &addrs.map(high))?
+            }
+            Shape::Wide(tree) => {
+                let mut trees = [tree; N];
+                for (tree, piece) in trees.iter_mut().zip(pieces) {
+                    *tree = piece.wide()?;
+                }
+                Tree::runs_of_many(&trees, addrs)?
+            }
+        };
         let mut marks = [M::default(); N];
         for (((mark, piece), addr), run) in marks.iter_mut().zip(pieces).zip(addrs).zip(runs) {
             *mark = match (piece.answers.get(run), &piece.shape) {
@@ -121,6 +132,14 @@ impl<M: Kept> Piece<M> {
         match &self.shape {
             Shape::Narrow { tree, .. } => Some(tree),
             Shape::Wide(_) => None,
+        }
+    }
+
+    #[inline]
+    const fn wide(&self) -> Option<&Tree<u128>> {
+        match &self.shape {
+            Shape::Wide(tree) => Some(tree),
+            Shape::Narrow { .. } => None,
         }
     }
 
@@ -256,7 +275,7 @@ impl<M: Kept> Narrowing<M> {
             first,
             last,
             ends: Vec::with_capacity(runs),
-            answers: M::Answers::NONE,
+            answers: M::Answers::with_room(runs),
             parts: Vec::new(),
             deep: 0,
             budget: cost::<M>(size_of::<u128>(), runs),

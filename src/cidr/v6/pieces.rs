@@ -2,6 +2,8 @@
 //!
 //! - **I7** Pieces follow each other without gaps, from the first address to the last, and the tree on
 //!   top has the last address of each. Where all of them end between two /64s, it keeps halves.
+//!
+//! Pieces may well be cut within a run, so that neighbours across a cut can have one mark.
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
@@ -158,6 +160,7 @@ impl<M: Kept> Pieces<M> {
         }
     }
 
+    /// The bytes on the heap, those included that copies share.
     pub(super) fn heap_bytes(&self) -> usize {
         let pieces = self.iter_from(0).map(Piece::heap_bytes).fold(0, usize::saturating_add);
         match self {
