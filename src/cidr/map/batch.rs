@@ -48,16 +48,16 @@ impl<V> CidrMap<V> {
             }
         }
         let (used4, used6) = (BLOCK.saturating_sub(free4.len()), BLOCK.saturating_sub(free6.len()));
-        let (mut marks4, mut marks6) = ([Mark::default(); BLOCK], [Mark::default(); BLOCK]);
-        self.v4.table.marks(v4.get(..used4).unwrap_or_default(), &mut marks4);
+        let (mut tags4, mut marks6) = ([0; BLOCK], [Mark::default(); BLOCK]);
+        self.v4.table.tags(v4.get(..used4).unwrap_or_default(), &mut tags4);
         if used6 > 0 {
             self.v6.table.marks(v6.get(..used6).unwrap_or_default(), &mut marks6);
         }
-        let (mut marks4, mut marks6) = (marks4.iter(), marks6.iter());
+        let (mut tags4, mut tags6) = (tags4.iter(), marks6.iter().map(|mark| &mark.tag));
         for (found, _) in found.iter_mut().zip(addrs) {
-            let mark = if is_v4 & 1 == 1 { marks4.next() } else { marks6.next() };
+            let tag = if is_v4 & 1 == 1 { tags4.next() } else { tags6.next() };
             is_v4 >>= 1;
-            *found = mark.and_then(|mark| self.values.get(mark.tag));
+            *found = tag.and_then(|tag| self.values.get(*tag));
         }
     }
 }

@@ -87,6 +87,16 @@ impl Table<u32, bool> for Set4 {
         small.into_iter().flatten().chain(wide.into_iter().flatten())
     }
 
+    fn run_end(&self, addr: u32, last: u32) -> u32 {
+        match &self.0 {
+            Shape::Small { runs, .. } => {
+                runs.ends().get(runs.run(addr)).copied().unwrap_or(u32::MAX).min(last)
+            }
+            // Told how far to look, which may be a lot less than the next /16 that is not all alike.
+            Shape::Wide(wide) => wide.run_end(addr, wide.contains(addr), last),
+        }
+    }
+
     fn run_start(&self, addr: u32) -> u32 {
         match &self.0 {
             Shape::Small { runs, .. } => {

@@ -123,7 +123,7 @@ impl Wide {
     }
 
     /// The last address of the run that holds `addr` and is marked so, or `to` if that comes first.
-    fn run_end(&self, addr: u32, mark: bool, to: u32) -> u32 {
+    pub(super) fn run_end(&self, addr: u32, mark: bool, to: u32) -> u32 {
         let here = chunk(addr);
         if let Some(end) = self.entry(here).next_end(&self.lines.all, low(addr)) {
             return joined(here, end).min(to);
