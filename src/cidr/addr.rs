@@ -74,12 +74,24 @@ pub(super) enum Number {
     V6(u128),
 }
 
+impl Number {
+    /// An IPv6 address in its one form: IPv4, if it is mapped.
+    #[inline]
+    pub(super) fn of_v6(addr: u128) -> Self {
+        // In one comparison of the number rather than of its octets, which come in memory.
+        match u32::try_from(addr ^ MAPPED_FIRST) {
+            Ok(v4) => Self::V4(v4),
+            Err(_) => Self::V6(addr),
+        }
+    }
+}
+
 impl From<IpAddr> for Number {
     #[inline]
     fn from(addr: IpAddr) -> Self {
-        match addr.to_canonical() {
+        match addr {
             IpAddr::V4(addr) => Self::V4(addr.to_bits()),
-            IpAddr::V6(addr) => Self::V6(addr.to_bits()),
+            IpAddr::V6(addr) => Self::of_v6(addr.to_bits()),
         }
     }
 }
