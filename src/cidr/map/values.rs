@@ -7,8 +7,8 @@
 //! - **I2** a tag is given back when the last of its uses is, and the next new value takes its place:
 //!   memory follows the most values that were used at one time, not the number of edits.
 //!
-//! The index is an open table of tags, at most a quarter full: a search that goes on costs more than
-//! the place. The hashes are kept beside the values, so that growing and removing need nothing of `V`.
+//! The index is an open table of tags, at most a quarter full where it is small enough for that to save
+//! time, and half full beyond: a search that goes on costs more than the place, but not than a page. The hashes are kept beside the values, so that growing and removing need nothing of `V`.
 //! It is seeded at random where the system offers that; without `std` the hash is a fixed one, and
 //! whoever lets strangers choose *values* should know that.
 //!
@@ -152,9 +152,10 @@ impl<V> Values<V> {
         }
     }
 
-    /// Makes room for one more tag, with the index at most a quarter full after that.
+    /// Makes room for one more tag, with the index at most as full as it should be after that.
     fn make_room(&mut self) {
-        let needed = self.len().saturating_add(1).saturating_mul(4);
+        let len = self.len().saturating_add(1);
+        let needed = len.saturating_mul(if len <= FEW { 4 } else { 2 });
         if needed <= self.index.len() {
             return;
         }
@@ -222,6 +223,9 @@ impl<V: Eq + Hash> Values<V> {
         }
     }
 }
+
+/// So many values have an index of up to a megabyte, a quarter of it in use.
+const FEW: usize = 1 << 16;
 
 /// Values by place. A map that is only built and asked has no holes, and then a value takes no more
 /// than it is: that halves what a look-up touches where each prefix has a number of its own.
@@ -410,12 +414,17 @@ mod tests {
         let mut values = Values::new();
         let mut tags: std::vec::Vec<u32> =
             (0..100_u64).map(|n| values.intern(n).unwrap()).collect();
-        let before = values.heap_bytes();
-        for n in 100..100_000_u64 {
+        let mut change = |n: u64| {
             let at = (n.wrapping_mul(0x9e37_79b9) >> 7) as usize % tags.len();
             assert!(values.release(tags[at]).is_some());
             tags[at] = values.intern(n).unwrap();
-        }
+            values.heap_bytes()
+        };
+        // The first value that goes makes room for holes.
+        let before = change(100);
+        (101..100_000).for_each(|n| {
+            change(n);
+        });
         assert!(values.heap_bytes() <= before + 64, "{before} became {}", values.heap_bytes());
         assert_eq!((values.len(), values.highest()), (100, 100));
         assert!(values.get(0).is_none());
