@@ -109,11 +109,13 @@ impl Slots {
     fn make_room_for(&mut self, tag: u32) {
         if let Tags::Narrow(tags) = &mut self.tags {
             if tag != Self::RESERVED && tag >= u32::from(Self::RESERVED_NARROW) {
-                let wide = tags.iter().map(|&tag| match tag {
+                // With the room that was made, so that what comes next does not double it.
+                let mut wide = Vec::with_capacity(tags.capacity());
+                wide.extend(tags.iter().map(|&tag| match tag {
                     Self::RESERVED_NARROW => Self::RESERVED,
                     tag => tag.into(),
-                });
-                self.tags = Tags::Wide(wide.collect());
+                }));
+                self.tags = Tags::Wide(wide);
             }
         }
     }
@@ -188,5 +190,15 @@ mod tests {
         slots.set(0, Mark { tag: 9, len: 3 });
         assert_eq!(slots.mark(0), Mark { tag: 9, len: 3 });
         assert_eq!(slots.len(), 7);
+    }
+
+    #[test]
+    fn tags_that_widen_keep_the_room_that_was_made() {
+        let mut slots = Slots::new();
+        slots.reserve_exact(1_000);
+        (0..1_000).for_each(|tag| slots.push(Mark { tag, len: 0 }));
+        slots.make_room(1);
+        slots.push(Mark { tag: 70_000, len: 0 });
+        assert!(slots.heap_bytes() <= 5 * (1_000 + 1_000 / 8 + 1), "{}", slots.heap_bytes());
     }
 }
