@@ -100,10 +100,14 @@ impl Table<u32, Mark> for Map4 {
                 *self = Self::build(all.as_slice());
             }
             Form::Wide(wide) => {
-                // A slot may serve many runs: whether they are few enough, only `build` knows.
-                if wide.replace(first, runs) && wide.slots() <= Small::RUNS {
-                    let all: Vec<_> = self.runs_from(u32::MIN).collect();
-                    *self = Self::build(&all);
+                // A slot may serve many runs, and a run that ends in another /16 than it starts in has
+                // two: whether they are few enough, only counting tells.
+                if wide.replace(first, runs) && wide.slots() <= 2 * Small::RUNS + 1 {
+                    let some = Small::RUNS.saturating_add(1);
+                    let all: Vec<_> = self.runs_from(u32::MIN).take(some).collect();
+                    if all.len() < some {
+                        *self = Self::build(&all);
+                    }
                 }
             }
         }
