@@ -123,27 +123,11 @@ impl Slots {
 
 impl Clone for Slots {
     fn clone(&self) -> Self {
-        let mut clone = Self::new();
-        clone.clone_from(self);
-        clone
-    }
-
-    fn clone_from(&mut self, other: &Self) {
-        match (&mut self.tags, &other.tags) {
-            (Tags::Narrow(tags), Tags::Narrow(others)) => clone_with_room(tags, others),
-            (Tags::Wide(tags), Tags::Wide(others)) => clone_with_room(tags, others),
-            (Tags::Wide(_), Tags::Narrow(others)) => {
-                let mut tags = Vec::new();
-                clone_with_room(&mut tags, others);
-                self.tags = Tags::Narrow(tags);
-            }
-            (Tags::Narrow(_), Tags::Wide(others)) => {
-                let mut tags = Vec::new();
-                clone_with_room(&mut tags, others);
-                self.tags = Tags::Wide(tags);
-            }
-        }
-        clone_with_room(&mut self.lens, &other.lens);
+        let tags = match &self.tags {
+            Tags::Narrow(tags) => Tags::Narrow(cloned_with_room(tags)),
+            Tags::Wide(tags) => Tags::Wide(cloned_with_room(tags)),
+        };
+        Self { tags, lens: cloned_with_room(&self.lens) }
     }
 }
 
@@ -156,14 +140,12 @@ pub(super) fn make_room<T>(elements: &mut Vec<T>, more: usize) {
     }
 }
 
-/// Makes `elements` the same as `others`, in the memory that it has if that is enough, and else with
-/// room for 1 in 64 more: a copy is made to be changed, and should not have to move for it.
-pub(super) fn clone_with_room<T: Copy>(elements: &mut Vec<T>, others: &[T]) {
-    elements.clear();
-    if elements.capacity() < others.len() {
-        elements.reserve_exact(others.len().saturating_add(others.len() / 64));
-    }
-    elements.extend_from_slice(others);
+/// The same elements, with room for 1 in 64 more: a copy is made to be changed, and should not have to
+/// move for it.
+pub(super) fn cloned_with_room<T: Copy>(elements: &[T]) -> Vec<T> {
+    let mut clone = Vec::with_capacity(elements.len().saturating_add(elements.len() / 64));
+    clone.extend_from_slice(elements);
+    clone
 }
 
 fn narrowed(tag: u32) -> u16 {

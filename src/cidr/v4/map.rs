@@ -44,27 +44,13 @@ use crate::cidr::{
 };
 
 /// The mark of every IPv4 address.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::cidr) struct Map4(Form);
 
 #[derive(Clone, Debug)]
 enum Form {
     Small(Small, Slots),
     Wide(Wide),
-}
-
-impl Clone for Map4 {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-
-    /// Without new memory, as far as the old one is enough.
-    fn clone_from(&mut self, other: &Self) {
-        match (&mut self.0, &other.0) {
-            (Form::Wide(wide), Form::Wide(other)) => wide.clone_from(other),
-            (form, other) => *form = other.clone(),
-        }
-    }
 }
 
 impl Table<u32, Mark> for Map4 {

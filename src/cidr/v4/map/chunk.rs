@@ -33,7 +33,7 @@ use alloc::vec::Vec;
 use super::line::Line;
 use crate::cidr::{
     runs::{Mark, Run},
-    slots::{clone_with_room, make_room},
+    slots::{cloned_with_room, make_room},
 };
 
 /// The lines of all /16s, and their bases.
@@ -350,14 +350,7 @@ impl Lines {
 
 impl Clone for Lines {
     fn clone(&self) -> Self {
-        let mut clone = Self { lines: Vec::new(), bases: Vec::new() };
-        clone.clone_from(self);
-        clone
-    }
-
-    fn clone_from(&mut self, other: &Self) {
-        clone_with_room(&mut self.lines, &other.lines);
-        clone_with_room(&mut self.bases, &other.bases);
+        Self { lines: cloned_with_room(&self.lines), bases: cloned_with_room(&self.bases) }
     }
 }
 
