@@ -31,6 +31,8 @@ enum Step {
     Difference,
     SymmetricDifference,
     Complement,
+    /// Hosts that few other steps meet, so many that the tables take their largest forms.
+    Crowd(bool),
     /// The other set is the first one from here on.
     Swap,
 }
@@ -104,6 +106,10 @@ fn follow(step: Step, (set, model): &mut (CidrSet, RangeSet), other: &mut (CidrS
                 if insert { model.insert(place.net()) } else { model.remove(&place.net()) }
             }
         }
+        Step::Crowd(is_v6) => {
+            set.extend(crowd(is_v6));
+            *model = model.union(&crowd(is_v6).collect());
+        }
         Step::Union => (*set, *model) = (&*set | &other.0, model.union(&other.1)),
         Step::Intersection => (*set, *model) = (&*set & &other.0, model.intersection(&other.1)),
         Step::Difference => (*set, *model) = (&*set - &other.0, model.difference(&other.1)),
@@ -118,6 +124,17 @@ fn follow(step: Step, (set, model): &mut (CidrSet, RangeSet), other: &mut (CidrS
     }
 }
 
+/// More hosts than a small table has room for, each in a /16 of its own, or as many that fill two
+/// pieces of an IPv6 table.
+fn crowd(is_v6: bool) -> impl Iterator<Item = IpNet> {
+    (0..if is_v6 { 3_400_u32 } else { 2_100 }).map(move |at| {
+        IpNet::from(match is_v6 {
+            true => IpAddr::from((0x2a00_u128 << 112 | u128::from(at) << 66).to_be_bytes()),
+            false => IpAddr::from((0x4000_0000 | at << 16 | 0x8000).to_be_bytes()),
+        })
+    })
+}
+
 fn check(set: &CidrSet, model: &RangeSet) {
     let prefixes = model.prefixes();
     assert!(set.iter().eq(prefixes.iter().copied()), "{set:?} is not {prefixes:?}");
@@ -127,9 +144,12 @@ fn check(set: &CidrSet, model: &RangeSet) {
     let edges = model.edges();
     let mut found = vec![false; edges.len()];
     set.contains_batch(&edges, &mut found);
-    for (addr, found) in edges.into_iter().zip(found) {
+    for (&addr, found) in edges.iter().zip(found) {
         assert_eq!(set.contains(addr), model.contains(addr), "{addr}");
         assert_eq!(found, model.contains(addr), "{addr}");
+    }
+    // Of a crowd some: each is looked for among all prefixes.
+    for &addr in edges.iter().step_by(edges.len() / 600 + 1) {
         let one_form = addr.to_canonical();
         let holder = prefixes.iter().copied().find(|net| net.contains(&one_form));
         assert_eq!(set.longest_match(addr), holder, "{addr}");

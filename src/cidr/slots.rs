@@ -109,11 +109,13 @@ impl Slots {
     fn make_room_for(&mut self, tag: u32) {
         if let Tags::Narrow(tags) = &mut self.tags {
             if tag != Self::RESERVED && tag >= u32::from(Self::RESERVED_NARROW) {
-                let wide = tags.iter().map(|&tag| match tag {
+                // With the room that was made, so that what comes next does not double it.
+                let mut wide = Vec::with_capacity(tags.capacity());
+                wide.extend(tags.iter().map(|&tag| match tag {
                     Self::RESERVED_NARROW => Self::RESERVED,
                     tag => tag.into(),
-                });
-                self.tags = Tags::Wide(wide.collect());
+                }));
+                self.tags = Tags::Wide(wide);
             }
         }
     }
@@ -121,27 +123,11 @@ impl Slots {
 
 impl Clone for Slots {
     fn clone(&self) -> Self {
-        let mut clone = Self::new();
-        clone.clone_from(self);
-        clone
-    }
-
-    fn clone_from(&mut self, other: &Self) {
-        match (&mut self.tags, &other.tags) {
-            (Tags::Narrow(tags), Tags::Narrow(others)) => clone_with_room(tags, others),
-            (Tags::Wide(tags), Tags::Wide(others)) => clone_with_room(tags, others),
-            (Tags::Wide(_), Tags::Narrow(others)) => {
-                let mut tags = Vec::new();
-                clone_with_room(&mut tags, others);
-                self.tags = Tags::Narrow(tags);
-            }
-            (Tags::Narrow(_), Tags::Wide(others)) => {
-                let mut tags = Vec::new();
-                clone_with_room(&mut tags, others);
-                self.tags = Tags::Wide(tags);
-            }
-        }
-        clone_with_room(&mut self.lens, &other.lens);
+        let tags = match &self.tags {
+            Tags::Narrow(tags) => Tags::Narrow(cloned_with_room(tags)),
+            Tags::Wide(tags) => Tags::Wide(cloned_with_room(tags)),
+        };
+        Self { tags, lens: cloned_with_room(&self.lens) }
     }
 }
 
@@ -154,14 +140,12 @@ pub(super) fn make_room<T>(elements: &mut Vec<T>, more: usize) {
     }
 }
 
-/// Makes `elements` the same as `others`, in the memory that it has if that is enough, and else with
-/// room for 1 in 64 more: a copy is made to be changed, and should not have to move for it.
-pub(super) fn clone_with_room<T: Copy>(elements: &mut Vec<T>, others: &[T]) {
-    elements.clear();
-    if elements.capacity() < others.len() {
-        elements.reserve_exact(others.len().saturating_add(others.len() / 64));
-    }
-    elements.extend_from_slice(others);
+/// The same elements, with room for 1 in 64 more: a copy is made to be changed, and should not have to
+/// move for it.
+pub(super) fn cloned_with_room<T: Copy>(elements: &[T]) -> Vec<T> {
+    let mut clone = Vec::with_capacity(elements.len().saturating_add(elements.len() / 64));
+    clone.extend_from_slice(elements);
+    clone
 }
 
 fn narrowed(tag: u32) -> u16 {
@@ -188,5 +172,15 @@ mod tests {
         slots.set(0, Mark { tag: 9, len: 3 });
         assert_eq!(slots.mark(0), Mark { tag: 9, len: 3 });
         assert_eq!(slots.len(), 7);
+    }
+
+    #[test]
+    fn tags_that_widen_keep_the_room_that_was_made() {
+        let mut slots = Slots::new();
+        slots.reserve_exact(1_000);
+        (0..1_000).for_each(|tag| slots.push(Mark { tag, len: 0 }));
+        slots.make_room(1);
+        slots.push(Mark { tag: 70_000, len: 0 });
+        assert!(slots.heap_bytes() <= 5 * (1_000 + 1_000 / 8 + 1), "{}", slots.heap_bytes());
     }
 }

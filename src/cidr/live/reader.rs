@@ -43,7 +43,8 @@ impl<T: Editable> Reader<T> {
     ///
     /// # Cost
     /// One load of a word that only changes write, as long as nothing was changed; after a change,
-    /// that of a [`load`](super::Live::load).
+    /// that of a [`load`](super::Live::load). A reader that slept through several changes can be the
+    /// last one to hold its old table, and then frees it, which takes longer for a large one.
     #[inline]
     pub fn get(&mut self) -> &T {
         // Acquire: with Release in `Shared::swap`.

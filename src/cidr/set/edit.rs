@@ -134,12 +134,21 @@ struct Part {
     len: u8,
     /// Changing a part is about as much work as compiling this many bytes of a whole table.
     bytes: usize,
+    /// A table of fewer bytes has no parts: whatever changes, all of it is compiled.
+    all: usize,
 }
 
 /// A /16 takes half a microsecond, and there are many in a full table.
-const V4_PART: Part = Part { len: 16, bytes: 256 };
+const V4_PART: Part = Part { len: 16, bytes: 256, all: 256 << 10 };
 /// Here the parts are larger, and so is the work on one.
-const V6_PART: Part = Part { len: 32, bytes: 16_384 };
+const V6_PART: Part = Part { len: 32, bytes: 65_536, all: 128 << 10 };
+
+impl Part {
+    /// Whether changing so many parts of a table of `bytes` is less work than compiling all of it.
+    const fn is_worth_it(self, parts: usize, bytes: usize) -> bool {
+        bytes >= self.all && parts.saturating_mul(self.bytes) <= bytes
+    }
+}
 
 /// Addresses that are in the set from now on, or out of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -243,7 +252,7 @@ fn lay_over<B: Bits, T: Table<B, bool>>(table: &mut T, pieces: &[Piece<B>], part
     if is_said(table, pieces) {
         return;
     }
-    if parts(pieces, part).count().saturating_mul(part.bytes) <= table.heap_bytes() {
+    if part.is_worth_it(parts(pieces, part).count(), table.heap_bytes()) {
         return change_parts(table, pieces, part);
     }
     let runs = overlaid(table.runs_from(B::MIN), B::MIN, pieces, B::MAX);

@@ -45,7 +45,8 @@ impl CidrSet {
     /// The part of the set that lies within `net`, as the fewest prefixes, sorted.
     ///
     /// These are the prefixes of [`iter`](Self::iter) within `net`; or `net` itself, if all of its
-    /// addresses are in the set.
+    /// addresses are in the set. (Of `::fffe:0:0/95`, half of which are IPv4-mapped addresses, it is
+    /// the other half, `::fffe:0:0/96`.)
     ///
     /// # Example: what is listed of a network
     /// ```

@@ -44,27 +44,13 @@ use crate::cidr::{
 };
 
 /// The mark of every IPv4 address.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::cidr) struct Map4(Form);
 
 #[derive(Clone, Debug)]
 enum Form {
     Small(Small, Slots),
     Wide(Wide),
-}
-
-impl Clone for Map4 {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-
-    /// Without new memory, as far as the old one is enough.
-    fn clone_from(&mut self, other: &Self) {
-        match (&mut self.0, &other.0) {
-            (Form::Wide(wide), Form::Wide(other)) => wide.clone_from(other),
-            (form, other) => *form = other.clone(),
-        }
-    }
 }
 
 impl Table<u32, Mark> for Map4 {
@@ -100,10 +86,14 @@ impl Table<u32, Mark> for Map4 {
                 *self = Self::build(all.as_slice());
             }
             Form::Wide(wide) => {
-                // A slot may serve many runs: whether they are few enough, only `build` knows.
-                if wide.replace(first, runs) && wide.slots() <= Small::RUNS {
-                    let all: Vec<_> = self.runs_from(u32::MIN).collect();
-                    *self = Self::build(&all);
+                // A slot may serve many runs, and a run that ends in another /16 than it starts in has
+                // two: whether they are few enough, only counting tells.
+                if wide.replace(first, runs) && wide.slots() <= 2 * Small::RUNS + 1 {
+                    let some = Small::RUNS.saturating_add(1);
+                    let all: Vec<_> = self.runs_from(u32::MIN).take(some).collect();
+                    if all.len() < some {
+                        *self = Self::build(&all);
+                    }
                 }
             }
         }

@@ -20,7 +20,8 @@
 //! at most 8 KiB; after edits, half of these bytes more and 192 KiB. So n hosts in as many /16s take
 //! 32 to 48 bytes each, n hosts in the same few 16, and every second address of all takes 512 MiB.
 //! A look-up reads the entry and at most two lines. An edit takes time for the /16s that it touches,
-//! and once in a few hundred edits for all.
+//! and once in some hundred edits for all; edits chosen for it, by which a /16 goes from one form to
+//! another and back each time, can make that once in 32.
 
 use alloc::{boxed::Box, vec, vec::Vec};
 

@@ -15,9 +15,9 @@
 //!   the highest included, leads out of the tree. Unused keys are the highest number, which is below
 //!   nothing, and are therefore never counted.
 //! - **I3** A tree of n runs has ⌈n/9⌉ leaves, ⌈⌈n/9⌉/9⌉ nodes above them and so on to one root: a
-//!   tree of one run has none, one of 9 a single node, one of 6,561 four levels. (In a tree of four the second from the top has all of its
-//!   nine nodes, for speed.) Where the stored
-//!   keys fill their nodes exactly, the run after the last key still has a node, an empty one.
+//!   tree of one run has none, one of 9 a single node, one of 6,561 four levels. (In a tree of four the
+//!   second from the top has all of its nine nodes, for speed.) Where the stored keys fill their nodes
+//!   exactly, the run after the last key still has a node, an empty one.
 //!
 //! # Bounds
 //! Eight levels, 43,046,721 runs: runs of pieces are a few thousand, pieces of a table fewer still.

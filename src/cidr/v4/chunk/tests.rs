@@ -36,7 +36,8 @@ fn around(low: u16) -> [u16; 3] {
 
 /// All invariants, in both halves and with both states.
 fn check(ends: &[u16]) -> (Form, Room) {
-    let mut asked: BTreeSet<_> = ends.iter().copied().flat_map(around).collect();
+    let some = ends.iter().copied().step_by(ends.len() / 4_000 + 1);
+    let mut asked: BTreeSet<_> = some.flat_map(around).collect();
     asked.extend([0, 255, 256, 0x7fff, 0x8000, 0x8001, 0xfffe, 0xffff]);
     let mut shape = None;
     for (first, second_half) in [(false, false), (false, true), (true, false), (true, true)] {
@@ -171,7 +172,7 @@ pub(in crate::cidr::v4) fn some_ends() -> impl Strategy<Value = Vec<u16>> {
 }
 
 proptest! {
-    #![proptest_config(cases(200))]
+    #![proptest_config(cases(120))]
 
     #[test]
     fn i1_what_is_written_comes_back(ends in some_ends()) {

@@ -15,7 +15,7 @@ use crate::cidr::{
     slots::Slots,
 };
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Wide {
     root: Box<[Entry; ENTRIES]>,
     lines: Lines,
@@ -256,21 +256,6 @@ impl Wide {
     pub(super) fn heap_bytes(&self) -> usize {
         let marks = self.slots.heap_bytes();
         size_of_val(&*self.root).saturating_add(self.lines.heap_bytes()).saturating_add(marks)
-    }
-}
-
-impl Clone for Wide {
-    fn clone(&self) -> Self {
-        let Self { root, lines, slots, left } = self;
-        Self { root: root.clone(), lines: lines.clone(), slots: slots.clone(), left: *left }
-    }
-
-    /// Without new memory, as far as the old one is enough.
-    fn clone_from(&mut self, other: &Self) {
-        self.root.copy_from_slice(&*other.root);
-        self.lines.clone_from(&other.lines);
-        self.slots.clone_from(&other.slots);
-        self.left = other.left;
     }
 }
 
