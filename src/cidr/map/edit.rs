@@ -32,7 +32,7 @@ impl<V: Eq + Hash> CidrMap<V> {
     ///
     /// # Example: a feed of changes
     /// ```
-    /// use portcullis::{CidrEdit, CidrMap};
+    /// use portcullis::cidr::{CidrEdit, CidrMap};
     ///
     /// let mut owners = CidrMap::from_iter([("10.0.0.0/8".parse()?, "us"), ("10.7.0.0/16".parse()?, "them")]);
     /// owners.apply([

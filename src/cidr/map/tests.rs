@@ -229,7 +229,7 @@ fn follow(map: &mut CidrMap<u8>, model: &mut PrefixList<u8>, step: Step) -> Vec<
 }
 
 proptest! {
-    #![proptest_config(cases(250))]
+    #![proptest_config(cases(150))]
 
     /// I1, I2 and I3, for a map that is built at once.
     #[test]
@@ -245,7 +245,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(cases(120))]
+    #![proptest_config(cases(30))]
 
     /// I4, with all that is asked in between.
     #[test]
