@@ -2,7 +2,10 @@
 //! else. Time is not asserted, but a step that went through a line once for each of its bytes would
 //! keep these tests busy for days.
 
-use std::fmt::Write;
+use std::{
+    fmt::Write,
+    time::{Duration, Instant},
+};
 
 use portcullis::{CidrSet, cidr};
 
@@ -22,8 +25,8 @@ fn filled(part: &str, size: usize) -> String {
 }
 
 /// Texts that list little or nothing, whatever their size.
-fn shapes(size: usize) -> Vec<(&'static str, String)> {
-    let mut shapes: Vec<(&str, String)> = [
+fn shapes(size: usize) -> impl Iterator<Item = (&'static str, String)> {
+    let repeated = [
         // Many lines, each wrong, or right and the same.
         "1\n",
         "\n",
@@ -76,10 +79,9 @@ fn shapes(size: usize) -> Vec<(&'static str, String)> {
         "\t1.2.3.4 - x:",
     ]
     .into_iter()
-    .map(|part| (part, filled(part, size)))
-    .collect();
+    .map(move |part| (part, filled(part, size)));
     // A start that is right, or nearly, and a long rest.
-    for (start, part, end) in [
+    let with_ends = [
         ("1.1.1.1", " 1", ""),
         ("1.1.1.1", " x", ""),
         ("1.1.1.1", ",", "1.1.1.2"),
@@ -99,10 +101,10 @@ fn shapes(size: usize) -> Vec<(&'static str, String)> {
         ("", "x:", "1.1.1.1-1.1.1.2"),
         ("1.1.1.1 ", "\"", "1.1.1.1\""),
         ("fe80::1%", "e", ""),
-    ] {
-        shapes.push((start, format!("{start}{}{end}", filled(part, size))));
-    }
-    shapes
+    ]
+    .into_iter()
+    .map(move |(start, part, end)| (start, format!("{start}{}{end}", filled(part, size))));
+    repeated.chain(with_ends)
 }
 
 /// L2 of lines and T2 of texts: what is wrong, or the same again, takes no memory.
@@ -117,6 +119,24 @@ fn hostile_texts_are_read_in_little_memory() {
         assert!(lines <= 2_048, "{shape:?}: {lines} bytes");
         let prefix = peak_bytes(|| drop(std::hint::black_box(cidr::parse_prefix(&text))));
         assert!(prefix <= 2_048, "{shape:?}: {prefix} bytes");
+    }
+}
+
+/// The same for texts of the size that a feed gone wrong may have. Time is what it should be by a wide
+/// margin: a step that is quadratic somewhere takes sixteen times as long, and most likely days.
+#[test]
+#[ignore = "texts of 100 MB: for optimised code, and minutes even so"]
+#[allow(clippy::disallowed_methods, reason = "measures a time")]
+fn a_hundred_megabytes_take_no_more_memory_and_linear_time() {
+    let read = |text: &str| {
+        let start = Instant::now();
+        let bytes = peak_bytes(|| drop(std::hint::black_box(text.parse::<CidrSet>())));
+        (bytes, start.elapsed())
+    };
+    for ((shape, text), (_, quarter)) in shapes(100 << 20).zip(shapes(25 << 20)) {
+        let ((bytes, all), (_, part)) = (read(&text), read(&quarter));
+        assert!(bytes <= LITTLE, "{shape:?}: {bytes} bytes");
+        assert!(all <= part * 12 + Duration::from_secs(1), "{shape:?}: {all:?} and {part:?}");
     }
 }
 

@@ -386,6 +386,25 @@ fn memory_stays_flat_under_endless_edits() {
     assert!(map.values.highest() <= 65);
 }
 
+#[test]
+fn an_iterator_that_panics_leaves_the_prefixes_as_they_were() {
+    let mut map = CidrMap::from_iter([(net("10.0.0.0/8"), 1), (net("10.1.0.0/16"), 2)]);
+    let before = map.clone();
+    let edit = |at| match at {
+        0 => CidrEdit::Remove(net("10.0.0.0/8")),
+        1 => CidrEdit::Insert(net("10.1.0.0/16"), 1),
+        _ => panic!("as it does"),
+    };
+    let unwound = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| {
+        map.apply((0..3).map(edit));
+    }));
+    assert!(unwound.is_err() && map == before && map.same_answers(&before));
+    let unwound = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| {
+        map.extend((0..3).map(|at| (edit(at + 1).net(), 5)));
+    }));
+    assert!(unwound.is_err() && map == before && map.same_answers(&before));
+}
+
 /// A copy shares its pieces, and does not see what happens to the other.
 #[test]
 fn a_copy_is_apart() {
