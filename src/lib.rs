@@ -47,7 +47,7 @@ pub use ipnet;
 #[cfg(feature = "tower")]
 pub use crate::adapt::tower::{self, GateLayer};
 pub use crate::{
-    cidr::{CidrEdit, CidrMap, CidrParseError, CidrSet},
+    cidr::{CidrMap, CidrParseError, CidrSet},
     error::{QuotaError, QuotaParseError, WindowError},
     limit::{
         AdjustableBucket, LeasedBucket, Permit, Permits, Ramp, Reservation, Share, SlidingWindow,
@@ -108,7 +108,16 @@ mod tests {
         shareable::<crate::Ramp<crate::Quota>>();
         shareable::<crate::CidrSet>();
         shareable::<crate::CidrMap<u32>>();
-        shareable::<crate::CidrEdit<u32>>();
+        shareable::<crate::cidr::AccessList>();
+        shareable::<crate::cidr::CidrEdit<u32>>();
+        shareable::<crate::cidr::CidrEntryError>();
+        shareable::<crate::cidr::CidrMapIter<'static, u32>>();
+        shareable::<crate::cidr::CidrSetIter<'static>>();
+        shareable::<crate::cidr::CidrLines<'static>>();
+        shareable::<crate::cidr::CidrLine<'static>>();
+        shareable::<crate::cidr::CidrSkipped>();
+        shareable::<crate::cidr::Live<crate::CidrMap<u32>>>();
+        shareable::<crate::cidr::Reader<crate::CidrSet>>();
         shareable::<crate::BuildError>();
         shareable::<crate::KeyQuotaError>();
         #[cfg(feature = "serde")]
@@ -133,6 +142,8 @@ mod tests {
         survives_panics::<crate::Permit>();
         survives_panics::<crate::CidrSet>();
         survives_panics::<crate::CidrMap<u32>>();
+        survives_panics::<crate::cidr::AccessList>();
+        survives_panics::<crate::cidr::Live<crate::CidrSet>>();
         survives_panics::<crate::Quota>();
         survives_panics::<crate::Denial>();
     }

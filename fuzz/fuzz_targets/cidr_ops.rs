@@ -8,8 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use portcullis::{
-    CidrEdit, CidrMap, CidrSet,
-    cidr::reference::PrefixList,
+    CidrMap, CidrSet,
+    cidr::{CidrEdit, reference::PrefixList},
     ipnet::{IpNet, Ipv4Net, Ipv6Net},
 };
 

@@ -30,7 +30,7 @@ use super::{
 /// A line is read as in [`CidrSet`'s text form](super::CidrSet#the-text-form), and refused for the
 /// same reasons, with one difference: the columns after the entry are the caller's, so they may look
 /// like anything, an address too. Still refused is a length apart from its address
-/// (`192.0.2.0 /24`), which is a part of the entry, and a second entry joined by `;`, because remarks
+/// (`192.0.2.0 /24` or `192.0.2.0,/24`), which is a part of the entry, and a second entry joined by `;`, because remarks
 /// are not handed out as data. Lines without an entry are passed over.
 ///
 /// An error is that of its line only, and the next line may be right. So that no part of a list is
@@ -302,9 +302,12 @@ impl<'a> Line<'a> {
         Ok(())
     }
 
-    /// A number with a slash right after the entry is a part of it, whoever reads the columns.
+    /// A number with a slash right after the entry is a part of it, whoever reads the columns: taken
+    /// for a column, it would leave one address of a network.
     fn refuse_detached_length(&self, start: usize, end: usize) -> Result<(), RefusedLine<'a>> {
         let at = skip_blanks(self.body, end);
+        let comma = self.body.get(at..).is_some_and(|rest| rest.starts_with(','));
+        let at = if comma { skip_blanks(self.body, at.saturating_add(1)) } else { at };
         let column_end = word_end(self.body, at);
         let length = self
             .body

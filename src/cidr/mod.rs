@@ -44,9 +44,9 @@
 //! its peak and next to the text itself:
 //! - for lines that are wrong, and for lines that list the same few addresses over and over: at most
 //!   64 KiB, whatever the size of the text;
-//! - for lines that all list different addresses: at most 6 times the size of the text for IPv4, and 24
-//!   times for IPv6 (a host such as `1::1` has five characters, and a range of IPv6 32 bytes). Ranges
-//!   become prefixes only when they are iterated;
+//! - for lines that all list different addresses: at most 8 times the size of the text for IPv4, and 24
+//!   times for IPv6 (a host such as `1::1` has five characters, and a range of IPv6 32 bytes), and half
+//!   a mebibyte in which tables are made. Ranges become prefixes only when they are iterated;
 //! - for [`lines`](fn@lines): nothing, and a snippet for each error that it hands out.
 //!
 //! # Example: a block list as it is published

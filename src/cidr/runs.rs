@@ -82,7 +82,10 @@ pub(super) fn of_ranges<B: Bits>(
     first: B,
     last: B,
 ) -> Runs<B, bool> {
-    let mut runs = Runs::new();
+    let ranges = ranges.into_iter();
+    // A gap before each, and one at the end: grown by and by, they would take twice the room.
+    let most = ranges.size_hint().0.saturating_mul(2).saturating_add(1);
+    let mut runs = Runs::with_capacity(most);
     for (from, to) in ranges {
         if let Some(before) = from.previous().filter(|before| from > first && *before >= first) {
             runs.push(before, false);

@@ -24,7 +24,7 @@ impl Serialize for CidrSet {
 }
 
 /// A prefix that is text in binary formats, too: then reading is checked in all of them.
-struct Text(IpNet);
+pub(super) struct Text(pub(super) IpNet);
 
 impl Serialize for Text {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

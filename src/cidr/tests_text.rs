@@ -36,6 +36,8 @@ fn a_line_tells_its_place_its_entry_and_its_columns() {
         ("192.0.2.1\t198.51.100.0/24\t::1", "192.0.2.1", "198.51.100.0/24\t::1", ""),
         ("192.0.2.1 /var/log", "192.0.2.1", "/var/log", ""),
         ("192.0.2.1 x /24", "192.0.2.1", "x /24", ""),
+        ("192.0.2.1,,/24", "192.0.2.1", ",/24", ""),
+        ("192.0.2.1,/24x", "192.0.2.1", "/24x", ""),
     ] {
         let line = only(text);
         assert_eq!(
@@ -56,6 +58,9 @@ fn a_line_with_columns_is_no_less_strict_in_its_entry() {
         ("192.0.2.0 /24", 11, P::DetachedLength),
         ("192.0.2.0\t/24 NL", 11, P::DetachedLength),
         ("192.0.2.0 /", 11, P::DetachedLength),
+        ("192.0.2.0,/24", 11, P::DetachedLength),
+        ("192.0.2.0 , /24,NL", 13, P::DetachedLength),
+        ("192.0.2.0-192.0.2.9,/24", 21, P::DetachedLength),
         ("192.0.2.1;192.0.2.2", 11, P::SecondEntry),
         ("192.0.2.1 NL;192.0.2.2/31", 14, P::SecondEntry),
         ("NL 192.0.2.1", 4, P::EntryNotFirst),

@@ -13,8 +13,10 @@ use std::{
 };
 
 use portcullis::{
-    Capacity, CidrSet, ExactLimiter, Gate, KeyedLimiter, KeyedWindow, Mode, OnSaturation, Quota,
-    Request, SlidingWindow, Timestamp, TokenBucket, WindowLog,
+    Capacity, CidrMap, CidrSet, ExactLimiter, Gate, KeyedLimiter, KeyedWindow, Mode, OnSaturation,
+    Quota, Request, SlidingWindow, Timestamp, TokenBucket, WindowLog,
+    cidr::{Access, AccessList, Precedence},
+    ipnet::IpNet,
 };
 
 /// The system's allocator, counting each thread's allocations.
@@ -75,6 +77,13 @@ fn peak_bytes(work: impl FnOnce()) -> usize {
 
 fn peer(number: u32) -> IpAddr {
     Ipv4Addr::from_bits(number).into()
+}
+
+fn peer6(number: u32) -> IpAddr {
+    // Half of them differ within a /64 only.
+    IpAddr::from(
+        (u128::from(number) << (32 + 32 * (number >> 9 & 1)) | 0x2001 << 112).to_be_bytes(),
+    )
 }
 
 #[test]
@@ -225,14 +234,41 @@ fn a_flood_of_fresh_keys_allocates_nothing() {
     assert!(saturated > keys / 10, "that was a flood: {saturated}");
 }
 
+/// In lists of both families, small and so large that they have another shape.
 #[test]
 fn lists_allocate_nothing() {
-    let list: CidrSet = "10.0.0.0/8\n192.0.2.0/24\n2001:db8::/32".parse().unwrap();
-    let mut hits = 0;
-    let count = allocations(|| {
-        hits = (0..=255).filter(|top| list.contains(peer(top << 24 | 1))).count();
-    });
-    assert_eq!((count, hits), (0, 1));
+    for entries in [4, 40_000] {
+        let nets = || (0..entries).flat_map(|n| [peer(n << 9), peer6(n << 9)]).map(IpNet::from);
+        let set: CidrSet = nets().collect();
+        let map: CidrMap<u8> = nets().zip([1, 2, 3].into_iter().cycle()).collect();
+        let access = nets().zip([Access::Allow, Access::Deny].into_iter().cycle());
+        let access = AccessList::new(Precedence::MostSpecific, Access::Deny, access);
+        let addrs: Vec<IpAddr> = (0..500).flat_map(|n| [peer(n << 8), peer6(n << 8)]).collect();
+        let (mut within, mut values) = (vec![false; addrs.len()], vec![None; addrs.len()]);
+        let mut hits = [0_usize; 4];
+        let count = allocations(|| {
+            for addr in &addrs {
+                let net = IpNet::from(*addr);
+                hits[0] += usize::from(set.contains(*addr) && set.contains_any_form(*addr));
+                hits[1] += usize::from(map.contains(*addr) && map.lookup(*addr).is_some());
+                hits[2] += usize::from(map.longest_match(*addr).is_some());
+                hits[3] += usize::from(access.decide(*addr) == Access::Allow);
+                assert_eq!(set.longest_match(*addr).is_some(), set.covers(&net));
+                assert_eq!(map.matches(*addr).count(), map.supernets(&net).count());
+                assert_eq!(map.get(&net).is_some(), map.overlaps(&net));
+                assert_eq!(
+                    access.explain(*addr).prefix,
+                    map.longest_match_net(&net).map(|it| it.0)
+                );
+            }
+            set.contains_batch(&addrs, &mut within);
+            map.lookup_batch(&addrs, &mut values);
+        });
+        let listed = 2 * entries.min(250) as usize;
+        assert_eq!((count, hits), (0, [listed, listed, listed, listed / 2]));
+        assert_eq!(within.iter().filter(|within| **within).count(), listed);
+        assert_eq!(values.iter().flatten().count(), listed);
+    }
 }
 
 /// I2 of the gate.
@@ -283,4 +319,23 @@ fn a_gate_allocates_nothing(choice: OnSaturation, limits: usize) {
     let coarse =
         [stats.judged_by_network(), stats.judged_as_newcomers(), stats.saturated_refused()];
     assert!(coarse.iter().all(|met| (*met > 0) == (choice == OnSaturation::Deny)), "{stats:?}");
+}
+
+/// A host of IPv6 is a hundred levels below what is said around it, and none of them may be kept.
+#[test]
+fn aggregation_takes_memory_by_what_is_told_and_not_by_levels() {
+    for hosts in [300_u128, 3_000] {
+        // Spread out by a multiplication, so that each is alone.
+        let host = |n: u128| {
+            IpAddr::from(
+                (n.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835) | 1 << 127)
+                    .to_be_bytes(),
+            )
+        };
+        let pairs = (1..=hosts).map(|n| (host(n).into(), n as u32 % 2));
+        let mut map: CidrMap<u32> = pairs.chain([("::/0".parse().unwrap(), 3)]).collect();
+        let peak = peak_bytes(|| map.aggregate());
+        assert!(peak <= 1_000 * hosts as usize, "{peak} bytes for {hosts} hosts");
+        assert!(map.len() > hosts as usize);
+    }
 }

@@ -289,6 +289,7 @@ impl<B: Key> Tree<B> {
     }
 
     fn join(&mut self, first: B, len: u8, lower: Branch, upper: Branch) -> Branch {
+        let before = self.wanted.len();
         let (one, other) = (self.wants(lower), self.wants(upper));
         let (wants, passes) = match (one, other) {
             (Some(one), Some(other)) => (self.both_or_either(one, other), false),
@@ -305,6 +306,8 @@ impl<B: Key> Tree<B> {
         };
         if let Some(node) = inner.filter(|_| !passes && wants.is_one()) {
             if self.nodes.get(node).is_some_and(|node| node.wants.is_one() && !node.passes) {
+                // Else every level above a lone host would leave a trace.
+                self.wanted.truncate(before);
                 return Branch::Node(node);
             }
         }

@@ -15,6 +15,7 @@ use super::{
 /// All prefixes of a [`CidrMap`] with their values, IPv4 first, by address, then by length.
 ///
 /// Made by [`CidrMap::iter`].
+#[must_use = "iterators are lazy and do nothing unless consumed"]
 pub struct CidrMapIter<'a, V> {
     values: &'a Values<V>,
     v4: Entries<'a, u32>,

@@ -169,7 +169,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(cases(300))]
+        #![proptest_config(cases(200))]
 
         #[test]
         fn a_list_is_a_sorted_map(
@@ -213,7 +213,7 @@ mod tests {
 
     /// What the documentation of the map says of memory.
     #[test]
-    fn a_prefix_takes_seven_bytes_and_nine_with_many_values() {
+    fn a_prefix_takes_the_bytes_of_its_key_and_three_or_five() {
         let prefixes =
             |tags: u32| (0..60_000_u32).map(move |n| (n << 8, Mark { tag: n % tags + 1, len: 24 }));
         let shell = 60_000 / USUAL * 200;
@@ -221,5 +221,13 @@ mod tests {
         let wide =
             prefixes(9).map(|(first, mark)| (first, Mark { tag: mark.tag + 65_535, ..mark }));
         assert!(Listed::build(wide).heap_bytes() < 9 * 60_000 + shell);
+        for (len, narrow) in [(64, 11), (65, 19)] {
+            let at = |(n, mark): (u32, Mark)| (u128::from(n) << 64, Mark { len, ..mark });
+            let list = Listed6::build(prefixes(9).map(at));
+            assert!(list.heap_bytes() < narrow * 60_000 + shell);
+            let wide = prefixes(9).map(|(n, mark)| (n, Mark { tag: mark.tag + 65_535, ..mark }));
+            let list = Listed6::build(wide.map(at));
+            assert!(list.heap_bytes() < (narrow + 2) * 60_000 + shell);
+        }
     }
 }

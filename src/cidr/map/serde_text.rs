@@ -3,14 +3,17 @@
 use alloc::string::String;
 use core::{fmt, hash::Hash, marker::PhantomData};
 
-use ipnet::IpNet;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{Error, MapAccess, Visitor},
     ser::SerializeMap,
 };
 
-use super::{super::parse_prefix, CidrMap, gather::Gathered};
+use super::{
+    super::{parse_prefix, serde_text::Text},
+    CidrMap,
+    gather::Gathered,
+};
 
 impl<V: Serialize> Serialize for CidrMap<V> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -19,15 +22,6 @@ impl<V: Serialize> Serialize for CidrMap<V> {
             map.serialize_entry(&Text(net), value)?;
         }
         map.end()
-    }
-}
-
-/// A prefix that is text in binary formats, too: then reading is checked in all of them.
-struct Text(IpNet);
-
-impl Serialize for Text {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
     }
 }
 

@@ -229,7 +229,7 @@ fn follow(map: &mut CidrMap<u8>, model: &mut PrefixList<u8>, step: Step) -> Vec<
 }
 
 proptest! {
-    #![proptest_config(cases(250))]
+    #![proptest_config(cases(150))]
 
     /// I1, I2 and I3, for a map that is built at once.
     #[test]
@@ -245,7 +245,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(cases(120))]
+    #![proptest_config(cases(30))]
 
     /// I4, with all that is asked in between.
     #[test]
@@ -384,6 +384,25 @@ fn memory_stays_flat_under_endless_edits() {
     }
     assert!(map.memory_bytes() <= before + before / 8, "{before}: {}", map.memory_bytes());
     assert!(map.values.highest() <= 65);
+}
+
+#[test]
+fn an_iterator_that_panics_leaves_the_prefixes_as_they_were() {
+    let mut map = CidrMap::from_iter([(net("10.0.0.0/8"), 1), (net("10.1.0.0/16"), 2)]);
+    let before = map.clone();
+    let edit = |at| match at {
+        0 => CidrEdit::Remove(net("10.0.0.0/8")),
+        1 => CidrEdit::Insert(net("10.1.0.0/16"), 1),
+        _ => panic!("as it does"),
+    };
+    let unwound = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| {
+        map.apply((0..3).map(edit));
+    }));
+    assert!(unwound.is_err() && map == before && map.same_answers(&before));
+    let unwound = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| {
+        map.extend((0..3).map(|at| (edit(at + 1).net(), 5)));
+    }));
+    assert!(unwound.is_err() && map == before && map.same_answers(&before));
 }
 
 /// A copy shares its pieces, and does not see what happens to the other.

@@ -41,7 +41,7 @@ use crate::cidr::{
 pub fn aggregate(nets: impl IntoIterator<Item = IpNet>) -> Vec<IpNet> {
     let (v4, v6) = Builder::of(nets).into_ranges();
     let v4 = Prefixes::new(v4.into_iter()).map(|(addr, len)| v4_net(addr, len));
-    let v6 = Spoken::new(v6.into_iter().flat_map(unmapped));
+    let v6 = Spoken::new(v6.into_iter());
     v4.chain(Prefixes::new(v6).map(|(addr, len)| v6_net(addr, len))).collect()
 }
 
@@ -84,7 +84,7 @@ impl Builder {
         let (v4, v6) = self.into_ranges();
         // One after the other, so that the runs of only one family are in memory.
         let v4 = Set4::build(of_ranges(v4, u32::MIN, u32::MAX).as_slice());
-        let v6 = of_ranges(v6.into_iter().flat_map(unmapped), u128::MIN, u128::MAX);
+        let v6 = of_ranges(v6, u128::MIN, u128::MAX);
         CidrSet { v4, v6: Set6::build(v6.as_slice()) }
     }
 
@@ -93,9 +93,15 @@ impl Builder {
         (self.v4.all.capacity(), self.v6.all.capacity())
     }
 
-    /// The ranges of both families, sorted and apart; those of IPv6 still hold mapped addresses.
+    /// The ranges of both families, sorted and apart, and those of IPv6 without mapped addresses.
     pub(super) fn into_ranges(self) -> (Ranges<u32>, Ranges<u128>) {
-        (self.v4.merged(), self.v6.merged())
+        let mut v6 = self.v6.merged();
+        let from = v6.partition_point(|(_, last)| *last < MAPPED_FIRST);
+        let to = v6.partition_point(|(first, _)| *first <= MAPPED_LAST);
+        let left: Ranges<u128> =
+            v6.get(from..to).unwrap_or_default().iter().copied().flat_map(unmapped).collect();
+        drop(v6.splice(from..to, left));
+        (self.v4.merged(), v6)
     }
 }
 

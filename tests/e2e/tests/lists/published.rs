@@ -1,8 +1,8 @@
 //! Texts as they are published: read strictly, and told as briefly as their publishers tell them.
 
 use portcullis::{
-    CidrSet,
-    cidr::{CidrParseError, CidrProblem},
+    CidrMap, CidrSet,
+    cidr::{CidrParseError, CidrProblem, aggregate},
     ipnet::IpNet,
 };
 
@@ -52,6 +52,10 @@ fn merged_lists() {
         // Some are published in another order.
         merged.sort();
         assert_eq!(set.iter().collect::<Vec<IpNet>>(), merged, "{name}");
+        assert_eq!(aggregate(prefixes(&raw)), merged, "{name}");
+        let mut map: CidrMap<()> = prefixes(&raw).into_iter().map(|net| (net, ())).collect();
+        map.aggregate();
+        assert!(map.prefixes().eq(merged.iter().copied()), "{name}");
         shorter += usize::from(merged.len() < prefixes(&raw).len());
         // What is merged is as short as it gets.
         assert_eq!(merged.iter().copied().collect::<CidrSet>().iter().count(), merged.len());
