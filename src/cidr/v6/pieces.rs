@@ -10,6 +10,7 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use super::{
     answers::Kept,
     cut::{self, Sizes},
+    guide::Guide,
     piece::{Piece, high},
     tree::Tree,
 };
@@ -39,6 +40,8 @@ const SHARED: usize = 3 * size_of::<usize>();
 struct Top {
     /// If all of them are the last of a /64; otherwise the tree of one run.
     halves: Tree<u64>,
+    /// Over the same halves.
+    guide: Guide,
     whole: Option<Box<Tree<u128>>>,
 }
 
@@ -60,7 +63,7 @@ impl<M: Kept> Pieces<M> {
             Self::One(piece) => piece.mark(addr),
             Self::Many(many) => {
                 // What is rare is apart and comes last, so that nothing need be saved across a call.
-                let Some(number) = many.top.halves.run_of_two(high(addr)) else {
+                let Some(number) = many.top.guide.piece(high(addr)) else {
                     return many.mark_otherwise(addr);
                 };
                 match many.all.get(number) {
@@ -224,7 +227,7 @@ impl<M: Kept> Pieces<M> {
 }
 
 impl<M: Kept> Many<M> {
-    /// What is said of an address, for a top of not two levels or of whole addresses.
+    /// What is said of an address that the guide does not know.
     #[inline(never)]
     fn mark_otherwise(&self, addr: u128) -> M {
         match self.all.get(self.top.piece(addr)) {
@@ -238,10 +241,11 @@ impl Top {
     fn new<M: Kept>(pieces: &[Arc<Piece<M>>]) -> Self {
         let ends = || pieces.iter().map(|piece| piece.last());
         if ends().all(|end| end == end.last_of(64)) {
-            Self { halves: Tree::new(&ends().map(high).collect::<Vec<_>>()), whole: None }
+            let ends: Vec<_> = ends().map(high).collect();
+            Self { halves: Tree::new(&ends), guide: Guide::new(&ends), whole: None }
         } else {
             let whole = Tree::new(&ends().collect::<Vec<_>>());
-            Self { halves: Tree::ONE, whole: Some(Box::new(whole)) }
+            Self { halves: Tree::ONE, guide: Guide::NONE, whole: Some(Box::new(whole)) }
         }
     }
 
@@ -257,6 +261,7 @@ impl Top {
         let whole = self.whole.as_ref();
         let whole =
             whole.map_or(0, |tree| tree.heap_bytes().saturating_add(size_of::<Tree<u128>>()));
-        self.halves.heap_bytes().saturating_add(whole)
+        let halves = self.halves.heap_bytes().saturating_add(self.guide.heap_bytes());
+        halves.saturating_add(whole)
     }
 }

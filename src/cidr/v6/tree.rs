@@ -47,14 +47,19 @@ impl<K: Bits> Node<K> {
 
     /// How many keys are below `key`.
     #[inline(always)]
-    #[allow(clippy::indexing_slicing, reason = "at most 3 * 2 + 1, which the compiler proves")]
     fn below(&self, key: K) -> usize {
-        let Self(keys) = self;
-        let third = usize::from(keys[2] < key).wrapping_add(usize::from(keys[5] < key));
-        let at = third.wrapping_mul(3);
-        at.wrapping_add(usize::from(keys[at] < key))
-            .wrapping_add(usize::from(keys[at.wrapping_add(1)] < key))
+        below(&self.0, key)
     }
+}
+
+/// How many of eight sorted keys are below `key`.
+#[inline(always)]
+#[allow(clippy::indexing_slicing, reason = "at most 3 * 2 + 1, which the compiler proves")]
+pub(super) fn below<K: Bits>(keys: &[K; 8], key: K) -> usize {
+    let third = usize::from(keys[2] < key).wrapping_add(usize::from(keys[5] < key));
+    let at = third.wrapping_mul(3);
+    at.wrapping_add(usize::from(keys[at] < key))
+        .wrapping_add(usize::from(keys[at.wrapping_add(1)] < key))
 }
 
 /// The ends of runs.
