@@ -40,6 +40,19 @@ impl Slots {
         Mark { tag: self.tag(slot), len: self.lens.get(slot).copied().unwrap_or(0) }
     }
 
+    /// The mark in a slot, nothing where it is [`RESERVED`](Self::RESERVED) or there is no slot.
+    #[inline(always)]
+    pub(super) fn known(&self, slot: usize) -> Option<Mark> {
+        let tag = match &self.tags {
+            Tags::Narrow(tags) => match tags.get(slot) {
+                Some(&tag) if tag != Self::RESERVED_NARROW => tag.into(),
+                _ => return None,
+            },
+            Tags::Wide(tags) => tags.get(slot).copied().filter(|tag| *tag != Self::RESERVED)?,
+        };
+        Some(Mark { tag, len: self.lens.get(slot).copied().unwrap_or(0) })
+    }
+
     #[inline]
     pub(super) fn tag(&self, slot: usize) -> u32 {
         match &self.tags {
@@ -169,6 +182,11 @@ mod tests {
             assert_eq!(matches!(slots.tags, Tags::Narrow(_)), at < 4);
         }
         assert_eq!(slots.mark(7), Mark::default());
+        for (slot, mark) in marks.iter().enumerate() {
+            let known = (mark.tag != Slots::RESERVED).then_some(*mark);
+            assert_eq!(slots.known(slot), known);
+        }
+        assert_eq!(slots.known(7), None);
         slots.set(0, Mark { tag: 9, len: 3 });
         assert_eq!(slots.mark(0), Mark { tag: 9, len: 3 });
         assert_eq!(slots.len(), 7);

@@ -353,9 +353,15 @@ impl<V> CidrMap<V> {
 #[inline(never)]
 fn tag_at_v6(v4: &Map4, v6: &Map6, addr: u128) -> u32 {
     match Number::of_v6(addr) {
-        Number::V4(addr) => v4.mark(addr).tag,
+        Number::V4(addr) => tag_at_mapped(v4, addr),
         Number::V6(addr) => v6.mark(addr).tag,
     }
+}
+
+/// Apart again, so that IPv6 look-ups save no registers either.
+#[inline(never)]
+fn tag_at_mapped(table: &Map4, addr: u32) -> u32 {
+    table.mark(addr).tag
 }
 
 #[inline(never)]

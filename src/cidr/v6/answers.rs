@@ -158,7 +158,7 @@ impl Answers<Mark> for Slots {
 
     #[inline(always)]
     fn get(&self, run: usize) -> Option<Mark> {
-        Some(self.mark(run)).filter(|mark| mark.tag != Self::RESERVED)
+        self.known(run)
     }
 
     fn finish(&mut self) {
@@ -206,9 +206,7 @@ impl Blocks<Mark> for Slots {
 
     #[inline]
     fn get(&self, block: usize) -> Option<Mark> {
-        // A block that there is not has the default mark, which says nothing here.
-        let mark = if block < self.len() { self.mark(block) } else { DEEP };
-        Some(mark).filter(|mark| mark.tag != Self::RESERVED)
+        self.known(block)
     }
 
     fn set(&mut self, block: usize, mark: Option<Mark>) {

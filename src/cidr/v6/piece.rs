@@ -21,15 +21,27 @@ use crate::cidr::{addr::Bits, runs::Run};
 
 #[derive(Clone, Debug)]
 pub(super) struct Piece<M: Kept> {
-    shape: Shape,
+    /// The tree of a narrow piece, that of one run in a wide one: so the look-up that meets a piece
+    /// without four levels there need not ask which it is before.
+    tree: Tree<u64>,
+    rest: Rest,
     answers: M::Answers,
     last: u128,
 }
 
+/// What else a piece has.
 #[derive(Clone, Debug)]
-enum Shape {
-    Narrow { tree: Tree<u64>, deep: Option<Box<Deep>> },
-    Wide(Tree<u128>),
+enum Rest {
+    Narrow,
+    Deep(Box<Deep>),
+    Wide(Box<Tree<u128>>),
+}
+
+/// What a piece is.
+#[derive(Clone, Copy)]
+enum Shape<'a> {
+    Narrow { tree: &'a Tree<u64>, deep: Option<&'a Deep> },
+    Wide(&'a Tree<u128>),
 }
 
 /// The parts of the deep /64s of a piece.
@@ -51,7 +63,7 @@ pub(super) const fn high(addr: u128) -> u64 {
 impl<M: Kept> Piece<M> {
     /// The piece in which every address has the default mark.
     pub(super) const EMPTY: Self =
-        Self { shape: Shape::Wide(Tree::ONE), answers: M::Answers::NONE, last: u128::MAX };
+        Self { tree: Tree::ONE, rest: Rest::Narrow, answers: M::Answers::NONE, last: u128::MAX };
 
     /// Compiles what runs say of the addresses from `first` to `last`; the first run may start
     /// earlier, and the last one end later.
@@ -67,24 +79,40 @@ impl<M: Kept> Piece<M> {
             ends.push(run.last.min(last));
         }
         answers.finish();
-        Self { shape: Shape::Wide(Tree::new(&ends)), answers, last }
+        Self { tree: Tree::ONE, rest: Rest::Wide(Box::new(Tree::new(&ends))), answers, last }
     }
 
     /// What is said of an address of the piece.
     #[inline(always)]
     pub(super) fn mark(&self, addr: u128) -> M {
-        match &self.shape {
-            Shape::Narrow { tree, deep } => match self.answers.get(tree.run(high(addr))) {
-                Some(mark) => mark,
-                None => self.deep_mark(deep.as_deref(), addr),
-            },
-            Shape::Wide(tree) => self.wide_mark(tree, addr),
+        // What is rare is apart and comes last, so that nothing need be saved across a call.
+        let Some(run) = self.tree.run_of_four(high(addr)) else { return self.mark_otherwise(addr) };
+        match self.answers.get(run) {
+            Some(mark) => mark,
+            None => self.deep_mark(addr),
         }
     }
 
+    /// As [`mark`](Self::mark), for a piece that is wide or has not four levels.
     #[inline(never)]
-    fn wide_mark(&self, tree: &Tree<u128>, addr: u128) -> M {
-        self.answers.get(tree.run(addr)).unwrap_or_default()
+    fn mark_otherwise(&self, addr: u128) -> M {
+        let run = match self.shape() {
+            Shape::Narrow { tree, .. } => tree.run(high(addr)),
+            Shape::Wide(tree) => tree.run(addr),
+        };
+        match self.answers.get(run) {
+            Some(mark) => mark,
+            None => self.deep_mark(addr),
+        }
+    }
+
+    #[inline]
+    fn shape(&self) -> Shape<'_> {
+        match &self.rest {
+            Rest::Narrow => Shape::Narrow { tree: &self.tree, deep: None },
+            Rest::Deep(deep) => Shape::Narrow { tree: &self.tree, deep: Some(deep) },
+            Rest::Wide(tree) => Shape::Wide(tree),
+        }
     }
 
     /// What is said of addresses, each in its own piece; nothing if the pieces are not alike.
@@ -93,7 +121,7 @@ impl<M: Kept> Piece<M> {
         pieces: &[&Self; N],
         addrs: &[u128; N],
     ) -> Option<[M; N]> {
-        let runs = match &pieces.first()?.shape {
+        let runs = match pieces.first()?.shape() {
             Shape::Narrow { tree, .. } => {
                 let mut trees = [tree; N];
                 for (tree, piece) in trees.iter_mut().zip(pieces) {
@@ -111,35 +139,34 @@ impl<M: Kept> Piece<M> {
         };
         let mut marks = [M::default(); N];
         for (((mark, piece), addr), run) in marks.iter_mut().zip(pieces).zip(addrs).zip(runs) {
-            *mark = match (piece.answers.get(run), &piece.shape) {
-                (Some(mark), _) => mark,
-                (None, Shape::Narrow { deep, .. }) => piece.deep_mark(deep.as_deref(), *addr),
-                (None, Shape::Wide(_)) => M::default(),
+            *mark = match piece.answers.get(run) {
+                Some(mark) => mark,
+                None => piece.deep_mark(*addr),
             };
         }
         Some(marks)
     }
 
     #[inline(never)]
-    fn deep_mark(&self, deep: Option<&Deep>, addr: u128) -> M {
-        let part = deep.map(|deep| deep.base.wrapping_add(deep.tree.run(addr)));
-        part.and_then(|part| self.answers.get(part)).unwrap_or_default()
+    fn deep_mark(&self, addr: u128) -> M {
+        let Rest::Deep(deep) = &self.rest else { return M::default() };
+        self.answers.get(deep.base.wrapping_add(deep.tree.run(addr))).unwrap_or_default()
     }
 
     /// The tree over the halves of addresses, if the piece is narrow.
     #[inline]
     pub(super) const fn narrow(&self) -> Option<&Tree<u64>> {
-        match &self.shape {
-            Shape::Narrow { tree, .. } => Some(tree),
-            Shape::Wide(_) => None,
+        match &self.rest {
+            Rest::Narrow | Rest::Deep(_) => Some(&self.tree),
+            Rest::Wide(_) => None,
         }
     }
 
     #[inline]
-    const fn wide(&self) -> Option<&Tree<u128>> {
-        match &self.shape {
-            Shape::Wide(tree) => Some(tree),
-            Shape::Narrow { .. } => None,
+    fn wide(&self) -> Option<&Tree<u128>> {
+        match &self.rest {
+            Rest::Wide(tree) => Some(tree),
+            Rest::Narrow | Rest::Deep(_) => None,
         }
     }
 
@@ -157,9 +184,9 @@ impl<M: Kept> Piece<M> {
     /// The runs from the one that holds `addr` on. They are not told short: neighbours may have one
     /// mark, and a run may end where the one before it does.
     pub(super) fn runs_from(&self, addr: u128) -> PieceRuns<'_, M> {
-        let (run, part) = match &self.shape {
+        let (run, part) = match self.shape() {
             Shape::Narrow { tree, deep } => {
-                (tree.run(high(addr)), deep.as_ref().map_or(0, |deep| deep.tree.run(addr)))
+                (tree.run(high(addr)), deep.map_or(0, |deep| deep.tree.run(addr)))
             }
             Shape::Wide(tree) => (tree.run(addr), 0),
         };
@@ -169,7 +196,7 @@ impl<M: Kept> Piece<M> {
     /// An address from which on all up to `addr` have one mark, nothing if all from the start of the
     /// piece have it: the start of the stored run.
     pub(super) fn run_start(&self, addr: u128) -> Option<u128> {
-        match &self.shape {
+        match self.shape() {
             Shape::Wide(tree) => before(tree, addr)?.next(),
             Shape::Narrow { tree, deep } => {
                 let above = before(tree, high(addr)).map(|end| u128::from(end) << 64 | LOW);
@@ -184,22 +211,19 @@ impl<M: Kept> Piece<M> {
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        let shape = match &self.shape {
+        let shape = match self.shape() {
             Shape::Narrow { tree, deep } => tree.heap_bytes().saturating_add(
-                deep.as_ref()
-                    .map_or(0, |deep| deep.tree.heap_bytes().saturating_add(size_of::<Deep>())),
+                deep.map_or(0, |deep| deep.tree.heap_bytes().saturating_add(size_of::<Deep>())),
             ),
-            Shape::Wide(tree) => tree.heap_bytes(),
+            Shape::Wide(tree) => tree.heap_bytes().saturating_add(size_of::<Tree<u128>>()),
         };
         shape.saturating_add(self.answers.heap_bytes())
     }
 
     #[cfg(test)]
     pub(super) fn depth(&self) -> u32 {
-        match &self.shape {
-            Shape::Narrow { tree, deep } => {
-                tree.depth() + deep.as_ref().map_or(0, |deep| deep.tree.depth())
-            }
+        match self.shape() {
+            Shape::Narrow { tree, deep } => tree.depth() + deep.map_or(0, |deep| deep.tree.depth()),
             Shape::Wide(tree) => tree.depth(),
         }
     }
@@ -226,7 +250,7 @@ impl<M: Kept> Iterator for PieceRuns<'_, M> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let piece = self.piece;
-        match &piece.shape {
+        match piece.shape() {
             Shape::Wide(tree) => {
                 let run = Some(self.run).filter(|run| *run < tree.runs())?;
                 self.run = run.saturating_add(1);
@@ -353,7 +377,8 @@ impl<M: Kept> Narrowing<M> {
             Box::new(Deep { tree: Tree::new(&ends), base })
         });
         self.answers.finish();
-        Piece { shape: Shape::Narrow { tree, deep }, answers: self.answers, last: self.last }
+        let rest = deep.map_or(Rest::Narrow, Rest::Deep);
+        Piece { tree, rest, answers: self.answers, last: self.last }
     }
 }
 

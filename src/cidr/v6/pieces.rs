@@ -10,6 +10,7 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use super::{
     answers::Kept,
     cut::{self, Sizes},
+    guide::Guide,
     piece::{Piece, high},
     tree::Tree,
 };
@@ -36,10 +37,12 @@ const SHARED: usize = 3 * size_of::<usize>();
 
 /// The last addresses of pieces.
 #[derive(Clone, Debug)]
-enum Top {
-    /// All of them are the last of a /64.
-    Halves(Tree<u64>),
-    Whole(Tree<u128>),
+struct Top {
+    /// If all of them are the last of a /64; otherwise the tree of one run.
+    halves: Tree<u64>,
+    /// Over the same halves.
+    guide: Guide,
+    whole: Option<Box<Tree<u128>>>,
 }
 
 impl<M: Kept> Pieces<M> {
@@ -59,9 +62,14 @@ impl<M: Kept> Pieces<M> {
         match self {
             Self::One(piece) => piece.mark(addr),
             Self::Many(many) => {
-                // Not with a closure, which would become a call.
-                let Some(piece) = many.all.get(many.top.piece(addr)) else { return M::default() };
-                piece.mark(addr)
+                // What is rare is apart and comes last, so that nothing need be saved across a call.
+                let Some(number) = many.top.guide.piece(high(addr)) else {
+                    return many.mark_otherwise(addr);
+                };
+                match many.all.get(number) {
+                    Some(piece) => piece.mark(addr),
+                    None => M::default(),
+                }
             }
         }
     }
@@ -72,10 +80,9 @@ impl<M: Kept> Pieces<M> {
         match self {
             Self::One(piece) => Piece::marks_of_many(&[piece; N], addrs),
             Self::Many(many) => {
-                let Top::Halves(top) = &many.top else { return None };
                 let mut pieces = [many.all.first()?.as_ref(); N];
                 for (piece, addr) in pieces.iter_mut().zip(addrs) {
-                    *piece = many.all.get(top.run_of_few(high(*addr)))?;
+                    *piece = many.all.get(many.top.halves.run_of_two(high(*addr))?)?;
                 }
                 Piece::marks_of_many(&pieces, addrs)
             }
@@ -153,10 +160,9 @@ impl<M: Kept> Pieces<M> {
     pub(super) fn depth(&self) -> u32 {
         match self {
             Self::One(_) => 0,
-            Self::Many(many) => match &many.top {
-                Top::Halves(tree) => tree.depth(),
-                Top::Whole(tree) => tree.depth(),
-            },
+            Self::Many(many) => {
+                many.top.whole.as_ref().map_or(many.top.halves.depth(), |tree| tree.depth())
+            }
         }
     }
 
@@ -220,35 +226,42 @@ impl<M: Kept> Pieces<M> {
     }
 }
 
-impl Top {
-    fn new<M: Kept>(pieces: &[Arc<Piece<M>>]) -> Self {
-        let ends = || pieces.iter().map(|piece| piece.last());
-        if ends().all(|end| end == end.last_of(64)) {
-            Self::Halves(Tree::new(&ends().map(high).collect::<Vec<_>>()))
-        } else {
-            Self::Whole(Tree::new(&ends().collect::<Vec<_>>()))
-        }
-    }
-
-    /// The number of the piece that holds an address.
-    #[inline(always)]
-    fn piece(&self, addr: u128) -> usize {
-        match self {
-            Self::Halves(tree) => tree.run_of_few(high(addr)),
-            Self::Whole(tree) => whole(tree, addr),
-        }
-    }
-
-    fn heap_bytes(&self) -> usize {
-        match self {
-            Self::Halves(tree) => tree.heap_bytes(),
-            Self::Whole(tree) => tree.heap_bytes(),
+impl<M: Kept> Many<M> {
+    /// What is said of an address that the guide does not know.
+    #[inline(never)]
+    fn mark_otherwise(&self, addr: u128) -> M {
+        match self.all.get(self.top.piece(addr)) {
+            Some(piece) => piece.mark(addr),
+            None => M::default(),
         }
     }
 }
 
-/// Apart, as it is seldom needed.
-#[inline(never)]
-fn whole(tree: &Tree<u128>, addr: u128) -> usize {
-    tree.run(addr)
+impl Top {
+    fn new<M: Kept>(pieces: &[Arc<Piece<M>>]) -> Self {
+        let ends = || pieces.iter().map(|piece| piece.last());
+        if ends().all(|end| end == end.last_of(64)) {
+            let ends: Vec<_> = ends().map(high).collect();
+            Self { halves: Tree::new(&ends), guide: Guide::new(&ends), whole: None }
+        } else {
+            let whole = Tree::new(&ends().collect::<Vec<_>>());
+            Self { halves: Tree::ONE, guide: Guide::NONE, whole: Some(Box::new(whole)) }
+        }
+    }
+
+    /// The number of the piece that holds an address.
+    fn piece(&self, addr: u128) -> usize {
+        match &self.whole {
+            None => self.halves.run(high(addr)),
+            Some(tree) => tree.run(addr),
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        let whole = self.whole.as_ref();
+        let whole =
+            whole.map_or(0, |tree| tree.heap_bytes().saturating_add(size_of::<Tree<u128>>()));
+        let halves = self.halves.heap_bytes().saturating_add(self.guide.heap_bytes());
+        halves.saturating_add(whole)
+    }
 }

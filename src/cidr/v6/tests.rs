@@ -278,7 +278,7 @@ fn of(mut prefixes: Vec<(u128, u8)>, step: usize) -> (Set6, Map6, usize) {
 
 /// The bounds that the module promises, for a map of so many runs.
 fn within_bounds(map: &Map6, runs: usize) {
-    let most = runs * 19 + map.pieces.count() * 1_000 + 26_000;
+    let most = runs * 19 + map.pieces.count() * 1_000 + 28_100;
     assert!(map.heap_bytes() <= most, "{} bytes for {runs} runs", map.heap_bytes());
     assert!(map.pieces.iter_from(0).all(|piece| piece.depth() <= 9));
     assert!(map.pieces.depth() <= 5);

@@ -31,6 +31,11 @@ const WAYS: usize = 9;
 const LEVELS: usize = 8;
 /// The nodes of the two highest levels of a tree of four, where the second is always full.
 const TOP: usize = 1 + WAYS;
+/// Trees of four levels have more nodes than this, those of three have not: it is what the three
+/// highest levels can have.
+const UPPER: usize = TOP + WAYS * WAYS;
+/// A place that is beyond the nodes of any tree, and stays so if a number of runs is added.
+const NOWHERE: u32 = u32::MAX / 2;
 
 /// Eight keys, sorted, and the highest number in unused places.
 #[derive(Clone, Copy, Debug)]
@@ -42,14 +47,19 @@ impl<K: Bits> Node<K> {
 
     /// How many keys are below `key`.
     #[inline(always)]
-    #[allow(clippy::indexing_slicing, reason = "at most 3 * 2 + 1, which the compiler proves")]
     fn below(&self, key: K) -> usize {
-        let Self(keys) = self;
-        let third = usize::from(keys[2] < key).wrapping_add(usize::from(keys[5] < key));
-        let at = third.wrapping_mul(3);
-        at.wrapping_add(usize::from(keys[at] < key))
-            .wrapping_add(usize::from(keys[at.wrapping_add(1)] < key))
+        below(&self.0, key)
     }
+}
+
+/// How many of eight sorted keys are below `key`.
+#[inline(always)]
+#[allow(clippy::indexing_slicing, reason = "at most 3 * 2 + 1, which the compiler proves")]
+pub(super) fn below<K: Bits>(keys: &[K; 8], key: K) -> usize {
+    let third = usize::from(keys[2] < key).wrapping_add(usize::from(keys[5] < key));
+    let at = third.wrapping_mul(3);
+    at.wrapping_add(usize::from(keys[at] < key))
+        .wrapping_add(usize::from(keys[at.wrapping_add(1)] < key))
 }
 
 /// The ends of runs.
@@ -59,13 +69,16 @@ pub(super) struct Tree<K> {
     nodes: Vec<Node<K>>,
     /// Where each level starts, from the leaves up; those beyond `depth` are zero.
     starts: [u32; LEVELS],
+    /// Where the leaves of a tree of four start; beyond all nodes if it has not four levels.
+    leaves: u32,
     depth: u32,
     runs: u32,
 }
 
 impl<K: Bits> Tree<K> {
     /// The tree of one run.
-    pub(super) const ONE: Self = Self { nodes: Vec::new(), starts: [0; LEVELS], depth: 0, runs: 1 };
+    pub(super) const ONE: Self =
+        Self { nodes: Vec::new(), starts: [0; LEVELS], leaves: NOWHERE, depth: 0, runs: 1 };
 
     /// Packs the ends of runs, in order, the last one included.
     pub(super) fn new(ends: &[K]) -> Self {
@@ -77,6 +90,7 @@ impl<K: Bits> Tree<K> {
         let mut tree = Self {
             nodes: vec![Node::EMPTY; sizes.iter().sum()],
             starts: [0; LEVELS],
+            leaves: NOWHERE,
             depth: u32::try_from(depth).unwrap_or(0),
             runs: u32::try_from(ends.len()).unwrap_or(u32::MAX),
         };
@@ -98,33 +112,47 @@ impl<K: Bits> Tree<K> {
             keys = above;
             level = &keys;
         }
+        if let (4, [leaves, ..]) = (depth, tree.starts) {
+            tree.leaves = leaves;
+        }
         tree
     }
 
     /// How many ends are below a key, which is the number of the run that holds it.
-    ///
-    /// Meant for pieces: four levels are written out, since a loop would cost a third more.
-    #[inline(always)]
-    #[allow(clippy::indexing_slicing, reason = "at most 1 + 8, which the compiler proves")]
+    #[inline]
     pub(super) fn run(&self, key: K) -> usize {
-        match self.nodes.first_chunk::<TOP>() {
-            Some(top) if self.depth == 4 => {
-                let at = top[0].below(key);
-                let at = at.wrapping_mul(WAYS).wrapping_add(top[at.wrapping_add(1)].below(key));
-                let at = self.step(TOP, at, key);
-                self.step(self.starts[0] as usize, at, key)
-            }
-            _ => self.run_by_loop(key),
+        match self.run_of_four(key) {
+            Some(run) => run,
+            None => self.run_by_loop(key),
         }
     }
 
-    /// As [`run`](Self::run), but two levels are written out: meant for the pieces of a table.
+    /// As [`run`](Self::run), nothing if there are not four levels, as pieces mostly have: they are
+    /// written out, since a loop would cost a third more. The one bound that is checked on the way down
+    /// is that of the leaf, and it tells the number of levels, too.
     #[inline(always)]
-    pub(super) fn run_of_few(&self, key: K) -> usize {
-        match self.nodes.first() {
-            Some(root) if self.depth == 2 => self.step(1, root.below(key), key),
-            _ => self.run_by_loop(key),
+    #[allow(
+        clippy::indexing_slicing,
+        reason = "at most 1 + 8 and 10 + 80, which the compiler proves"
+    )]
+    pub(super) fn run_of_four(&self, key: K) -> Option<usize> {
+        let upper = self.nodes.first_chunk::<UPPER>()?;
+        let at = upper[0].below(key);
+        let at = at.wrapping_mul(WAYS).wrapping_add(upper[at.wrapping_add(1)].below(key));
+        let at = at.wrapping_mul(WAYS).wrapping_add(upper[at.wrapping_add(TOP)].below(key));
+        let leaf = self.nodes.get((self.leaves as usize).wrapping_add(at))?;
+        Some(at.wrapping_mul(WAYS).wrapping_add(leaf.below(key)))
+    }
+
+    /// As [`run`](Self::run), nothing if there are not two levels, as the pieces of a table mostly have.
+    #[inline(always)]
+    pub(super) fn run_of_two(&self, key: K) -> Option<usize> {
+        if self.depth != 2 {
+            return None;
         }
+        let at = self.nodes.first()?.below(key);
+        let leaf = self.nodes.get(at.wrapping_add(1))?;
+        Some(at.wrapping_mul(WAYS).wrapping_add(leaf.below(key)))
     }
 
     /// The runs of several keys, each in its own tree, one level after another, so that the loads of a
