@@ -25,10 +25,19 @@ pub(super) struct Family<B, L, T> {
     addr: PhantomData<B>,
 }
 
-/// Of a stretch that is replaced alone: what that costs beyond its prefixes, in prefixes.
+/// Of a stretch that is replaced alone: what that costs beyond its prefixes, in prefixes. Of IPv6 a piece
+/// of some thousand runs is compiled anew.
 ///
 /// Small in tests, so that small maps are compiled in parts, too.
-const OVERHEAD: usize = if cfg!(test) { 4 } else { 256 };
+const fn overhead<B: Key>() -> usize {
+    match B::WIDTH {
+        _ if cfg!(test) => 4,
+        32 => 256,
+        _ => 2_048,
+    }
+}
+/// A list of so few prefixes has a table in one part, which is compiled as a whole in any case.
+const ONE_PART: usize = if cfg!(test) { 4 } else { 2_048 };
 /// Stretches that share so many first bits lie in one part of a table,
 const NEAR: u8 = 16;
 /// and are replaced as one if no more prefixes than this lie between them.
@@ -137,9 +146,10 @@ impl<B: Key, L: Prefixes<B>, T: Table<B, Mark>> Family<B, L, T> {
     /// Makes I1 true again for stretches that are sorted and apart.
     fn compile(&mut self, touched: &[(B, B)]) {
         let all = self.list.len();
-        let mut cost = 0_usize;
+        let mut cost = if touched.len() > 1 && all < ONE_PART { all } else { 0 };
         for &(first, last) in touched {
-            let own = self.list.count(first, last).saturating_mul(2).saturating_add(OVERHEAD);
+            let own =
+                self.list.count(first, last).saturating_mul(2).saturating_add(overhead::<B>());
             cost = cost.saturating_add(own);
             if cost >= all {
                 let entries = self.list.entries_from(B::MIN, 0);

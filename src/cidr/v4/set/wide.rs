@@ -27,7 +27,7 @@ use alloc::{boxed::Box, vec, vec::Vec};
 
 use super::{
     chunk::{Entry, Form, Place, Room},
-    lines::Line,
+    line::Line,
 };
 use crate::cidr::{
     addr::Bits,

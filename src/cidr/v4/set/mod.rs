@@ -1,6 +1,11 @@
 //! [`Set4`]: which IPv4 addresses are members.
 
-use super::{small::Small, wide::Wide};
+mod chunk;
+mod line;
+mod wide;
+
+use self::wide::Wide;
+use super::small::Small;
 use crate::cidr::{
     addr::Bits,
     runs::{Run, spliced},

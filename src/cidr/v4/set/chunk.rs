@@ -31,7 +31,7 @@
 //! - **I3** n ends take at most 32 + 8 n bytes, and at most 8 KiB;
 //! - **I4** no look-up reads more than two lines.
 
-use super::lines::{FULL, HALF, Line, UNUSED, key_of, low_of};
+use super::line::{FULL, HALF, Line, UNUSED, key_of, low_of};
 
 /// The most lines of ends in a tree.
 const LEAVES: usize = FULL + 1;

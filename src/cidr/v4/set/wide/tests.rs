@@ -274,7 +274,7 @@ fn i3_what_edits_leave_is_bounded() {
 fn some_ranges() -> impl Strategy<Value = Vec<(u32, u32)>> {
     let chunk =
         prop_oneof![Just(0), Just(1), Just(0x0a00), Just(0x0a01), Just(0xffff), any::<u16>()];
-    let dense = (chunk, crate::cidr::v4::chunk::tests::some_ends())
+    let dense = (chunk, crate::cidr::v4::set::chunk::tests::some_ends())
         .prop_map(|(chunk, ends)| {
             ends.into_iter().map(move |end| u32::from(chunk) << 16 | u32::from(end))
         })
