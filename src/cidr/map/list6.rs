@@ -169,7 +169,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(cases(200))]
+        #![proptest_config(cases(256))]
 
         #[test]
         fn a_list_is_a_sorted_map(

@@ -56,7 +56,7 @@ fn told_flat(map: &CidrMap<u8>) -> CidrMap<u8> {
 }
 
 proptest! {
-    #![proptest_config(cases(150))]
+    #![proptest_config(cases(256))]
 
     /// I1 and I3.
     #[test]
@@ -127,7 +127,7 @@ fn least(block: &[Says]) -> [usize; 4] {
 }
 
 proptest! {
-    #![proptest_config(cases(250))]
+    #![proptest_config(cases(256))]
 
     /// I2, for 32 addresses.
     #[test]
