@@ -44,17 +44,18 @@ impl Guide {
         if ends.len() > MOST {
             return Self::NONE;
         }
-        let mut rest = ends.iter().peekable();
-        let mut count_below =
-            |key: u64| -> usize { core::iter::from_fn(|| rest.next_if(|end| **end < key)).count() };
-        let mut start = count_below(start_of(0));
-        let starts = (1..=BLOCKS).map(|next| {
-            let inside = count_below(start_of(next));
-            let said = if inside > STEP { None } else { u8::try_from(start).ok() };
-            start = start.saturating_add(inside);
-            said.unwrap_or(CROWDED)
-        });
-        let starts = starts.collect();
+        // By ends rather than by blocks, of which there are many more: an edit makes a new guide.
+        let mut starts = Vec::with_capacity(BLOCKS);
+        for (number, end) in (0_u8..).zip(ends.iter().chain([&u64::MAX])) {
+            let before = if *end < start_of(0) { 0 } else { block_of(*end).saturating_add(1) };
+            starts.resize(before.min(BLOCKS).max(starts.len()), number);
+        }
+        for ends in ends.windows(STEP.saturating_add(1)) {
+            let [first, .., last] = ends else { continue };
+            if block_of(*first) == block_of(*last) {
+                starts.get_mut(block_of(*first)).into_iter().for_each(|start| *start = CROWDED);
+            }
+        }
         let mut padded = Vec::with_capacity(ends.len().saturating_add(STEP));
         padded.extend_from_slice(ends);
         padded.extend([u64::MAX; STEP]);
