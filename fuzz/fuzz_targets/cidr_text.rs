@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use libfuzzer_sys::fuzz_target;
 use portcullis::{
-    CidrSet,
+    CidrMap, CidrSet,
     cidr::{self, CidrLineError, CidrProblem, parse_prefix},
     ipnet::IpNet,
 };
@@ -44,6 +44,16 @@ fuzz_target!(|text: &str| {
         }
     }
     line_by_line(text, &lenient);
+    match text.parse::<CidrMap<String>>() {
+        Ok(map) => {
+            let lines = cidr::lines(text).map(Result::unwrap);
+            for line in lines {
+                let prefix = line.prefixes().next().unwrap();
+                assert_eq!(map.get(&prefix).map(String::as_str), Some(line.columns()));
+            }
+        }
+        Err(refusal) => assert!(refusal.total() > 0 && !refusal.to_string().is_empty()),
+    }
     if let Ok(prefix) = parse_prefix(text) {
         let addr = text.split_once('/').map_or(text, |(addr, _)| addr);
         let addr: IpAddr = addr.parse().expect("the standard library reads what is accepted");

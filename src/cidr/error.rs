@@ -188,6 +188,18 @@ pub enum CidrProblem {
     /// A range where a prefix is expected.
     #[error("a range; only a list text takes ranges, write prefixes here")]
     Range,
+    /// A prefix that an earlier line of a map has given a value.
+    #[error("a prefix that line {line} has a value for; leave out one of the two")]
+    Twice {
+        /// The earlier line, counted from 1.
+        line: usize,
+    },
+    /// What stands after a prefix is not a value of the map.
+    #[error("not a value: {reason}")]
+    Value {
+        /// What the value's own reading says of it.
+        reason: String,
+    },
     /// Nothing after the slash.
     #[error("no length after \"/\"; write a number from 0 to {max}, or no \"/\" for one address")]
     LengthMissing {

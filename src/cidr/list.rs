@@ -77,6 +77,7 @@ impl FusedIterator for CidrLines<'_> {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CidrLine<'a> {
     number: usize,
+    text: &'a str,
     entry: &'a str,
     columns: &'a str,
     remark: &'a str,
@@ -123,6 +124,28 @@ impl<'a> CidrLine<'a> {
         // By itself, the mapped block would mean all of IPv4.
         let v6 = v6.filter(|&prefix| prefix != (MAPPED_FIRST, 96));
         v4.map(|(bits, len)| v4_net(bits, len)).chain(v6.map(|(bits, len)| v6_net(bits, len)))
+    }
+}
+
+impl CidrLine<'_> {
+    /// Refuses the entry of a line that was read.
+    pub(super) fn refuse_entry(&self, problem: CidrProblem) -> CidrLineError {
+        self.refuse(self.text.find(self.entry), self.entry, problem)
+    }
+
+    /// Refuses the columns of a line that was read.
+    pub(super) fn refuse_columns(&self, problem: CidrProblem) -> CidrLineError {
+        // They follow the entry, and start with something other than what parts them from it.
+        let behind = self.text.find(self.entry).map(|at| at.saturating_add(self.entry.len()));
+        let at = behind.and_then(|behind| {
+            Some(behind.saturating_add(self.text.get(behind..)?.find(self.columns)?))
+        });
+        self.refuse(at, self.columns, problem)
+    }
+
+    fn refuse(&self, at: Option<usize>, part: &str, problem: CidrProblem) -> CidrLineError {
+        let before = self.text.get(..at.unwrap_or(0)).unwrap_or_default();
+        CidrLineError::new(self.number, before, CidrEntryError::new(part, 0, problem))
     }
 }
 
@@ -238,6 +261,7 @@ impl<'a> Line<'a> {
         self.refuse_joined_entry()?;
         Ok(Some(CidrLine {
             number: self.number,
+            text: self.text,
             entry: entry.text,
             columns: columns_in(self.body.get(entry.end..).unwrap_or_default()),
             remark: self.remark.get(1..).unwrap_or_default().trim_matches(BLANKS),

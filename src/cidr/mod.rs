@@ -47,6 +47,8 @@
 //! - for lines that all list different addresses: at most 8 times the size of the text for IPv4, and 24
 //!   times for IPv6 (a host such as `1::1` has five characters, and a range of IPv6 32 bytes), and half
 //!   a mebibyte in which tables are made. Ranges become prefixes only when they are iterated;
+//! - for the text of a [`CidrMap`], where every line has a value of one byte: at most 24 times the size
+//!   of the text, and 64 KiB;
 //! - for [`lines`](fn@lines): nothing, and a snippet for each error that it hands out.
 //!
 //! # Example: a block list as it is published

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use portcullis::{CidrSet, cidr};
+use portcullis::{CidrMap, CidrSet, cidr};
 
 use super::peak_bytes;
 
@@ -141,6 +141,19 @@ fn a_hundred_megabytes_take_no_more_memory_and_linear_time() {
 }
 
 /// L2: the lines of a good text take no memory at all.
+/// A map holds every line until it is built, also where all of them say the same.
+#[test]
+fn tables_of_values_take_a_small_multiple_of_their_size() {
+    let texts = shapes(SIZE).chain([
+        ("one prefix over and over", filled("::1 1\n", SIZE)),
+        ("a few prefixes", filled("1.1.1.1 1\n1.1.1.2 2\n", SIZE)),
+    ]);
+    for (shape, text) in texts {
+        let bytes = peak_bytes(|| drop(std::hint::black_box(text.parse::<CidrMap<u8>>())));
+        assert!(bytes <= 24 * text.len() + LITTLE, "{shape}: {bytes} for {}", text.len());
+    }
+}
+
 #[test]
 fn good_lines_are_read_without_memory() {
     let text = filled("192.0.2.0/24\tNL\n2001:db8::/32 x # y\n1.2.3.4-1.2.3.9,7\n\n", SIZE);

@@ -46,6 +46,7 @@ mod list6;
 mod piece;
 #[cfg(feature = "serde")]
 mod serde_text;
+mod text;
 mod values;
 
 #[cfg(test)]
@@ -66,7 +67,10 @@ pub use self::iter::CidrMapIter;
 /// A prefix has one value; one that is given again replaces it.
 ///
 /// Equality is that of the prefixes and their values; see [`same_answers`](Self::same_answers) for
-/// that of the answers. `Display` writes one prefix a line, a tab, and its value.
+/// that of the answers. `Display` writes one prefix a line, a tab, and its value, and that can be read
+/// back ([`parse`](str::parse)): a line is read as in [`CidrSet`'s text
+/// form](CidrSet#the-text-form), and what follows the prefix, up to a remark, is the value. A range, and a
+/// prefix that comes twice, are refused. [`lines`](super::lines) reads other tables.
 ///
 /// # Serde
 /// With the feature `serde`, a map from prefix texts to values. Each text is read by
@@ -75,7 +79,7 @@ pub use self::iter::CidrMapIter;
 ///
 /// # Memory
 /// A prefix takes 7 to 9 bytes in the list (IPv6: 11 to 13 up to 64 bits, 19 to 21 beyond) and what the
-/// table takes; a different value its size and some 25 bytes. See [`memory`](Self::memory).
+/// table takes; a different value its size and 16 to 40 bytes. See [`memory`](Self::memory).
 /// At most 2^32 - 2 different values find room; a prefix with yet another one is left out.
 ///
 /// # Cost
