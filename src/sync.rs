@@ -97,6 +97,8 @@ pub(crate) use self::modelled::{Mutex, RwLock};
 
 #[cfg(all(feature = "std", loom))]
 mod modelled {
+    use std::sync::PoisonError;
+
     /// loom's lock for readers and writers, with parking_lot's face.
     #[derive(Debug)]
     pub(crate) struct RwLock<T>(loom::sync::RwLock<T>);
@@ -107,17 +109,11 @@ mod modelled {
         }
 
         pub(crate) fn read(&self) -> loom::sync::RwLockReadGuard<'_, T> {
-            match self.0.read() {
-                Ok(guard) => guard,
-                Err(poisoned) => poisoned.into_inner(),
-            }
+            self.0.read().unwrap_or_else(PoisonError::into_inner)
         }
 
         pub(crate) fn write(&self) -> loom::sync::RwLockWriteGuard<'_, T> {
-            match self.0.write() {
-                Ok(guard) => guard,
-                Err(poisoned) => poisoned.into_inner(),
-            }
+            self.0.write().unwrap_or_else(PoisonError::into_inner)
         }
     }
 
@@ -131,10 +127,7 @@ mod modelled {
         }
 
         pub(crate) fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
-            match self.0.lock() {
-                Ok(guard) => guard,
-                Err(poisoned) => poisoned.into_inner(),
-            }
+            self.0.lock().unwrap_or_else(PoisonError::into_inner)
         }
     }
 }

@@ -88,6 +88,7 @@
 //! ```
 
 mod addr;
+mod batch;
 mod edit;
 mod embedded;
 mod error;
@@ -107,6 +108,7 @@ mod serde_text;
 mod set;
 mod slots;
 mod table;
+mod tags;
 mod text;
 mod v4;
 mod v6;

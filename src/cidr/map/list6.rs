@@ -128,7 +128,7 @@ mod tests {
         super::{
             super::addr::Bits,
             keys::Key,
-            piece::{MOST, Tags, USUAL},
+            piece::{MOST, USUAL},
         },
         *,
     };
@@ -149,15 +149,6 @@ mod tests {
                     (piece.lens.len(), piece.tags.len())
                 );
                 assert_eq!((piece.keys[0], piece.lens[0]), *known);
-            }
-        }
-    }
-
-    impl Tags {
-        fn len(&self) -> usize {
-            match self {
-                Self::Narrow(tags) => tags.len(),
-                Self::Wide(tags) => tags.len(),
             }
         }
     }

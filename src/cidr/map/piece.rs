@@ -2,7 +2,10 @@
 
 use alloc::vec::Vec;
 
-use super::{super::runs::Mark, keys::Key};
+use super::{
+    super::{runs::Mark, tags::Tags},
+    keys::Key,
+};
 
 /// The most prefixes in a piece; few in tests, so that small lists have many pieces.
 pub(super) const MOST: usize = if cfg!(test) { 16 } else { 1_024 };
@@ -19,19 +22,12 @@ pub(super) struct Piece<B> {
     pub(super) tags: Tags,
 }
 
-/// Tags of two bytes each as long as all of them fit.
-#[derive(Clone)]
-pub(super) enum Tags {
-    Narrow(Vec<u16>),
-    Wide(Vec<u32>),
-}
-
 impl<B: Key> Piece<B> {
     pub(super) fn with_room(entries: usize) -> Self {
         Self {
             keys: Vec::with_capacity(entries),
             lens: Vec::with_capacity(entries),
-            tags: Tags::Narrow(Vec::with_capacity(entries)),
+            tags: Tags::with_capacity(entries),
         }
     }
 
@@ -77,11 +73,11 @@ impl<B: Key> Piece<B> {
     /// The upper half, taken away.
     pub(super) fn split_off(&mut self) -> Self {
         let at = self.keys.len() / 2;
-        let tags = match &mut self.tags {
-            Tags::Narrow(tags) => Tags::Narrow(tags.split_off(at)),
-            Tags::Wide(tags) => Tags::Wide(tags.split_off(at)),
+        let upper = Self {
+            keys: self.keys.split_off(at),
+            lens: self.lens.split_off(at),
+            tags: self.tags.split_off(at),
         };
-        let upper = Self { keys: self.keys.split_off(at), lens: self.lens.split_off(at), tags };
         self.shrink_to_fit();
         upper
     }
@@ -97,86 +93,17 @@ impl<B: Key> Piece<B> {
     fn reserve(&mut self, more: usize) {
         self.keys.reserve_exact(more);
         self.lens.reserve_exact(more);
-        match &mut self.tags {
-            Tags::Narrow(tags) => tags.reserve_exact(more),
-            Tags::Wide(tags) => tags.reserve_exact(more),
-        }
+        self.tags.reserve_exact(more);
     }
 
     pub(super) fn shrink_to_fit(&mut self) {
         self.keys.shrink_to_fit();
         self.lens.shrink_to_fit();
-        match &mut self.tags {
-            Tags::Narrow(tags) => tags.shrink_to_fit(),
-            Tags::Wide(tags) => tags.shrink_to_fit(),
-        }
+        self.tags.shrink_to_fit();
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        let tags = match &self.tags {
-            Tags::Narrow(tags) => tags.capacity().saturating_mul(size_of::<u16>()),
-            Tags::Wide(tags) => tags.capacity().saturating_mul(size_of::<u32>()),
-        };
         let keys = self.keys.capacity().saturating_mul(size_of::<B>());
-        keys.saturating_add(self.lens.capacity()).saturating_add(tags)
+        keys.saturating_add(self.lens.capacity()).saturating_add(self.tags.heap_bytes())
     }
-}
-
-impl Tags {
-    #[inline]
-    pub(super) fn get(&self, at: usize) -> u32 {
-        match self {
-            Self::Narrow(tags) => tags.get(at).copied().unwrap_or(0).into(),
-            Self::Wide(tags) => tags.get(at).copied().unwrap_or(0),
-        }
-    }
-
-    #[inline]
-    pub(super) fn push(&mut self, tag: u32) {
-        match self.made_for(tag) {
-            Fitting::Narrow(tags, tag) => tags.push(tag),
-            Fitting::Wide(tags) => tags.push(tag),
-        }
-    }
-
-    pub(super) fn insert(&mut self, at: usize, tag: u32) {
-        match self.made_for(tag) {
-            Fitting::Narrow(tags, tag) => tags.insert(at, tag),
-            Fitting::Wide(tags) => tags.insert(at, tag),
-        }
-    }
-
-    pub(super) fn set(&mut self, at: usize, tag: u32) {
-        match self.made_for(tag) {
-            Fitting::Narrow(tags, tag) => tags.get_mut(at).into_iter().for_each(|old| *old = tag),
-            Fitting::Wide(tags) => tags.get_mut(at).into_iter().for_each(|old| *old = tag),
-        }
-    }
-
-    pub(super) fn remove(&mut self, at: usize) {
-        match self {
-            Self::Narrow(tags) => drop(tags.remove(at)),
-            Self::Wide(tags) => drop(tags.remove(at)),
-        }
-    }
-
-    /// The tags, wide if this one asks for it.
-    #[inline]
-    fn made_for(&mut self, tag: u32) -> Fitting<'_> {
-        let narrow = u16::try_from(tag);
-        if let (Self::Narrow(tags), Err(_)) = (&mut *self, narrow) {
-            let mut wide = Vec::with_capacity(tags.capacity());
-            wide.extend(tags.iter().map(|tag| u32::from(*tag)));
-            *self = Self::Wide(wide);
-        }
-        match self {
-            Self::Narrow(tags) => Fitting::Narrow(tags, narrow.unwrap_or(0)),
-            Self::Wide(tags) => Fitting::Wide(tags),
-        }
-    }
-}
-
-enum Fitting<'a> {
-    Narrow(&'a mut Vec<u16>, u16),
-    Wide(&'a mut Vec<u32>),
 }

@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 use core::hash::BuildHasher as _;
 use core::hash::Hash;
 
-use super::super::slots::Slots;
+use super::super::tags::Tags;
 
 #[derive(Clone)]
 pub(super) struct Values<V> {
@@ -183,7 +183,7 @@ impl<V: Eq + Hash> Values<V> {
             Some(&tag) => tag,
             None => u32::try_from(self.values.len())
                 .ok()
-                .filter(|tag| *tag < Slots::LAST_TAG)?
+                .filter(|tag| *tag < Tags::LAST)?
                 .wrapping_add(1),
         };
         self.make_room();

@@ -13,6 +13,7 @@ use core::fmt::Debug;
 use crate::cidr::{
     runs::{Mark, Marked},
     slots::Slots,
+    tags::Tags,
 };
 
 /// A mark, and how the answers of runs with such marks are kept.
@@ -135,7 +136,7 @@ const fn bit_of(run: usize) -> (usize, u64) {
     (run >> 6, 1 << (run & 63))
 }
 
-const DEEP: Mark = Mark { tag: Slots::RESERVED, len: 0 };
+const DEEP: Mark = Mark { tag: Tags::RESERVED, len: 0 };
 
 impl Answers<Mark> for Slots {
     const NONE: Self = Self::new();

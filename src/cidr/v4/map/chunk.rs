@@ -33,7 +33,7 @@ use alloc::vec::Vec;
 use super::line::Line;
 use crate::cidr::{
     runs::{Mark, Run},
-    slots::{cloned_with_room, make_room},
+    tags::{cloned_with_room, make_room},
 };
 
 /// The lines of all /16s, and their bases.

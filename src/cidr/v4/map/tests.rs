@@ -10,8 +10,8 @@ use crate::{
         addr::Bits,
         reference::Sorted,
         runs::{Mark, Run, Runs, of_prefixes},
-        slots::Slots,
         table::Table,
+        tags::Tags,
     },
     test_support::cases,
 };
@@ -164,8 +164,8 @@ fn worst_cases_stay_within_the_bounds() {
     let mut many = holding((0..6_000_u32).map(|n| (n.wrapping_mul(0x9e37_79b9), 32)));
     many.iter_mut().for_each(|run| run.mark.tag += 60_000);
     assert_built(&many);
-    many[10].mark.tag = Slots::LAST_TAG;
-    many[20].mark.tag = Slots::RESERVED;
+    many[10].mark.tag = Tags::LAST;
+    many[20].mark.tag = Tags::RESERVED;
     assert_built(&many);
 }
 
