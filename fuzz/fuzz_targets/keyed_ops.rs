@@ -11,8 +11,11 @@
 
 #![no_main]
 
+mod any_quota;
+
 use std::time::Duration;
 
+use any_quota::AnyQuota;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use portcullis::{
@@ -30,28 +33,6 @@ struct Story {
     sets: u8,
     start: u64,
     steps: Vec<(Move, u8, Operation)>,
-}
-
-#[derive(Arbitrary, Debug)]
-enum AnyQuota {
-    PerSecond {
-        count: u32,
-    },
-    PerDay {
-        count: u32,
-        burst: u32,
-    },
-    /// Small numbers, where buckets fill and drain within a few steps.
-    Small {
-        count: u8,
-        burst: u8,
-        millis: u8,
-    },
-    Any {
-        count: u32,
-        burst: u32,
-        period: u64,
-    },
 }
 
 #[derive(Arbitrary, Debug)]
@@ -88,24 +69,6 @@ enum Operation {
     SetQuota(AnyQuota),
     /// A snapshot, and a new process that has the same clock.
     Restart,
-}
-
-impl AnyQuota {
-    fn build(&self) -> Option<Quota> {
-        match *self {
-            Self::PerSecond { count } => Some(Quota::per_second(count)),
-            Self::PerDay { count, burst } => Some(Quota::per_day(count).burst(burst)),
-            Self::Small { count, burst, millis } => {
-                let period = Duration::from_millis(u64::from(millis) + 1);
-                Some(Quota::new(u32::from(count), period).ok()?.burst(u32::from(burst)))
-            }
-            Self::Any { count, burst, period } => {
-                let longest = Quota::LONGEST_PERIOD.as_nanos() as u64;
-                let period = Duration::from_nanos(period % longest + 1);
-                Some(Quota::new(count, period).ok()?.burst(burst))
-            }
-        }
-    }
 }
 
 impl Move {
