@@ -63,14 +63,14 @@ use crate::sync::{Arc, AtomicU64, Mutex, Ordering, RwLock};
 /// # `load` or `reader`
 /// [`load`](Self::load) hands out the newest table, to be kept as long as it is needed: for a request,
 /// over an `await`, for a report that must not change while it is written. It counts its holders,
-/// and all threads that load write to that one count: about ten nanoseconds, more when many threads
-/// do it all the time.
+/// and all threads that load write to that one count, which costs more the more of them do it all the
+/// time.
 ///
 /// [`reader`](Self::reader) makes a handle that keeps its table between questions: for a worker or a
 /// connection that asks again and again. As long as nothing changes, a question costs a look at a
-/// version number that nobody writes to: less than a nanosecond, on any number of threads. It needs
-/// `&mut`, so it is one for each worker, and it holds on to the table it saw last: drop the handles of
-/// workers that sleep, or each keeps a table in memory and makes one change a slow one.
+/// version number that nobody writes to, on any number of threads. It needs `&mut`, so it is one for
+/// each worker, and it holds on to the table it saw last: drop the handles of workers that sleep, or
+/// each keeps a table in memory and makes one change a slow one.
 ///
 /// # Cost
 /// A change copies the newest table, instead of replaying the last changes on the spare one, in these

@@ -16,8 +16,8 @@ impl<V> CidrMap<V> {
     /// differ in length, the rest of the longer one is left alone.
     ///
     /// # Cost
-    /// No allocation. The accesses to memory overlap, which gains up to a quarter in long lists; in short
-    /// ones, sorting the families apart costs more than that gains.
+    /// No allocation. The accesses to memory overlap, but the families are sorted apart first: that pays in
+    /// long lists, and costs more than it gains in short ones.
     ///
     /// # Example: a log by origin
     /// ```

@@ -12,8 +12,8 @@ impl CidrSet {
     /// If one slice is longer than the other, the rest of it is left alone.
     ///
     /// # Cost
-    /// No allocation. The accesses to memory overlap, which gains a quarter where an answer waits long for
-    /// it, as in a long list of IPv6; in IPv4, sorting the families apart costs as much as that gains.
+    /// No allocation. The accesses to memory overlap, but the families are sorted apart first: that pays in
+    /// a long list of IPv6, and costs more than it gains elsewhere.
     ///
     /// # Example: a log against a list
     /// ```

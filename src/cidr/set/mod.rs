@@ -107,7 +107,7 @@ impl CidrSet {
 
     /// Whether `addr` is in the set. An IPv4-mapped IPv6 address is asked as the IPv4 address.
     ///
-    /// For many addresses there is [`contains_batch`](Self::contains_batch).
+    /// For many addresses in one call there is [`contains_batch`](Self::contains_batch).
     #[inline]
     #[must_use]
     pub fn contains(&self, addr: IpAddr) -> bool {

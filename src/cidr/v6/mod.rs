@@ -22,12 +22,13 @@
 //! # Bounds
 //! Memory, for n runs: at most 16 bytes a run in trees, and about 8 where prefixes have at most 64
 //! bits; in a map three bytes more (five if tags are wide); up to 1,000 bytes a piece for its header and
-//! unfilled nodes; 2 KiB to find pieces; 8 KiB for the root of a set, 24 for that of a map (40 if tags are wide). n prefixes
-//! make at most 2n + 1 runs.
+//! unfilled nodes; 2 KiB to find pieces; 8 KiB for the root of a set, 24 for that of a map (40 if tags are
+//! wide). n prefixes make at most 2n + 1 runs.
 //!
 //! Depth: an entry of the root, a level on top for each factor of nine in the number of pieces (or one
-//! line instead, see [`Guide`](guide::Guide)), and in a piece four levels, or at most five and four
-//! more for what is inside a /64. A routing table is six lines deep; two million hosts are eight nodes of two lines each.
+//! line instead, see [`Guide`](guide::Guide)), and in a piece four levels, or at most five and four more
+//! for what is inside a /64. A routing table is six lines deep; two million hosts are eight nodes of two
+//! lines each.
 //!
 //! Time: building is one pass over the runs. An edit takes time in the runs of the pieces that it
 //! touches, in the number of pieces, and in the number of /16s of 2000::/3 that it touches.

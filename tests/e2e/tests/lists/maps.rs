@@ -1,12 +1,12 @@
 //! Maps of real tables, asked what other means have answered.
 
 use portcullis::{
-    cidr::{CidrMap, reference::PrefixList},
+    cidr::{CidrMap, CidrSet, reference::PrefixList},
     ipnet::IpNet,
 };
 
 use super::{
-    data::{FULL_TABLE, columns, is_whole, oracle, prefixes, text},
+    data::{FULL_TABLE, are_whole, columns, is_whole, oracle, prefixes, text},
     expected,
 };
 
@@ -68,4 +68,27 @@ fn all_prefixes_of_a_table() {
     let list: PrefixList<u32> = pairs.iter().copied().collect();
     assert_eq!((map.len(), list.len()), (pairs.len(), pairs.len()));
     assert!(map.iter().eq(list.iter()));
+}
+
+/// What the tables of a full routing table take: in tenths of a byte a prefix.
+#[test]
+fn a_full_table_takes_few_bytes_a_prefix() {
+    if !are_whole() {
+        return;
+    }
+    let most = |bytes: usize, tenths: usize, prefixes: &[IpNet]| {
+        assert!(
+            bytes * 10 <= tenths * prefixes.len(),
+            "{bytes} bytes, {} prefixes",
+            prefixes.len()
+        );
+    };
+    let (v4, v6): (Vec<IpNet>, Vec<IpNet>) =
+        prefixes(FULL_TABLE).into_iter().partition(|net| net.addr().is_ipv4());
+    for (prefixes, set, few_values, own_values) in [(&v4, 7, 57, 79), (&v6, 42, 157, 178)] {
+        most(prefixes.iter().copied().collect::<CidrSet>().memory_bytes(), set, prefixes);
+        let few: CidrMap<u32> = prefixes.iter().copied().zip((0..32_767).cycle()).collect();
+        most(few.memory().tables(), few_values, prefixes);
+        most(numbered(prefixes).memory().tables(), own_values, prefixes);
+    }
 }
