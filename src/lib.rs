@@ -34,7 +34,9 @@ pub mod error;
 pub mod gate;
 pub mod limit;
 mod quota;
-mod request;
+pub mod request;
+#[cfg(feature = "std")]
+pub mod rule;
 mod sync;
 mod time;
 mod verdict;
@@ -54,7 +56,7 @@ pub use crate::{
         TokenBucket,
     },
     quota::Quota,
-    request::{ClientGroup, Request},
+    request::{ClientGroup, ClientIp, ForwardedBy, Given, Headers, Request, Trust},
     time::Timestamp,
     verdict::{Decision, Standing},
 };
@@ -69,7 +71,7 @@ pub use crate::{
         AddressLimiterError, BuildError, BuildProblem, ChangeError, KeyQuotaError,
         KeyedLimiterError,
     },
-    gate::{Gate, GateBuilder, GateStats, MissingPeer, Mode, Outcome, RuleStats},
+    gate::{Gate, GateBuilder, GateStats, MissingKey, MissingPeer, Mode, Outcome, RuleStats, Then},
     limit::{
         AddressLimiter, Capacity, ExactLimiter, KeyedLimiter, KeyedPermits, KeyedStats,
         KeyedWindow, OnSaturation, WindowLog,

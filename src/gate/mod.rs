@@ -21,12 +21,14 @@
 
 mod builder;
 mod clients;
+mod plan;
 mod stats;
 
 use alloc::sync::Arc;
 use core::{fmt, net::IpAddr, time::Duration};
 
 pub use builder::GateBuilder;
+pub use plan::{MissingKey, Then};
 pub use stats::{GateStats, RuleStats};
 
 use self::{

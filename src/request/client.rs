@@ -24,6 +24,20 @@ impl Default for ClientGroup {
 }
 
 #[cfg(feature = "std")]
+impl ClientGroup {
+    /// The address with all bits cleared that do not tell clients apart.
+    pub(crate) fn network_of(self, address: IpAddr) -> IpAddr {
+        match Client::of(address, self) {
+            Client::V4(bits) => core::net::Ipv4Addr::from_bits(bits).into(),
+            Client::V6 { high, low } => {
+                core::net::Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low)).into()
+            }
+            Client::Unknown => address,
+        }
+    }
+}
+
+#[cfg(feature = "std")]
 /// One client, as a key: two families that cannot collide, and one for peers that are not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Client {

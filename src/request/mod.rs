@@ -1,13 +1,21 @@
 //! What is known of one request.
 
+#[cfg(feature = "std")]
+pub(crate) mod canonical;
 mod client;
+mod client_ip;
+mod given;
+mod headers;
 
 use alloc::vec::Vec;
-use core::net::IpAddr;
+use core::{net::IpAddr, ops::ControlFlow};
 
 #[cfg(feature = "std")]
 pub(crate) use client::Client;
 pub use client::ClientGroup;
+pub use client_ip::{ClientIp, ForwardedBy, Reason, Resolved, Trust};
+pub use given::Given;
+pub use headers::Headers;
 
 /// A view of one request: borrowed, cheap to make, and the same for every framework.
 ///
@@ -25,10 +33,10 @@ pub use client::ClientGroup;
 ///     .host("shop.example")
 ///     .target("/login?next=/")
 ///     .header("user-agent", "curl/8.5");
-/// assert_eq!(request.headers("User-Agent").next(), Some(&b"curl/8.5"[..]));
+/// assert_eq!(request.first_header("User-Agent"), Some(&b"curl/8.5"[..]));
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Request<'a> {
     peer: Option<IpAddr>,
     method: &'a str,
@@ -37,6 +45,9 @@ pub struct Request<'a> {
     headers: [Option<(&'a str, &'a [u8])>; INLINE],
     /// What does not fit inline; empty without an allocation.
     more_headers: Vec<(&'a str, &'a [u8])>,
+    kept_headers: Option<&'a dyn Headers>,
+    given: [Option<(&'a str, Given<'a>)>; INLINE],
+    more_given: Vec<(&'a str, Given<'a>)>,
 }
 
 /// Headers up to this number are kept without an allocation.
@@ -53,6 +64,9 @@ impl<'a> Request<'a> {
             target: "",
             headers: [None; INLINE],
             more_headers: Vec::new(),
+            kept_headers: None,
+            given: [None; INLINE],
+            more_given: Vec::new(),
         }
     }
 
@@ -85,6 +99,24 @@ impl<'a> Request<'a> {
         self
     }
 
+    /// With the header lines that are kept there, after those that were given one by one.
+    #[must_use]
+    pub fn header_lines(self, headers: &'a dyn Headers) -> Self {
+        Self { kept_headers: Some(headers), ..self }
+    }
+
+    /// With a field of the service's own, or one that only the service can know, by its full name:
+    /// `"tenant"`, `"ip.src.country"`. Given twice, the first counts.
+    #[must_use]
+    pub fn field(mut self, name: &'a str, value: impl Into<Given<'a>>) -> Self {
+        let field = (name, value.into());
+        match self.given.iter_mut().find(|given| given.is_none()) {
+            Some(given) => *given = Some(field),
+            None => self.more_given.push(field),
+        }
+        self
+    }
+
     /// The other end of the connection, in its canonical form (`::ffff:192.0.2.1` is `192.0.2.1`).
     #[must_use]
     pub fn peer(&self) -> Option<IpAddr> {
@@ -109,16 +141,57 @@ impl<'a> Request<'a> {
         self.target
     }
 
-    /// The values of all header lines of this name, in the order they were given.
-    pub fn headers(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        let lines = self.headers.iter().flatten().chain(&self.more_headers);
-        lines.filter(move |(line, _)| line.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+    /// The value of the first header line of this name; case does not matter.
+    #[must_use]
+    pub fn first_header(&self, name: &str) -> Option<&'a [u8]> {
+        let mut first = None;
+        self.each_header(|line, value| {
+            if line.eq_ignore_ascii_case(name) {
+                first = Some(value);
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        });
+        first
+    }
+
+    /// Visits the header lines in the order they were given, until the visitor breaks.
+    pub fn each_header(&self, mut visit: impl FnMut(&'a str, &'a [u8]) -> ControlFlow<()>) {
+        for (name, value) in self.headers.iter().flatten().chain(&self.more_headers) {
+            if visit(name, value).is_break() {
+                return;
+            }
+        }
+        if let Some(kept) = self.kept_headers {
+            kept.visit(&mut visit);
+        }
+    }
+
+    /// The value of a field that the service gave, by its full name.
+    #[must_use]
+    pub fn get_field(&self, name: &str) -> Option<Given<'a>> {
+        let given = self.given.iter().flatten().chain(&self.more_given);
+        given.copied().find(|(given, _)| *given == name).map(|(_, value)| value)
+    }
+}
+
+impl core::fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Request")
+            .field("peer", &self.peer)
+            .field("method", &self.method)
+            .field("host", &self.host)
+            .field("target", &self.target)
+            .finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use core::net::{IpAddr, Ipv4Addr};
+    use core::{
+        net::{IpAddr, Ipv4Addr},
+        ops::ControlFlow,
+    };
     use std::vec::Vec;
 
     use super::Request;
@@ -130,9 +203,15 @@ mod tests {
         for line in lines {
             request = request.header("X-Line", line);
         }
-        let kept: Vec<_> = request.headers("x-line").collect();
+        let mut kept = Vec::new();
+        request.each_header(|name, value| {
+            assert_eq!(name, "X-Line");
+            kept.push(value);
+            ControlFlow::Continue(())
+        });
         assert_eq!(kept, lines.map(str::as_bytes));
-        assert_eq!(request.headers("x-other").count(), 0);
+        assert_eq!(request.first_header("x-line"), Some(&b"a"[..]));
+        assert_eq!(request.first_header("x-other"), None);
     }
 
     #[test]

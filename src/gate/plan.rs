@@ -1,0 +1,116 @@
+//! What a gate is to be: made by the builder and by the configuration, understood by the gate.
+
+#![allow(dead_code)]
+
+use alloc::vec::Vec;
+
+use super::{MissingPeer, Mode};
+use crate::{
+    cidr::CidrSet,
+    limit::{OnSaturation, Share},
+    quota::Quota,
+    request::{ClientGroup, ClientIp},
+    rule::{Ban, Expr, Lists, Name, Rule, RuleMode, Scheme, Term},
+};
+
+/// A gate's description, checked piece by piece but not yet as a whole.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Plan {
+    pub(crate) mode: Mode,
+    /// Never banned, limited, shed or judged by rules.
+    pub(crate) exempt: CidrSet,
+    pub(crate) allow: CidrSet,
+    pub(crate) deny: CidrSet,
+    pub(crate) client: ClientIp,
+    pub(crate) group: ClientGroup,
+    pub(crate) missing_peer: MissingPeer,
+    pub(crate) on_saturation: OnSaturation,
+    /// How many keys each limit remembers.
+    pub(crate) clients: Option<usize>,
+    pub(crate) newcomers: Option<Quota>,
+    /// How many bans there can be at a time.
+    pub(crate) bans: Option<usize>,
+    pub(crate) scheme: Scheme,
+    pub(crate) lists: Lists,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) limits: Vec<LimitPlan>,
+    /// How far whole groups of rules and limits go; the less far of group and rule counts.
+    pub(crate) groups: Vec<(Name, RuleMode)>,
+}
+
+/// One limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LimitPlan {
+    pub(crate) name: Name,
+    pub(crate) quota: Quota,
+    /// Which requests it is about; all, if `None`.
+    pub(crate) when: Option<Expr>,
+    /// What is counted together. Empty: everything.
+    pub(crate) by: Vec<Term>,
+    /// Which responses count, judged in the response phase; all, if `None`.
+    pub(crate) count_if: Option<Expr>,
+    pub(crate) cost: Cost,
+    /// Only distinct values of this count.
+    pub(crate) distinct: Option<Term>,
+    pub(crate) missing: MissingKey,
+    pub(crate) then: Then,
+    pub(crate) mode: RuleMode,
+    pub(crate) share: Share,
+    pub(crate) group: Option<Name>,
+}
+
+/// What a request takes from a limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Cost {
+    Units(u32),
+    /// An Int of the request; missing is 1, negative is 0.
+    Request(Term),
+    /// An Int that only the response tells; 1 is taken until then.
+    Response(Term),
+}
+
+/// What becomes of a request that lacks a part of a limit's key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum MissingKey {
+    /// All requests that lack the same parts are counted together.
+    #[default]
+    Group,
+    /// The limit does not apply to it.
+    Skip,
+    /// It is denied.
+    Deny,
+}
+
+/// What becomes of a client that has used up a limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Then {
+    /// Requests beyond the limit are refused.
+    #[default]
+    Throttle,
+    /// All requests of the limit's key are refused for a time.
+    Ban(Ban),
+}
+
+impl LimitPlan {
+    /// A limit of each client's.
+    pub(crate) fn per_client(name: &str, quota: Quota) -> Self {
+        Self {
+            name: Name::from(name),
+            quota,
+            when: None,
+            by: alloc::vec![Term::client()],
+            count_if: None,
+            cost: Cost::Units(1),
+            distinct: None,
+            missing: MissingKey::default(),
+            then: Then::default(),
+            mode: RuleMode::default(),
+            share: Share::ALL,
+            group: None,
+        }
+    }
+}

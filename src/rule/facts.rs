@@ -1,0 +1,240 @@
+//! What an expression is judged by: one request, seen canonically, and the state of the gate.
+
+use alloc::vec::Vec;
+use core::{cell::Cell, net::IpAddr, ops::ControlFlow};
+
+use super::{field::Builtin, list::Lists};
+use crate::request::{
+    ClientGroup, Given, Request,
+    canonical::{Canonical, UriFlags, cut},
+};
+
+/// Everything that fields read. Made once for a request, on the stack.
+pub(crate) struct Facts<'a> {
+    pub(crate) request: &'a Request<'a>,
+    pub(crate) canonical: &'a Canonical<'a>,
+    /// The client's address, behind proxies; `None` if it is not known.
+    pub(crate) client: Option<IpAddr>,
+    pub(crate) group: ClientGroup,
+    pub(crate) state: State,
+    /// `None` before the response.
+    pub(crate) answer: Option<Answer>,
+    pub(crate) lists: &'a Lists,
+    /// The names of the tags, by the bit that each has in `marks`.
+    pub(crate) tag_names: &'a [super::expr::Name],
+    pub(crate) marks: Marks,
+    /// Where the client stands among all clients, for samples.
+    pub(crate) chance: u64,
+    pub(crate) counters: &'a dyn Counters,
+}
+
+/// What the gate knows of the whole; read once for a request (law S9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct State {
+    pub(crate) posture: i64,
+    pub(crate) load: i64,
+    pub(crate) client_known: bool,
+}
+
+/// What is known of a response.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) latency_ms: Option<i64>,
+    pub(crate) size: Option<i64>,
+}
+
+/// What rules leave behind for later ones.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Marks {
+    pub(crate) score: Cell<i64>,
+    /// A bit for each tag.
+    pub(crate) tags: Cell<u64>,
+}
+
+/// Who knows how much of a limit is in use.
+pub(crate) trait Counters {
+    /// Units of the limit in use by the request's key; 0 if there is no such limit or key.
+    fn in_use(&self, limit: &str, facts: &Facts<'_>) -> i64;
+}
+
+/// No limits.
+pub(crate) struct NoCounters;
+
+impl Counters for NoCounters {
+    fn in_use(&self, _: &str, _: &Facts<'_>) -> i64 {
+        0
+    }
+}
+
+impl<'a> Facts<'a> {
+    /// The facts of a request that came straight from its peer, outside of a gate.
+    pub(crate) fn of(
+        request: &'a Request<'a>,
+        canonical: &'a Canonical<'a>,
+        lists: &'a Lists,
+    ) -> Self {
+        Self {
+            request,
+            canonical,
+            client: request.peer(),
+            group: ClientGroup::default(),
+            state: State::default(),
+            answer: None,
+            lists,
+            tag_names: &[],
+            marks: Marks::default(),
+            chance: 0,
+            counters: &NoCounters,
+        }
+    }
+
+    pub(crate) fn given(&self, name: &str) -> Option<Given<'a>> {
+        self.request.get_field(name)
+    }
+
+    pub(crate) fn bytes(&self, field: Builtin) -> Option<&'a [u8]> {
+        let target = self.request.get_target();
+        Some(match field {
+            Builtin::Method => cut(self.request.get_method().as_bytes()),
+            Builtin::Host => self.canonical.host,
+            Builtin::Path => self.canonical.path,
+            Builtin::Query => self.canonical.query?,
+            Builtin::RawHost => cut(self.request.get_host().as_bytes()),
+            Builtin::RawPath => cut(target.split('?').next().unwrap_or_default().as_bytes()),
+            Builtin::RawUri => cut(target.as_bytes()),
+            _ => return None,
+        })
+    }
+
+    /// The canonical path and the query, which do not lie side by side: `(path, query)`.
+    pub(crate) fn uri(&self) -> (&'a [u8], Option<&'a [u8]>) {
+        (self.canonical.path, self.canonical.query)
+    }
+
+    pub(crate) fn bool(&self, field: Builtin) -> Option<bool> {
+        let flags = self.canonical.flags;
+        Some(match field {
+            Builtin::DotSegments => flags.has(UriFlags::DOT_SEGMENTS),
+            Builtin::EncodedSlash => flags.has(UriFlags::ENCODED_SLASH),
+            Builtin::DoubleEncoded => flags.has(UriFlags::DOUBLE_ENCODED),
+            Builtin::BadPercent => flags.has(UriFlags::BAD_PERCENT),
+            Builtin::Nul => flags.has(UriFlags::NUL),
+            Builtin::Backslash => flags.has(UriFlags::BACKSLASH),
+            Builtin::DoubleSlash => flags.has(UriFlags::DOUBLE_SLASH),
+            Builtin::NonUtf8 => flags.has(UriFlags::NON_UTF8),
+            Builtin::Oversize => self.canonical.oversize,
+            Builtin::ClientKnown => self.state.client_known,
+            _ => return None,
+        })
+    }
+
+    pub(crate) fn int(&self, field: Builtin) -> Option<i64> {
+        match field {
+            Builtin::Posture => Some(self.state.posture),
+            Builtin::Load => Some(self.state.load),
+            Builtin::Score => Some(self.marks.score.get()),
+            Builtin::Status => self.answer.map(|answer| i64::from(answer.status)),
+            Builtin::LatencyMs => self.answer?.latency_ms,
+            Builtin::ResponseSize => self.answer?.size,
+            _ => None,
+        }
+    }
+
+    pub(crate) fn ip(&self, field: Builtin) -> Option<IpAddr> {
+        match field {
+            Builtin::IpSrc => self.client,
+            Builtin::Client => self.client.map(|ip| self.group.network_of(ip)),
+            _ => None,
+        }
+    }
+
+    /// Whether an earlier rule has set this tag.
+    pub(crate) fn has_tag(&self, name: &str) -> bool {
+        let bit = self.tag_names.iter().position(|tag| **tag == *name);
+        let bit = bit.and_then(|bit| u32::try_from(bit).ok());
+        bit.and_then(|bit| self.marks.tags.get().checked_shr(bit)).is_some_and(|tags| tags & 1 == 1)
+    }
+
+    /// Visits the elements of an array field, each [cut].
+    pub(crate) fn each(&self, field: Builtin, mut visit: impl FnMut(&'a [u8]) -> ControlFlow<()>) {
+        match field {
+            Builtin::HeaderNames => {
+                self.request.each_header(|name, _| visit(cut(name.as_bytes())));
+            }
+            Builtin::HeaderValues => self.request.each_header(|_, value| visit(cut(value))),
+            Builtin::ArgNames => self.each_arg(|name, _| visit(name)),
+            Builtin::ArgValues => self.each_arg(|_, value| visit(value)),
+            _ => {}
+        }
+    }
+
+    /// Visits the elements under a key of a map, each [cut].
+    pub(crate) fn each_of(
+        &self,
+        map: Builtin,
+        key: &str,
+        mut visit: impl FnMut(&'a [u8]) -> ControlFlow<()>,
+    ) {
+        match map {
+            Builtin::Headers => self.request.each_header(|name, value| {
+                if name.eq_ignore_ascii_case(key) {
+                    visit(cut(value))
+                } else {
+                    ControlFlow::Continue(())
+                }
+            }),
+            Builtin::Args => self.each_arg(|name, value| {
+                if name == key.as_bytes() { visit(value) } else { ControlFlow::Continue(()) }
+            }),
+            Builtin::Cookies => self.each_cookie(|name, value| {
+                if name == key.as_bytes() { visit(value) } else { ControlFlow::Continue(()) }
+            }),
+            _ => {}
+        }
+    }
+
+    /// Visits the arguments of the query as they came, not decoded.
+    fn each_arg(&self, mut visit: impl FnMut(&'a [u8], &'a [u8]) -> ControlFlow<()>) {
+        let Some(query) = self.canonical.query else { return };
+        for pair in query.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+            let mut halves = pair.splitn(2, |byte| *byte == b'=');
+            let name = halves.next().unwrap_or_default();
+            if visit(name, halves.next().unwrap_or_default()).is_break() {
+                return;
+            }
+        }
+    }
+
+    /// Visits the cookies of all cookie lines, without blanks around names and values.
+    fn each_cookie(&self, mut visit: impl FnMut(&'a [u8], &'a [u8]) -> ControlFlow<()>) {
+        self.request.each_header(|name, line| {
+            if !name.eq_ignore_ascii_case("cookie") {
+                return ControlFlow::Continue(());
+            }
+            for pair in cut(line).split(|byte| *byte == b';') {
+                let mut halves = pair.splitn(2, |byte| *byte == b'=');
+                let name = halves.next().unwrap_or_default().trim_ascii();
+                if let Some(value) = halves.next() {
+                    visit(name, value.trim_ascii())?;
+                }
+            }
+            ControlFlow::Continue(())
+        });
+    }
+
+    /// The same, gathered.
+    #[cfg(any(test, feature = "__reference"))]
+    pub(crate) fn gathered(&self, field: Builtin, key: Option<&str>) -> Vec<&'a [u8]> {
+        let mut found = Vec::new();
+        let mut push = |value| {
+            found.push(value);
+            ControlFlow::Continue(())
+        };
+        match key {
+            Some(key) => self.each_of(field, key, &mut push),
+            None => self.each(field, &mut push),
+        }
+        found
+    }
+}

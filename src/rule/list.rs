@@ -1,0 +1,137 @@
+//! Named lists: sets that rules ask by `$name`, and that are replaced while rules stand.
+
+use alloc::{boxed::Box, collections::BTreeSet, sync::Arc, vec::Vec};
+use core::fmt;
+
+use super::{expr::Name, field::Type};
+use crate::cidr::CidrSet;
+
+/// A set of one type of values. Clones share it.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum List {
+    /// Addresses, by prefixes.
+    Addresses(Arc<CidrSet>),
+    /// Texts, compared byte by byte.
+    Texts(Arc<TextSet>),
+    /// Numbers.
+    Numbers(Arc<NumberSet>),
+}
+
+/// A set of texts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TextSet(BTreeSet<Box<[u8]>>);
+
+/// A set of numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NumberSet(BTreeSet<i64>);
+
+impl TextSet {
+    /// Whether this text is in the set.
+    #[must_use]
+    pub fn contains(&self, text: &[u8]) -> bool {
+        self.0.contains(text)
+    }
+}
+
+impl NumberSet {
+    /// Whether this number is in the set.
+    #[must_use]
+    pub fn contains(&self, number: i64) -> bool {
+        self.0.contains(&number)
+    }
+}
+
+impl<T: AsRef<[u8]>> FromIterator<T> for TextSet {
+    fn from_iter<I: IntoIterator<Item = T>>(texts: I) -> Self {
+        Self(texts.into_iter().map(|text| Box::from(text.as_ref())).collect())
+    }
+}
+
+impl FromIterator<i64> for NumberSet {
+    fn from_iter<I: IntoIterator<Item = i64>>(numbers: I) -> Self {
+        Self(numbers.into_iter().collect())
+    }
+}
+
+impl List {
+    /// The type of its values.
+    #[must_use]
+    pub fn holds(&self) -> Type {
+        match self {
+            Self::Addresses(_) => Type::Ip,
+            Self::Texts(_) => Type::Bytes,
+            Self::Numbers(_) => Type::Int,
+        }
+    }
+}
+
+impl From<CidrSet> for List {
+    fn from(set: CidrSet) -> Self {
+        Self::Addresses(Arc::new(set))
+    }
+}
+
+impl From<TextSet> for List {
+    fn from(set: TextSet) -> Self {
+        Self::Texts(Arc::new(set))
+    }
+}
+
+impl From<NumberSet> for List {
+    fn from(set: NumberSet) -> Self {
+        Self::Numbers(Arc::new(set))
+    }
+}
+
+/// What it holds, not whom.
+impl fmt::Debug for List {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("List").field(&self.holds()).finish()
+    }
+}
+
+/// The lists that rules can name, sorted by name. A list keeps its place while its content is replaced.
+#[derive(Clone, Debug, Default)]
+pub struct Lists(Vec<(Name, List)>);
+
+impl Lists {
+    /// No lists.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Adds a list, or replaces the one of this name.
+    pub fn set(&mut self, name: &str, list: impl Into<List>) {
+        let list = list.into();
+        match self.position(name) {
+            Ok(at) => {
+                if let Some((_, old)) = self.0.get_mut(at) {
+                    *old = list;
+                }
+            }
+            Err(at) => self.0.insert(at, (Name::from(name), list)),
+        }
+    }
+
+    /// The list of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&List> {
+        self.at(self.position(name).ok()?)
+    }
+
+    /// Names and lists, sorted by name.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &List)> {
+        self.0.iter().map(|(name, list)| (&**name, list))
+    }
+
+    /// Where the list of this name is, or would be.
+    pub(crate) fn position(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| (**known).cmp(name))
+    }
+
+    pub(crate) fn at(&self, at: usize) -> Option<&List> {
+        self.0.get(at).map(|(_, list)| list)
+    }
+}

@@ -1,0 +1,40 @@
+//! Rules: what.
+//!
+//! Conditions over requests, in the expression language of Cloudflare's rules, and what follows from
+//! them.
+
+#![allow(dead_code, unused_imports)]
+
+mod diagnostic;
+mod expr;
+mod facts;
+mod field;
+mod index;
+mod list;
+#[cfg(any(test, feature = "__reference"))]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "slow and obvious, for tests, fuzzing and benches only"
+)]
+mod reference;
+#[allow(clippy::module_inception, reason = "a rule is what the module is named after")]
+mod rule;
+mod scheme;
+mod set;
+
+pub use self::{
+    diagnostic::{Code, Diagnostic, Diagnostics},
+    expr::{Expr, Term},
+    field::Type,
+    list::{List, Lists, NumberSet, TextSet},
+    rule::{Action, Ban, Class, Rule, RuleMode, Skip},
+    scheme::Scheme,
+    set::RuleSet,
+};
+pub(crate) use self::{
+    expr::Name,
+    facts::{Answer, Counters, Facts, State},
+    field::Phase,
+};

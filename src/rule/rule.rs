@@ -1,0 +1,149 @@
+//! A rule: a condition, and what follows from it.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::expr::{Expr, Name};
+use crate::limit::Share;
+
+/// A condition, and what follows from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    pub(crate) name: Name,
+    pub(crate) when: Expr,
+    /// Lower is earlier; equal priorities keep their order.
+    pub(crate) priority: i32,
+    /// In any order; at most one of them [ends](Action::ends) the rules.
+    pub(crate) actions: Vec<Action>,
+    pub(crate) mode: RuleMode,
+    /// The share of clients that it is enforced for; it is only counted for the others.
+    pub(crate) share: Share,
+    pub(crate) group: Option<Name>,
+}
+
+/// How far a rule, a group of rules or a limit goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum RuleMode {
+    /// It is not evaluated.
+    Off,
+    /// It is evaluated and counted, and has no effect; a limit really counts.
+    Shadow,
+    /// It has its effect.
+    #[default]
+    Enforce,
+}
+
+/// What follows from a condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Action {
+    /// No later rule is asked. Limits and shedding still apply, unless they are bypassed by name.
+    Allow {
+        /// Limits do not apply either.
+        bypass_limits: bool,
+        /// Nor does shedding.
+        bypass_shedding: bool,
+    },
+    /// The request is refused with this status.
+    Deny {
+        /// 400 to 599.
+        status: u16,
+    },
+    /// The request is refused, and its client for a time.
+    Ban(Ban),
+    /// Some of what comes later is passed over.
+    Skip(Skip),
+    /// It is counted, as every rule is, and nothing else.
+    Count,
+    /// The verdict names the rule, for the service to log.
+    Log,
+    /// Later rules see `tag["name"]`, and the verdict lists it.
+    Tag(Name),
+    /// Adds to `score`.
+    Score(i64),
+    /// How important the request is, for shedding.
+    Class(Class),
+}
+
+/// What a skip passes over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Skip {
+    /// All later rules.
+    Rules,
+    /// All limits.
+    Limits,
+    /// Later rules of this group.
+    Group(Name),
+}
+
+/// How important a request is when not all can be served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum Class {
+    /// Shed first.
+    Sheddable,
+    /// What nothing is said about.
+    #[default]
+    Default,
+    /// Shed late.
+    Critical,
+    /// Shed last.
+    CriticalPlus,
+}
+
+/// How long a client is kept out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ban {
+    /// The first time.
+    pub(crate) first: Duration,
+    /// Each further time is longer by this factor.
+    pub(crate) escalate: u32,
+    /// But never longer than this.
+    pub(crate) most: Duration,
+}
+
+impl Action {
+    /// Whether no later rule is asked.
+    pub(crate) fn ends(&self) -> bool {
+        matches!(self, Self::Allow { .. } | Self::Deny { .. } | Self::Ban(_))
+    }
+}
+
+impl Rule {
+    /// A rule of this name that counts where the condition holds.
+    #[must_use]
+    pub fn new(name: &str, when: Expr) -> Self {
+        Self {
+            name: Name::from(name),
+            when,
+            priority: 0,
+            actions: Vec::new(),
+            mode: RuleMode::default(),
+            share: Share::ALL,
+            group: None,
+        }
+    }
+
+    /// With one more thing that follows from it.
+    #[must_use]
+    pub fn then(mut self, action: Action) -> Self {
+        self.actions.push(action);
+        self
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The condition.
+    #[must_use]
+    pub fn when(&self) -> &Expr {
+        &self.when
+    }
+}

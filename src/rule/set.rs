@@ -1,0 +1,102 @@
+//! A set of rules, compiled.
+
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use core::ops::ControlFlow;
+
+use super::{
+    diagnostic::{Code, Diagnostic, Diagnostics},
+    expr::{Expr, Name},
+    facts::Facts,
+    index::{Index, Names},
+    list::Lists,
+    rule::{Action, Rule, RuleMode},
+};
+use crate::request::{Request, canonical::Canonical};
+
+/// Rules in their order, compiled to be judged together. Clones share what is compiled.
+#[derive(Clone)]
+pub struct RuleSet {
+    compiled: Arc<Compiled>,
+    lists: Arc<Lists>,
+}
+
+pub(crate) struct Compiled {
+    /// By priority, then as they were given; without those that are off.
+    pub(crate) rules: Box<[Rule]>,
+    pub(crate) tags: Box<[Name]>,
+    index: Index,
+}
+
+impl RuleSet {
+    /// Compiles rules that may name these lists.
+    ///
+    /// # Errors
+    /// All limits that are exceeded.
+    pub fn new(rules: impl IntoIterator<Item = Rule>, lists: Lists) -> Result<Self, Diagnostics> {
+        let mut rules: Vec<Rule> =
+            rules.into_iter().filter(|rule| rule.mode != RuleMode::Off).collect();
+        rules.sort_by_key(|rule| rule.priority);
+        let mut tags: Vec<Name> = Vec::new();
+        for action in rules.iter().flat_map(|rule| &rule.actions) {
+            if let Action::Tag(name) = action {
+                if !tags.contains(name) {
+                    tags.push(Name::clone(name));
+                }
+            }
+        }
+        let exprs: Vec<Expr> = rules.iter().map(|rule| rule.when.clone()).collect();
+        let names = Names { lists: &lists, tags: &tags };
+        let index = Index::build(exprs, &names).map_err(|(at, _)| {
+            let found =
+                Diagnostic::new(Code::Syntax, 0..0, alloc::format!("rule {at} is too much"));
+            Diagnostics::new("", alloc::vec![found])
+        })?;
+        let compiled = Compiled { rules: rules.into(), tags: tags.into(), index };
+        Ok(Self { compiled: Arc::new(compiled), lists: Arc::new(lists) })
+    }
+
+    /// The same rules with other content of their lists. Nothing is compiled again.
+    #[must_use]
+    pub(crate) fn with_lists(&self, lists: Lists) -> Self {
+        Self { compiled: Arc::clone(&self.compiled), lists: Arc::new(lists) }
+    }
+
+    /// The first rule whose condition holds for a request that came straight from its peer.
+    #[must_use]
+    pub fn first_match(&self, request: &Request<'_>) -> Option<&Rule> {
+        Canonical::with(request, |canonical| {
+            let mut facts = Facts::of(request, canonical, &self.lists);
+            facts.tag_names = &self.compiled.tags;
+            let mut first = None;
+            self.compiled.index.walk(&facts, |at| {
+                first = self.compiled.rules.get(at);
+                ControlFlow::Break(())
+            });
+            first
+        })
+    }
+
+    /// The rules, in the order in which they are judged.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.compiled.rules
+    }
+
+    pub(crate) fn lists(&self) -> &Arc<Lists> {
+        &self.lists
+    }
+
+    pub(crate) fn index(&self) -> &Index {
+        &self.compiled.index
+    }
+
+    pub(crate) fn tags(&self) -> &[Name] {
+        &self.compiled.tags
+    }
+
+    /// The memory of the compiled rules, in bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.compiled.index.memory_bytes()
+    }
+}
