@@ -1,5 +1,5 @@
-//! Portcullis beside other rate limiters, other tables of addresses and the bare memory, interleaved in
-//! one run.
+//! Portcullis beside other rate limiters, other tables of addresses, other rule engines and the bare
+//! memory, interleaved in one run.
 //!
 //! `cargo bench -p portcullis-peers` prints every table; words after `--` pick the tables whose
 //! title contains one of them, as in `cargo bench -p portcullis-peers -- deny "10 k"`.
@@ -18,6 +18,7 @@ mod keyed;
 mod limits;
 mod lists;
 mod rounds;
+mod rules;
 mod single;
 mod stores;
 
@@ -42,4 +43,5 @@ fn main() {
     }
     flood::run(is_wanted);
     lists::run(is_wanted);
+    rules::run(is_wanted);
 }
