@@ -23,6 +23,8 @@ mod reference;
 mod rule;
 mod scheme;
 mod set;
+#[cfg(test)]
+mod tests_cases;
 
 pub use self::{
     diagnostic::{Code, Diagnostic, Diagnostics},

@@ -1,0 +1,75 @@
+//! Facts that others have published about operators and prefixes, from the tables in `tests/cases`.
+
+use alloc::{format, string::String, vec::Vec};
+use core::net::IpAddr;
+
+use super::{Lists, Rule, RuleSet, Scheme, Type, facts::Facts, reference};
+use crate::request::{Given, Request, canonical::Canonical};
+
+/// Judges every line, with the compiled rules and with the reference, and tells all that differ.
+fn judge(table: &str) -> usize {
+    let mut wrong = Vec::new();
+    let mut lines = 0;
+    for line in table.lines().filter(|line| !line.starts_with('#')) {
+        let columns: Vec<&str> = line.split('\t').collect();
+        let [kind, value, condition, expected, origin] = columns[..] else {
+            panic!("five columns: {line}")
+        };
+        lines += 1;
+        let bytes = unescaped(value);
+        let (holds, given) = match kind {
+            "bytes" => (Type::Bytes, Given::Bytes(&bytes)),
+            "int" => (Type::Int, Given::Int(value.parse().unwrap())),
+            "ip" => (Type::Ip, Given::Ip(value.parse::<IpAddr>().unwrap())),
+            "none" => (Type::Bool, Given::Bool(false)),
+            other => panic!("kind {other}"),
+        };
+        let expr = match Scheme::new().field("value", holds).parse(condition) {
+            Ok(expr) => expr,
+            Err(error) => {
+                wrong.push(format!("{line}\n{error}"));
+                continue;
+            }
+        };
+        let request = Request::new(None).field("value", given);
+        let lists = Lists::new();
+        let slow = Canonical::with(&request, |canonical| {
+            reference::holds(&expr, &Facts::of(&request, canonical, &lists))
+        });
+        let rules = RuleSet::new([Rule::new("it", expr)], lists).unwrap();
+        let fast = rules.first_match(&request).is_some();
+        if [slow, fast] != [expected == "yes"; 2] {
+            wrong.push(format!("{origin}: {line} (slow {slow}, fast {fast})"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {lines}:\n{}", wrong.len(), wrong.join("\n"));
+    lines
+}
+
+/// `\"`, `\\` and `\xHH`.
+fn unescaped(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let escaped = if byte == b'\\' { rest.next() } else { None };
+        bytes.push(match escaped {
+            Some(b'x') => {
+                let digits: String = rest.by_ref().take(2).map(char::from).collect();
+                u8::from_str_radix(&digits, 16).unwrap()
+            }
+            Some(other) => other,
+            None => byte,
+        });
+    }
+    bytes
+}
+
+#[test]
+fn operators_answer_as_published() {
+    assert!(judge(include_str!("../../tests/cases/operators.tsv")) > 150);
+}
+
+#[test]
+fn prefixes_hold_addresses_as_published() {
+    assert!(judge(include_str!("../../tests/cases/addresses.tsv")) > 800);
+}
