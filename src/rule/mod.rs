@@ -5,6 +5,7 @@
 
 #![allow(dead_code, unused_imports)]
 
+mod code;
 mod diagnostic;
 mod expr;
 mod facts;
@@ -19,6 +20,7 @@ mod list;
     reason = "slow and obvious, for tests, fuzzing and benches only"
 )]
 mod reference;
+mod render;
 #[allow(clippy::module_inception, reason = "a rule is what the module is named after")]
 mod rule;
 #[cfg(any(test, feature = "__reference"))]
@@ -32,9 +34,10 @@ mod rule;
 pub mod samples;
 mod scheme;
 mod set;
+mod suggest;
 
 pub use self::{
-    diagnostic::{Code, Diagnostic, Diagnostics},
+    diagnostic::{Code, Diagnostic, Diagnostics, Severity},
     expr::{Expr, Term},
     field::Type,
     list::{List, Lists, NumberSet, TextSet},
