@@ -5,13 +5,16 @@
 
 #![allow(dead_code, unused_imports)]
 
+mod check;
 mod code;
 mod diagnostic;
 mod expr;
 mod facts;
 mod field;
 mod index;
+mod lexer;
 mod list;
+mod parser;
 #[cfg(any(test, feature = "__reference"))]
 #[allow(
     clippy::arithmetic_side_effects,
