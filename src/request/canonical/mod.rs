@@ -190,4 +190,6 @@ pub fn canonical_path<T: AsRef<[u8]> + ?Sized>(target: &T) -> Cow<'_, [u8]> {
 }
 
 #[cfg(test)]
+mod published;
+#[cfg(test)]
 mod tests;
