@@ -8,6 +8,7 @@
 mod check;
 mod code;
 mod diagnostic;
+mod display;
 mod expr;
 mod facts;
 mod field;
