@@ -11,6 +11,7 @@ mod facts;
 mod field;
 mod index;
 mod list;
+mod pattern;
 #[cfg(any(test, feature = "__reference"))]
 #[allow(
     clippy::arithmetic_side_effects,

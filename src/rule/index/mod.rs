@@ -1,5 +1,8 @@
 //! Many expressions, compiled to be judged together.
 
+mod literals;
+mod trie;
+
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
