@@ -5,12 +5,16 @@
 
 #![allow(dead_code, unused_imports)]
 
+mod check;
 mod diagnostic;
+mod display;
 mod expr;
 mod facts;
 mod field;
 mod index;
+mod lexer;
 mod list;
+mod parser;
 mod pattern;
 #[cfg(any(test, feature = "__reference"))]
 #[allow(
