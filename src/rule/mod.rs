@@ -5,6 +5,7 @@
 
 #![allow(dead_code, unused_imports)]
 
+pub mod build;
 mod check;
 mod code;
 mod diagnostic;
@@ -16,6 +17,7 @@ mod index;
 mod lexer;
 mod list;
 mod parser;
+mod pattern;
 #[cfg(any(test, feature = "__reference"))]
 #[allow(
     clippy::arithmetic_side_effects,
