@@ -5,12 +5,16 @@
 
 #![allow(dead_code, unused_imports)]
 
+mod check;
 mod diagnostic;
+mod display;
 mod expr;
 mod facts;
 mod field;
 mod index;
+mod lexer;
 mod list;
+mod parser;
 #[cfg(any(test, feature = "__reference"))]
 #[allow(
     clippy::arithmetic_side_effects,
@@ -21,6 +25,15 @@ mod list;
 mod reference;
 #[allow(clippy::module_inception, reason = "a rule is what the module is named after")]
 mod rule;
+#[cfg(any(test, feature = "__reference"))]
+#[doc(hidden)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    reason = "random tables and choices, for tests, fuzzing and benches only"
+)]
+pub mod samples;
 mod scheme;
 mod set;
 
