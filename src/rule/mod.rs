@@ -5,12 +5,15 @@
 
 #![allow(dead_code, unused_imports)]
 
+mod check;
 mod diagnostic;
 mod expr;
 mod facts;
 mod field;
 mod index;
+mod lexer;
 mod list;
+mod parser;
 #[cfg(any(test, feature = "__reference"))]
 #[allow(
     clippy::arithmetic_side_effects,
