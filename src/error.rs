@@ -404,6 +404,30 @@ pub enum BuildProblem {
         /// The most that there can be.
         most: usize,
     },
+    /// A condition names a list that there is not.
+    #[error("{place}: there is no list ${list}; give the gate one, which may be empty")]
+    UnknownList {
+        /// Which rule or limit.
+        place: String,
+        /// The start of the list's name.
+        list: String,
+    },
+    /// A condition asks a list for values of another type than it holds.
+    #[error("{place}: the list ${list} does not hold values of the type that it is asked for")]
+    ListType {
+        /// Which rule or limit.
+        place: String,
+        /// The start of the list's name.
+        list: String,
+    },
+    /// A condition names a limit that there is not.
+    #[error("{place}: there is no limit {limit:?} to count by; name one of this gate's")]
+    UnknownLimit {
+        /// Which rule or limit.
+        place: String,
+        /// The start of the limit's name.
+        limit: String,
+    },
     /// The rules cannot be compiled together.
     #[error("rules: {message}")]
     Rules {

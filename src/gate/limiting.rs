@@ -1,6 +1,6 @@
 //! The limits of a gate, as far as they are limits of each client's.
 
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 
 use super::{
     MissingPeer,
@@ -13,7 +13,7 @@ use crate::{
     limit::OnSaturation,
     quota::Quota,
     request::Client,
-    rule::{Answer, Ban, Facts},
+    rule::{Answer, Ban, Facts, Name},
     time::Timestamp,
     verdict::Decision,
 };
@@ -22,7 +22,9 @@ use core::time::Duration;
 /// The limits of a gate.
 pub(super) struct Limits {
     /// `None` if there are no limits.
-    clients: Option<Clients>,
+    clients: Option<Arc<Clients>>,
+    /// What these are.
+    defined: (Vec<(Name, Quota)>, usize, Option<Quota>),
     missing_peer: MissingPeer,
 }
 
@@ -40,7 +42,6 @@ pub(crate) struct Pending(());
 
 impl Limits {
     pub(super) fn build(plan: &Plan, before: Option<&Self>) -> Result<Self, Vec<BuildProblem>> {
-        let _ = before;
         let quotas: Vec<Quota> = plan.limits.iter().map(|limit| limit.quota).collect();
         let clients = plan.clients.unwrap_or(super::problems::DEFAULT_CLIENTS);
         let newcomers = match plan.on_saturation {
@@ -54,11 +55,15 @@ impl Limits {
                 .into_iter()
                 .collect::<Vec<_>>()
         };
-        let clients = match &*quotas {
-            [] => None,
-            _ => Some(Clients::new(&quotas, clients, newcomers).map_err(refused)?),
+        let named = plan.limits.iter().map(|limit| (Name::clone(&limit.name), limit.quota));
+        let defined = (named.collect(), clients, newcomers);
+        let kept = before.filter(|before| before.defined == defined);
+        let clients = match (&*quotas, kept) {
+            ([], _) => None,
+            (_, Some(before)) => before.clients.clone(),
+            _ => Some(Arc::new(Clients::new(&quotas, clients, newcomers).map_err(refused)?)),
         };
-        Ok(Self { clients, missing_peer: plan.missing_peer })
+        Ok(Self { clients, defined, missing_peer: plan.missing_peer })
     }
 
     #[inline]
@@ -83,16 +88,16 @@ impl Limits {
     }
 
     pub(super) fn saturation(&self) -> Option<&Saturation> {
-        self.clients.as_ref().map(Clients::saturation)
+        self.clients.as_ref().map(|clients| clients.saturation())
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.clients.as_ref().map_or(0, Clients::memory_bytes)
+        self.clients.as_ref().map_or(0, |clients| clients.memory_bytes())
     }
 
     #[cfg(test)]
     pub(super) fn clients(&self) -> Option<&Clients> {
-        self.clients.as_ref()
+        self.clients.as_deref()
     }
 }
 

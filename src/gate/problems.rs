@@ -1,6 +1,7 @@
 //! Every mistake in a plan, told at once.
 
 use alloc::{
+    format,
     string::{String, ToString},
     vec::Vec,
 };
@@ -15,7 +16,7 @@ use crate::{
     error::{BuildProblem, KeyedLimiterError, snippet},
     limit::{Capacity, KeyedLimiter},
     quota::Quota,
-    rule::{Action, Name, Rule, Skip},
+    rule::{Action, Expr, Kind, Mention, Name, Rule, Skip, Term},
 };
 
 /// What is wrong with a plan as a whole, in the order of its fields.
@@ -23,6 +24,7 @@ pub(super) fn problems_of(plan: &Plan) -> Vec<BuildProblem> {
     let mut problems = Vec::new();
     of_rules(plan, &mut problems);
     of_limits(plan, &mut problems);
+    of_mentions(plan, &mut problems);
     for (family, bits, most) in [("v4", plan.group.v4, 32), ("v6", plan.group.v6, 128)] {
         if bits > most {
             problems.push(BuildProblem::GroupTooLong { family, bits, most });
@@ -103,6 +105,54 @@ fn of_limits(plan: &Plan, problems: &mut Vec<BuildProblem>) {
     if plan.limits.len() > MOST_LIMITS {
         let limits = plan.limits.len();
         problems.push(BuildProblem::TooManyLimits { limits, most: MOST_LIMITS });
+    }
+}
+
+/// The lists and limits that rules and limits name must be there, and lists hold what is asked for.
+fn of_mentions(plan: &Plan, problems: &mut Vec<BuildProblem>) {
+    for rule in &plan.rules {
+        let place = || format!("rule {:?}", snippet(&rule.name));
+        of_names(plan, &place, Some(&rule.when), &[], problems);
+    }
+    for limit in &plan.limits {
+        let place = || format!("limit {:?}", snippet(&limit.name));
+        of_names(plan, &place, limit.when.as_ref(), &limit.by, problems);
+        of_names(plan, &place, limit.count_if.as_ref(), limit.distinct.as_slice(), problems);
+    }
+}
+
+fn of_names(
+    plan: &Plan,
+    place: &dyn Fn() -> String,
+    when: Option<&Expr>,
+    terms: &[Term],
+    problems: &mut Vec<BuildProblem>,
+) {
+    let mut visit = |mention: Mention<'_>| {
+        let problem = match mention {
+            Mention::List(name, kind) => match plan.lists.get(name) {
+                Some(list) if Kind::from(list.holds()) == kind => return,
+                Some(_) => BuildProblem::ListType { place: place(), list: snippet(name) },
+                None => BuildProblem::UnknownList { place: place(), list: snippet(name) },
+            },
+            Mention::Limit(name) => {
+                if plan.limits.iter().any(|limit| *limit.name == *name) {
+                    return;
+                }
+                BuildProblem::UnknownLimit { place: place(), limit: snippet(name) }
+            }
+            // A tag that no rule sets is not set.
+            Mention::Tag(_) => return,
+        };
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+    };
+    if let Some(when) = when {
+        when.each_mention(&mut visit);
+    }
+    for term in terms {
+        term.each_mention(&mut visit);
     }
 }
 

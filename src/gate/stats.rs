@@ -295,7 +295,9 @@ impl Tally {
         let (denied, would_deny) = (self.denied.get(), self.would_deny.get());
         let in_shadow = self.in_shadow.get();
         let name = Arc::clone(&self.name);
-        RuleStats { name, matched: self.matched.get(), in_shadow, denied, would_deny }
+        // What has no condition counts only what it denies.
+        let matched = self.matched.get().max(denied.saturating_add(would_deny));
+        RuleStats { name, matched, in_shadow, denied, would_deny }
     }
 }
 

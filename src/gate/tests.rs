@@ -50,6 +50,12 @@ fn remaining(gate: &Gate, peer: &str, now: Timestamp) -> Vec<u32> {
 /// Clients that find no place.
 mod saturation;
 
+/// What rules do, and how far they go.
+mod rules;
+
+/// Another plan, and other lists, for a gate that is at work.
+mod reload;
+
 #[test]
 fn stages_decide_in_their_order() {
     let gate = Gate::builder()

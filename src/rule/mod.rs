@@ -13,6 +13,7 @@ mod field;
 mod index;
 mod lexer;
 mod list;
+mod mentions;
 mod parser;
 #[cfg(any(test, feature = "__reference"))]
 #[allow(
@@ -39,5 +40,6 @@ pub use self::{
 pub(crate) use self::{
     expr::Name,
     facts::{Answer, Counters, Facts, State},
-    field::Phase,
+    field::{Kind, Phase},
+    mentions::Mention,
 };
