@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::{
     Gate, Inner, Mode,
-    effects::{Effect, Fared},
+    effects::{Effect, End, Fared},
     limiting::{Bans, Limits, Pending, Ruling},
     pipeline::{Found, Passed, Refusal, Witness},
     snapshot::Snapshot,
@@ -59,6 +59,13 @@ impl Witness for Doing<'_> {
             Fared::Enforced => effect.tally.holds(),
             Fared::InShadow => effect.tally.holds_in_shadow(effect.denies()),
             Fared::Skipped => {}
+        }
+    }
+
+    #[inline]
+    fn judged(&mut self, snapshot: &Snapshot, facts: &Facts<'_>, end: End, by: Option<usize>) {
+        if let Some(candidate) = &snapshot.candidate {
+            candidate.compare(facts, end, by);
         }
     }
 

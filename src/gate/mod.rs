@@ -29,6 +29,7 @@
 //! - **I5** an IPv4 address is the same address in every spelling, in lists and in limits.
 
 mod builder;
+mod candidate;
 mod check;
 mod clients;
 mod effects;
@@ -47,6 +48,7 @@ use core::{fmt, time::Duration};
 pub(crate) use self::limiting::Pending;
 pub use self::{
     builder::GateBuilder,
+    candidate::{CandidateReport, CandidateSample},
     lists::{GateLists, ListError},
     plan::{MissingKey, Then},
     stats::{GateStats, RuleStats},

@@ -41,6 +41,9 @@ pub(super) trait Witness {
     /// A rule holds. The marks are those before it.
     fn rule(&mut self, at: usize, effect: &Effect, fared: Fared, facts: &Facts<'_>);
 
+    /// All rules are asked, or one has ended them.
+    fn judged(&mut self, snapshot: &Snapshot, facts: &Facts<'_>, end: End, by: Option<usize>);
+
     /// Asks the limits.
     fn limits(&mut self, limits: &Limits, facts: &Facts<'_>, now: Timestamp) -> Ruling;
 
@@ -99,7 +102,7 @@ impl Snapshot {
                 Client::Unknown
             }
         };
-        if !setting.reads_requests {
+        if !setting.reads_requests && self.candidate.is_none() {
             let facts = Facts { client: address, group: setting.group, ..bare(request) };
             return setting.limit(&facts, Traces::default(), now, witness);
         }
@@ -127,6 +130,7 @@ impl Snapshot {
         let seen = |at, effect: &Effect, fared| witness.rule(at, effect, fared, facts);
         let Judged { end, by, skips_limits, traces } =
             setting.effects.judge(&self.rules, facts, seen);
+        witness.judged(self, facts, end, by);
         let traces = traces.named(&setting.names);
         let result = match (end, by) {
             (End::Denied { status }, Some(rule)) => Err(Refusal::Rule { rule, status }),

@@ -13,6 +13,7 @@ use alloc::{boxed::Box, collections::BTreeMap, sync::Arc};
 
 use super::{
     MissingPeer,
+    candidate::Candidate,
     effects::Effects,
     limiting::{Bans, Limits},
     plan::Plan,
@@ -33,6 +34,8 @@ pub(super) struct Snapshot {
     pub(super) setting: Arc<Setting>,
     /// With the content of the lists.
     pub(super) rules: RuleSet,
+    /// Rules that are judged beside these.
+    pub(super) candidate: Option<Candidate>,
 }
 
 /// What a plan says, without the content of lists.
@@ -103,12 +106,16 @@ impl Snapshot {
                 .collect(),
             names: Arc::new(names),
         };
-        Ok((Self { setting: Arc::new(setting), rules }, tallies))
+        Ok((Self { setting: Arc::new(setting), rules, candidate: None }, tallies))
     }
 
     /// The same with other content of its lists (I3).
     pub(super) fn with_lists(&self, lists: Lists) -> Self {
-        Self { setting: Arc::clone(&self.setting), rules: self.rules.with_lists(lists) }
+        Self {
+            setting: Arc::clone(&self.setting),
+            candidate: self.candidate.as_ref().map(|candidate| candidate.with_lists(&lists)),
+            rules: self.rules.with_lists(lists),
+        }
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
@@ -152,7 +159,7 @@ pub(super) fn mode_of_group(group: Option<&Name>, plan: &Plan) -> RuleMode {
 }
 
 /// The counts of all rules and limits, those from before where there are.
-fn tallies_of(plan: &Plan, before: Option<&Tallies>) -> Tallies {
+pub(super) fn tallies_of(plan: &Plan, before: Option<&Tallies>) -> Tallies {
     let rules = plan.rules.iter().map(|rule| &rule.name);
     let limits = plan.limits.iter().map(|limit| &limit.name);
     let tally = |name: &Name| {

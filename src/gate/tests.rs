@@ -53,6 +53,9 @@ mod saturation;
 /// What rules do, and how far they go.
 mod rules;
 
+/// Rules beside the live ones.
+mod candidate;
+
 /// Another plan, and other lists, for a gate that is at work.
 mod reload;
 

@@ -27,6 +27,7 @@ mod reference;
 mod rule;
 mod scheme;
 mod set;
+mod why;
 
 pub use self::{
     diagnostic::{Code, Diagnostic, Diagnostics},
