@@ -7,6 +7,7 @@
 
 mod check;
 mod diagnostic;
+mod display;
 mod expr;
 mod facts;
 mod field;
@@ -25,6 +26,15 @@ mod parser;
 mod reference;
 #[allow(clippy::module_inception, reason = "a rule is what the module is named after")]
 mod rule;
+#[cfg(any(test, feature = "__reference"))]
+#[doc(hidden)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    reason = "random tables and choices, for tests, fuzzing and benches only"
+)]
+pub mod samples;
 mod scheme;
 mod set;
 mod why;
