@@ -19,15 +19,21 @@
 //! - **I4** memory is allocated by [`GateBuilder::build`] and does not grow;
 //! - **I5** an IPv4 address is the same address in every spelling, in lists and in limits.
 
+#[allow(dead_code)]
+mod bans;
 mod builder;
 mod clients;
+#[allow(dead_code)]
+mod limits;
 mod plan;
 mod stats;
 
 use alloc::sync::Arc;
 use core::{fmt, net::IpAddr, time::Duration};
 
+pub use bans::BanInfo;
 pub use builder::GateBuilder;
+pub use limits::LimitRule;
 pub use plan::{MissingKey, Then};
 pub use stats::{GateStats, RuleStats};
 

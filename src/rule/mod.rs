@@ -38,3 +38,8 @@ pub(crate) use self::{
     facts::{Answer, Counters, Facts, State},
     field::Phase,
 };
+pub(crate) use self::{
+    expr::{Atom, Literal, Node, Operand, Set, Test},
+    field::{Builtin, Kind},
+    index::{Index, Names},
+};
