@@ -21,6 +21,36 @@ pub struct Diagnostic {
 pub enum Code {
     /// The text does not follow the grammar.
     Syntax,
+    /// A text, a number or an address is not written as it should be.
+    Literal,
+    /// There is no field of this name.
+    UnknownField,
+    /// There is no function of this name.
+    UnknownFunction,
+    /// There is no such operator.
+    UnknownOperator,
+    /// There is no list of this name.
+    UnknownList,
+    /// There is no limit of this name.
+    UnknownLimit,
+    /// A value is of another type than its place needs.
+    Type,
+    /// A function is given too few, too many or unfit arguments.
+    Arguments,
+    /// `[*]`, `any` and `all` do not belong together here.
+    Each,
+    /// The field has no value in this phase.
+    Phase,
+    /// A regular expression is not one, or is too large.
+    Regex,
+    /// A wildcard pattern has `**`, or too many stars.
+    Wildcard,
+    /// The text is longer than texts may be.
+    TooLong,
+    /// Parentheses, `not` and functions are nested too deeply.
+    TooDeep,
+    /// There are more tests in the expression than there may be.
+    TooManyTests,
 }
 
 /// All that is wrong with a text.

@@ -5,12 +5,16 @@
 
 #![allow(dead_code, unused_imports)]
 
+mod check;
 mod diagnostic;
 mod expr;
 mod facts;
 mod field;
 mod index;
+mod lexer;
 mod list;
+mod mentions;
+mod parser;
 #[cfg(any(test, feature = "__reference"))]
 #[allow(
     clippy::arithmetic_side_effects,
@@ -36,10 +40,11 @@ pub use self::{
 pub(crate) use self::{
     expr::Name,
     facts::{Answer, Counters, Facts, State},
-    field::Phase,
+    field::{Kind, Phase},
+    mentions::Mention,
 };
 pub(crate) use self::{
     expr::{Atom, Literal, Node, Operand, Set, Test},
-    field::{Builtin, Kind},
+    field::Builtin,
     index::{Index, Names},
 };
