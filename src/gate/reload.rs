@@ -65,7 +65,7 @@ impl Gate {
     pub(crate) fn from_plan(mut plan: Plan) -> Result<Self, BuildError> {
         plan.lists = declared(&plan);
         let (mode, defined, frame) = (plan.mode, plan.lists.clone(), Frame::of(&plan));
-        let (snapshot, tallies) = Snapshot::build(plan, defined.clone(), None)?;
+        let (snapshot, tallies) = Snapshot::build(plan, defined.clone(), None, Timestamp::ZERO)?;
         let holdings = Holdings::default();
         let inner = Inner {
             snapshot: Swap::new(snapshot),
@@ -96,7 +96,6 @@ impl Gate {
     }
 
     pub(crate) fn reload_plan(&self, mut plan: Plan, now: Timestamp) -> Result<(), BuildError> {
-        let _ = now;
         let gate = &*self.0;
         let mut writer = gate.writer.lock();
         plan.lists = declared(&plan);
@@ -107,7 +106,8 @@ impl Gate {
         for (name, list) in before.rules.lists().iter().filter(|(name, _)| kept(name)) {
             lists.set(name, list.clone());
         }
-        let (snapshot, tallies) = Snapshot::build(plan, lists, Some((&before, &writer.tallies)))?;
+        let (snapshot, tallies) =
+            Snapshot::build(plan, lists, Some((&before, &writer.tallies)), now)?;
         let Writer { defined: old, holdings, .. } = &mut *writer;
         holdings.keep(|name| is_same(old.get(name), defined.get(name)));
         gate.snapshot.store(snapshot);

@@ -12,19 +12,15 @@
 use alloc::{boxed::Box, collections::BTreeMap, sync::Arc};
 
 use super::{
-    MissingPeer,
-    candidate::Candidate,
-    effects::Effects,
-    limiting::{Bans, Limits},
-    plan::Plan,
-    problems::problems_of,
-    stats::Tally,
+    MissingPeer, bans::Bans, candidate::Candidate, effects::Effects, limits::Limits, plan::Plan,
+    problems::problems_of, stats::Tally,
 };
 use crate::{
     cidr::CidrSet,
     error::{BuildError, BuildProblem},
     request::{ClientGroup, ClientIp},
     rule::{Lists, Name, Rule, RuleMode, RuleSet},
+    time::Timestamp,
     verdict::Names,
 };
 
@@ -69,6 +65,7 @@ impl Snapshot {
         plan: Plan,
         lists: Lists,
         before: Option<(&Self, &Tallies)>,
+        now: Timestamp,
     ) -> Result<(Self, Tallies), BuildError> {
         let problems = problems_of(&plan);
         if !problems.is_empty() {
@@ -77,8 +74,6 @@ impl Snapshot {
         let tallies = tallies_of(&plan, before.map(|(_, tallies)| tallies));
         let rules = compile(plan.rules.iter().cloned(), &plan, lists)?;
         let before = before.map(|(snapshot, _)| &*snapshot.setting);
-        let limits =
-            Limits::build(&plan, before.map(|setting| &setting.limits)).map_err(BuildError::new)?;
         let names = Names {
             rules: rules.rules().iter().map(|rule| Name::clone(&rule.name)).collect(),
             limits: plan.limits.iter().map(|limit| Name::clone(&limit.name)).collect(),
@@ -87,6 +82,9 @@ impl Snapshot {
         let most_bans = plan.bans.unwrap_or(DEFAULT_BANS);
         let bans = before.filter(|setting| setting.most_bans == most_bans);
         let effects = Effects::new(&rules, &tallies);
+        // The last: from here on, limits that go on have their new quotas.
+        let limits = before.map(|setting| &setting.limits);
+        let limits = Limits::build(&plan, rules.tags(), limits, now).map_err(BuildError::new)?;
         let setting = Setting {
             exempt: plan.exempt,
             allow: plan.allow,
@@ -96,7 +94,7 @@ impl Snapshot {
             missing_peer: plan.missing_peer,
             bans: bans.map_or_else(|| Arc::new(Bans::new(most_bans)), |old| Arc::clone(&old.bans)),
             most_bans,
-            reads_requests: !effects.is_empty(),
+            reads_requests: !effects.is_empty() || limits.reads_requests(),
             effects,
             limits,
             limit_tallies: names
@@ -119,10 +117,12 @@ impl Snapshot {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        let Setting { exempt, allow, deny, effects, limits, .. } = &*self.setting;
+        let Setting { exempt, allow, deny, effects, limits, bans, .. } = &*self.setting;
         [exempt, allow, deny]
             .iter()
-            .fold(limits.memory_bytes(), |sum, list| sum.saturating_add(list.memory_bytes()))
+            .fold(limits.memory_bytes().saturating_add(bans.memory_bytes()), |sum, list| {
+                sum.saturating_add(list.memory_bytes())
+            })
             .saturating_add(effects.memory_bytes())
             .saturating_add(self.rules.memory_bytes())
             .saturating_add(size_of::<Setting>())
@@ -169,4 +169,4 @@ pub(super) fn tallies_of(plan: &Plan, before: Option<&Tallies>) -> Tallies {
     rules.chain(limits).map(tally).collect()
 }
 
-const DEFAULT_BANS: usize = 100_000;
+const DEFAULT_BANS: usize = 10_000;

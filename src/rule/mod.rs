@@ -54,3 +54,8 @@ pub(crate) use self::{
     field::{Kind, Phase},
     mentions::Mention,
 };
+pub(crate) use self::{
+    expr::{Atom, Literal, Node, Operand, Set, Test},
+    field::Builtin,
+    index::{Index, Names},
+};
