@@ -2,6 +2,9 @@
 //!
 //! It walks the tree of one rule after the other, copies every value, and knows no shortcut.
 
+#[cfg(test)]
+mod published;
+
 use alloc::{borrow::Cow, vec::Vec};
 use core::net::IpAddr;
 
