@@ -89,6 +89,16 @@ impl<'a> Facts<'a> {
         }
     }
 
+    /// The same request, of which no rule has said anything yet, for other rules.
+    pub(crate) fn anew(&self, lists: &'a Lists, tag_names: &'a [super::expr::Name]) -> Self {
+        Self { lists, tag_names, marks: Marks::default(), ..*self }
+    }
+
+    /// The canonical path.
+    pub(crate) fn path(&self) -> &'a [u8] {
+        self.canonical.path
+    }
+
     pub(crate) fn given(&self, name: &str) -> Option<Given<'a>> {
         self.request.get_field(name)
     }

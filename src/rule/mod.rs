@@ -16,6 +16,7 @@ mod field;
 mod index;
 mod lexer;
 mod list;
+mod mentions;
 mod parser;
 mod pattern;
 #[cfg(any(test, feature = "__reference"))]
@@ -43,6 +44,7 @@ mod set;
 #[cfg(test)]
 mod tests_cases;
 mod suggest;
+mod why;
 
 pub use self::{
     diagnostic::{Code, Diagnostic, Diagnostics, Severity},
@@ -56,5 +58,11 @@ pub use self::{
 pub(crate) use self::{
     expr::Name,
     facts::{Answer, Counters, Facts, State},
-    field::Phase,
+    field::{Kind, Phase},
+    mentions::Mention,
+};
+pub(crate) use self::{
+    expr::{Atom, Literal, Node, Operand, Set, Test},
+    field::Builtin,
+    index::{Index, Names},
 };

@@ -1,0 +1,268 @@
+//! The stages of a check, in their one order.
+//!
+//! A check and an explanation walk through the same code: what differs, whether anything is charged and
+//! who hears of it, is a [`Witness`].
+//!
+//! # Invariants
+//! - **I1** the first stage that refuses ends the check, and later ones hear nothing of the request;
+//! - **I2** a rule that allows does not lift limits, unless it says so;
+//! - **I3** neither an exempt client, nor a proxy that is trusted, nor the machine itself is ever banned;
+//! - **I4** a request without a known client passes the stages that ask for one.
+
+use core::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::Duration,
+};
+
+use super::{
+    MissingPeer,
+    bans::{Bans, Subject},
+    effects::{Effect, End, Fared, Judged},
+    limits::{Pending, Ruling, Sentence},
+    snapshot::{Setting, Snapshot},
+};
+use crate::{
+    request::{
+        Client, Request, Trust,
+        canonical::{Canonical, UriFlags},
+    },
+    rule::{Facts, Lists, Name},
+    time::Timestamp,
+    verdict::{Decision, Mark, Traces},
+};
+
+/// Who hears of the stages, and lets them charge or not.
+pub(super) trait Witness {
+    /// The client is exempt.
+    fn exempted(&mut self);
+
+    /// The client is not known.
+    fn without_client(&mut self);
+
+    /// A rule holds. The marks are those before it.
+    fn rule(&mut self, at: usize, effect: &Effect, fared: Fared, facts: &Facts<'_>);
+
+    /// All rules are asked, or one has ended them.
+    fn judged(&mut self, snapshot: &Snapshot, facts: &Facts<'_>, end: End, by: Option<usize>);
+
+    /// Asks the limits.
+    fn limits(&mut self, setting: &Setting, facts: &Facts<'_>, now: Timestamp) -> Ruling;
+
+    /// A limit in shadow would deny.
+    fn shadow_limit(&mut self, setting: &Setting, limit: usize);
+
+    /// A rule or a limit bans this one; for how long that is.
+    fn ban(&mut self, bans: &Bans, sentence: Sentence, by: &Name, now: Timestamp) -> Duration;
+}
+
+/// What the stages say.
+pub(super) struct Found {
+    pub(super) result: Result<Passed, Refusal>,
+    pub(super) traces: Traces,
+}
+
+/// What a request that passes brings with it.
+#[derive(Debug, Default)]
+pub(super) struct Passed {
+    /// Where it stands with its strictest limit.
+    pub(super) standing: Option<Decision>,
+    pub(super) pending: Pending,
+}
+
+/// Why a request does not pass. Rules and limits are numbers of the snapshot's.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Refusal {
+    MissingPeer,
+    /// By which limit, if it is not the client that is banned.
+    Banned {
+        limit: Option<usize>,
+        wait: Duration,
+    },
+    DenyList,
+    Rule {
+        rule: usize,
+        status: u16,
+    },
+    RuleBans {
+        rule: usize,
+        wait: Option<Duration>,
+    },
+    Limit {
+        limit: usize,
+        decision: Decision,
+    },
+    MissingKey {
+        limit: usize,
+    },
+    Saturated {
+        wait: Duration,
+    },
+}
+
+impl Snapshot {
+    /// Leads a request through the stages.
+    #[inline]
+    pub(super) fn decide(
+        &self,
+        request: &Request<'_>,
+        chance: impl FnOnce(&Client) -> u64,
+        now: Timestamp,
+        witness: &mut impl Witness,
+    ) -> Found {
+        let setting = &*self.setting;
+        let address = setting.client.resolve(request).map(|resolved| resolved.ip);
+        let client = match address {
+            Some(address) => match setting.admit(address, now, witness) {
+                Ok(client) => client,
+                Err(end) => return end.into(),
+            },
+            None => {
+                witness.without_client();
+                if setting.missing_peer == MissingPeer::Deny {
+                    return Err(Refusal::MissingPeer).into();
+                }
+                Client::Unknown
+            }
+        };
+        if !setting.reads_requests && self.candidate.is_none() {
+            let facts = Facts { client: address, group: setting.group, ..bare(request) };
+            return setting.limit(&facts, Traces::default(), now, witness);
+        }
+        let counters = setting.limits.at(now);
+        Canonical::with(request, |canonical| {
+            let facts = Facts {
+                client: address,
+                group: setting.group,
+                tag_names: self.rules.tags(),
+                chance: chance(&client),
+                counters: &counters,
+                ..Facts::of(request, canonical, self.rules.lists())
+            };
+            self.judge(&facts, now, witness)
+        })
+    }
+
+    /// The rules, and then the limits.
+    fn judge(&self, facts: &Facts<'_>, now: Timestamp, witness: &mut impl Witness) -> Found {
+        let setting = &*self.setting;
+        let seen = |at, effect: &Effect, fared| witness.rule(at, effect, fared, facts);
+        let Judged { end, by, skips_limits, traces } =
+            setting.effects.judge(&self.rules, facts, seen);
+        witness.judged(self, facts, end, by);
+        let result = match (end, by) {
+            (End::Denied { status }, Some(rule)) => Err(Refusal::Rule { rule, status }),
+            (End::Banned(ban), Some(rule)) => {
+                let client = facts.client.map(|client| Subject::Net(facts.group.net_of(client)));
+                let sentence = client.map(|subject| Sentence { subject, ban });
+                let name = setting.names.rules.get(rule);
+                let wait = setting.sentence(sentence, name, now, witness);
+                Err(Refusal::RuleBans { rule, wait })
+            }
+            (End::Allowed { bypasses_limits: true }, _) => Ok(Passed::default()),
+            _ if skips_limits => Ok(Passed::default()),
+            _ => return setting.limit(facts, traces, now, witness),
+        };
+        Found { result, traces }
+    }
+}
+
+impl Setting {
+    /// The stages that only ask who it is: exempt, bans, lists.
+    #[inline]
+    fn admit(
+        &self,
+        address: IpAddr,
+        now: Timestamp,
+        witness: &mut impl Witness,
+    ) -> Result<Client, Result<Passed, Refusal>> {
+        if self.exempt.contains(address) {
+            witness.exempted();
+            return Err(Ok(Passed::default()));
+        }
+        if let Some(wait) = self.bans.check(address, now) {
+            return Err(Err(Refusal::Banned { limit: None, wait }));
+        }
+        if self.deny.contains(address) && !self.allow.contains(address) {
+            return Err(Err(Refusal::DenyList));
+        }
+        Ok(Client::of(address, self.group))
+    }
+
+    #[inline]
+    fn limit(
+        &self,
+        facts: &Facts<'_>,
+        mut traces: Traces,
+        now: Timestamp,
+        witness: &mut impl Witness,
+    ) -> Found {
+        let result = match witness.limits(self, facts, now) {
+            Ruling::Passes { standing, would_deny, pending } => {
+                if would_deny != 0 {
+                    self.in_shadow(would_deny, &mut traces, witness);
+                }
+                Ok(Passed { standing, pending })
+            }
+            Ruling::Denied { limit, decision, ban } => {
+                let _ = self.sentence(ban, self.names.limits.get(limit), now, witness);
+                Err(Refusal::Limit { limit, decision })
+            }
+            Ruling::Banned { limit, wait } => Err(Refusal::Banned { limit: Some(limit), wait }),
+            Ruling::MissingKey { limit } => Err(Refusal::MissingKey { limit }),
+            Ruling::Saturated { wait } => Err(Refusal::Saturated { wait }),
+        };
+        Found { result, traces }
+    }
+
+    /// The limits with these bits would deny.
+    #[cold]
+    fn in_shadow(&self, mut limits: u64, traces: &mut Traces, witness: &mut impl Witness) {
+        while limits != 0 {
+            let limit = usize::try_from(limits.trailing_zeros()).unwrap_or(0);
+            limits &= limits.wrapping_sub(1);
+            traces.mark(Mark::ShadowLimit(limit));
+            witness.shadow_limit(self, limit);
+        }
+    }
+
+    /// Has somebody banned, if there is somebody to ban.
+    fn sentence(
+        &self,
+        sentence: Option<Sentence>,
+        by: Option<&Name>,
+        now: Timestamp,
+        witness: &mut impl Witness,
+    ) -> Option<Duration> {
+        let sentence = sentence.filter(|sentence| self.may_ban(&sentence.subject))?;
+        Some(witness.ban(&self.bans, sentence, by?, now))
+    }
+
+    /// I3; an exempt client has passed before.
+    fn may_ban(&self, subject: &Subject) -> bool {
+        let own = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+        match subject {
+            Subject::Net(net) => {
+                !own.iter().any(|own| net.contains(own))
+                    && match &self.client.trust {
+                        Trust::Nets(nets) => !nets.overlaps(net),
+                        Trust::None | Trust::Hops(_) => true,
+                    }
+            }
+            Subject::Key { .. } => true,
+        }
+    }
+}
+
+/// The facts of a request that nobody reads.
+fn bare<'a>(request: &'a Request<'a>) -> Facts<'a> {
+    static NOTHING: Canonical<'static> =
+        Canonical { path: b"", query: None, host: b"", flags: UriFlags(0), oversize: false };
+    static NO_LISTS: Lists = Lists::new();
+    Facts::of(request, &NOTHING, &NO_LISTS)
+}
+
+impl From<Result<Passed, Refusal>> for Found {
+    fn from(result: Result<Passed, Refusal>) -> Self {
+        Self { result, traces: Traces::default() }
+    }
+}
