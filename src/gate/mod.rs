@@ -21,6 +21,8 @@
 
 mod builder;
 mod clients;
+#[cfg(feature = "config")]
+mod config;
 mod plan;
 mod stats;
 

@@ -48,5 +48,5 @@ pub use self::{
 pub(crate) use self::{
     expr::Name,
     facts::{Answer, Counters, Facts, State},
-    field::Phase,
+    field::{Kind, Phase},
 };
