@@ -7,6 +7,7 @@
 
 mod check;
 mod diagnostic;
+mod display;
 mod expr;
 mod facts;
 mod field;
