@@ -6,6 +6,7 @@
 #![allow(dead_code, unused_imports)]
 
 mod check;
+mod code;
 mod diagnostic;
 mod display;
 mod expr;
@@ -23,6 +24,7 @@ mod parser;
     reason = "slow and obvious, for tests, fuzzing and benches only"
 )]
 mod reference;
+mod render;
 #[allow(clippy::module_inception, reason = "a rule is what the module is named after")]
 mod rule;
 #[cfg(any(test, feature = "__reference"))]
@@ -36,9 +38,10 @@ mod rule;
 pub mod samples;
 mod scheme;
 mod set;
+mod suggest;
 
 pub use self::{
-    diagnostic::{Code, Diagnostic, Diagnostics},
+    diagnostic::{Code, Diagnostic, Diagnostics, Severity},
     expr::{Expr, Term},
     field::Type,
     list::{List, Lists, NumberSet, TextSet},

@@ -1,13 +1,13 @@
 //! A set of rules, compiled.
 
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 use core::ops::ControlFlow;
 
 use super::{
     diagnostic::{Code, Diagnostic, Diagnostics},
     expr::{Expr, Name},
     facts::Facts,
-    index::{Index, Names},
+    index::{Index, Names, TooLarge},
     list::Lists,
     rule::{Action, Rule, RuleMode},
 };
@@ -46,10 +46,19 @@ impl RuleSet {
         }
         let exprs: Vec<Expr> = rules.iter().map(|rule| rule.when.clone()).collect();
         let names = Names { lists: &lists, tags: &tags };
-        let index = Index::build(exprs, &names).map_err(|(at, _)| {
-            let found =
-                Diagnostic::new(Code::Syntax, 0..0, alloc::format!("rule {at} is too much"));
-            Diagnostics::new("", alloc::vec![found])
+        let index = Index::build(exprs, &names).map_err(|(at, what)| {
+            let (code, message) = match what {
+                TooLarge::Regexes => (
+                    Code::RegexesTooLarge,
+                    "with this rule, regular expressions take too much memory",
+                ),
+                TooLarge::Rules => {
+                    (Code::TooManyRules, "with this rule there are too many of them")
+                }
+            };
+            let found = Diagnostic::of_whole(code, message);
+            let name = rules.get(at).map_or_else(String::new, |rule| rule.place());
+            Diagnostics::without_text(alloc::vec![found.at_place(name)])
         })?;
         let compiled = Compiled { rules: rules.into(), tags: tags.into(), index };
         Ok(Self { compiled: Arc::new(compiled), lists: Arc::new(lists) })

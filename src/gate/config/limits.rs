@@ -143,7 +143,7 @@ fn key<'a>(reader: &mut Reader<'a>, value: &Value<'a>) -> Option<Term> {
         _ => return Some(term),
     };
     let message = format!("a single value is needed here, and this is {}", many(term.0.kind()));
-    let diagnostic = Diagnostic::new(Code::Type, text.span(), message).help(help);
+    let diagnostic = Diagnostic::new(Code::Type, text.span(), message).with_help(help);
     reader.report.push(&text.place, diagnostic);
     None
 }
@@ -169,7 +169,7 @@ fn cost<'a>(reader: &mut Reader<'a>, value: &Value<'a>) -> Option<Cost> {
     };
     if term.0.kind() != Kind::Int || term.0.is_each() {
         let diagnostic = Diagnostic::new(Code::Type, text.span(), "a cost is a whole number")
-            .help("as `len(path)`, `http.request.body.size` or `response.latency_ms` are");
+            .with_help("as `len(path)`, `http.request.body.size` or `response.latency_ms` are");
         reader.report.push(&text.place, diagnostic);
         return None;
     }

@@ -250,7 +250,7 @@ impl<'a> Reader<'a> {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("define it: [groups] {} = \"enforce\"", crate::error::snippet(name)),
         };
-        let diagnostic = Diagnostic::new(Code::UnknownGroup, text.span(), message).help(help);
+        let diagnostic = Diagnostic::new(Code::UnknownGroup, text.span(), message).with_help(help);
         self.report.push(&text.place, diagnostic);
         None
     }
@@ -264,7 +264,7 @@ impl<'a> Reader<'a> {
         if auto.word(report, AUTO) == Some(false) {
             let message = "the gate cannot defend itself yet: detection is not available in this version";
             let diagnostic = Diagnostic::new(Code::NotAvailable, auto.span(), message)
-                .help("write auto = \"off\", or leave [defence] out");
+                .with_help("write auto = \"off\", or leave [defence] out");
             report.push(&auto.place, diagnostic);
         }
     }
@@ -353,7 +353,7 @@ pub(super) fn quota<'a>(report: &mut Report<'a>, value: &Value<'a>) -> Option<Qu
         Err(error) => {
             let span = text.span_of_column(error.column());
             let diagnostic = Diagnostic::new(Code::BadValue, span, error.problem().to_string())
-                .help("as in \"100/min burst 20\"");
+                .with_help("as in \"100/min burst 20\"");
             report.push(&value.place, diagnostic);
             None
         }

@@ -202,7 +202,7 @@ impl<'a> Value<'a> {
                 format!("expected {list}, found \"{found}\""),
             );
             let diagnostic = match near {
-                Some(near) => diagnostic.help(format!("did you mean \"{near}\"?")),
+                Some(near) => diagnostic.with_help(format!("did you mean \"{near}\"?")),
                 None => diagnostic,
             };
             report.push(&self.place, diagnostic);
@@ -238,7 +238,7 @@ impl<'a> Section<'a> {
                 Some(meant) if seen.contains(&meant) => {
                     let message = format!("`{}` is given twice", snippet(meant));
                     let diagnostic = Diagnostic::new(Code::Duplicate, key.span(), message)
-                        .help(format!("`{text}` and `{meant}` are the same"));
+                        .with_help(format!("`{text}` and `{meant}` are the same"));
                     report.push(place, diagnostic);
                 }
                 Some(meant) => seen.push(meant),
@@ -270,7 +270,7 @@ impl<'a> Section<'a> {
             }
             None => format!("it has {}", listed(self.keys.known.iter().copied())),
         };
-        report.push(&self.place, Diagnostic::new(Code::UnknownKey, span, message).help(help));
+        report.push(&self.place, Diagnostic::new(Code::UnknownKey, span, message).with_help(help));
     }
 
     /// What it has under this key.
@@ -294,7 +294,7 @@ impl<'a> Section<'a> {
     /// Tells that a key is missing.
     pub(super) fn missing(&self, report: &mut Report<'a>, key: &str, help: &str) {
         let message = format!("{} needs a `{key}`", self.keys.what);
-        let diagnostic = Diagnostic::new(Code::MissingKey, self.span.clone(), message).help(help);
+        let diagnostic = Diagnostic::new(Code::MissingKey, self.span.clone(), message).with_help(help);
         report.push(&self.place, diagnostic);
     }
 }

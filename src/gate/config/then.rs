@@ -66,7 +66,7 @@ pub(super) fn length<'a>(report: &mut Report<'a>, value: &Value<'a>) -> Option<D
     if let Some(seconds) = value.as_number() {
         let message = format!("expected {LIKE}, found a number without a unit");
         let diagnostic = Diagnostic::new(Code::WrongType, value.span(), message)
-            .help(format!("write \"{seconds}s\" if these are seconds"));
+            .with_help(format!("write \"{seconds}s\" if these are seconds"));
         report.push(&value.place, diagnostic);
         return None;
     }
@@ -82,7 +82,7 @@ pub(super) fn length<'a>(report: &mut Report<'a>, value: &Value<'a>) -> Option<D
             let end = fault.at.saturating_add(len.map_or(0, char::len_utf8));
             let diagnostic =
                 Diagnostic::new(Code::BadValue, text.span_of(fault.at..end), fault.message)
-                    .help("as in \"15m\", \"1d\" or \"1m30s\"");
+                    .with_help("as in \"15m\", \"1d\" or \"1m30s\"");
             report.push(&value.place, diagnostic);
             None
         }
@@ -118,7 +118,7 @@ pub(super) fn share<'a>(report: &mut Report<'a>, value: &Value<'a>) -> Option<Sh
             );
             let diagnostic = match percents {
                 Some(percents) => {
-                    diagnostic.help(format!("{percents} percent are {}", percents / 100.0))
+                    diagnostic.with_help(format!("{percents} percent are {}", percents / 100.0))
                 }
                 None => diagnostic,
             };
