@@ -347,6 +347,99 @@ pub enum BuildProblem {
         /// The name.
         name: String,
     },
+    /// A rule's name is not fit to be shown.
+    #[error(
+        "rule {number}: the name {name:?} must be 1 to 64 visible ASCII characters or blanks inside, \
+         without '\"' and '\\', as in \"scanner paths\""
+    )]
+    RuleName {
+        /// Which rule, counted from 1.
+        number: usize,
+        /// The start of the name.
+        name: String,
+    },
+    /// Two rules have the same name, or one has the name of a rule of the gate's own.
+    #[error("rule {number}: the name {name:?} is taken; give every rule a name of its own")]
+    DuplicateRule {
+        /// Which rule, counted from 1.
+        number: usize,
+        /// The name.
+        name: String,
+    },
+    /// A rule allows, denies or bans, and more than one of these.
+    #[error(
+        "rule {number}, {name:?}: a rule can allow, deny or ban, but not several of these; make a rule \
+         of each"
+    )]
+    RuleEnds {
+        /// Which rule, counted from 1.
+        number: usize,
+        /// The start of its name.
+        name: String,
+    },
+    /// A rule denies with what is no status of a refusal.
+    #[error("rule {number}, {name:?}: {status} is no status to refuse with; use 400 to 599")]
+    RuleStatus {
+        /// Which rule, counted from 1.
+        number: usize,
+        /// The start of its name.
+        name: String,
+        /// The status that was asked for.
+        status: u16,
+    },
+    /// A rule skips a group that nothing belongs to.
+    #[error(
+        "rule {number}, {name:?}: it skips the group {group:?}, which no rule belongs to; name a group \
+         that a rule has"
+    )]
+    UnknownGroup {
+        /// Which rule, counted from 1.
+        number: usize,
+        /// The start of its name.
+        name: String,
+        /// The start of the group's name.
+        group: String,
+    },
+    /// Rules set more tags, or skip more groups, than a request can carry.
+    #[error("{found} {what} are too many for one gate; use at most {most}")]
+    TooManyNames {
+        /// Tags, or groups to skip.
+        what: &'static str,
+        /// The number that there is.
+        found: usize,
+        /// The most that there can be.
+        most: usize,
+    },
+    /// A condition names a list that there is not.
+    #[error("{place}: there is no list ${list}; give the gate one, which may be empty")]
+    UnknownList {
+        /// Which rule or limit.
+        place: String,
+        /// The start of the list's name.
+        list: String,
+    },
+    /// A condition asks a list for values of another type than it holds.
+    #[error("{place}: the list ${list} does not hold values of the type that it is asked for")]
+    ListType {
+        /// Which rule or limit.
+        place: String,
+        /// The start of the list's name.
+        list: String,
+    },
+    /// A condition names a limit that there is not.
+    #[error("{place}: there is no limit {limit:?} to count by; name one of this gate's")]
+    UnknownLimit {
+        /// Which rule or limit.
+        place: String,
+        /// The start of the limit's name.
+        limit: String,
+    },
+    /// The rules cannot be compiled together.
+    #[error("rules: {message}")]
+    Rules {
+        /// Why, and which.
+        message: String,
+    },
     /// A limit's quota is beyond what can be kept for each client.
     #[error(
         "limit {number}, {name:?}: {quota} cannot be kept for each client: a unit must take at least \

@@ -71,7 +71,10 @@ pub use crate::{
         AddressLimiterError, BuildError, BuildProblem, ChangeError, KeyQuotaError,
         KeyedLimiterError,
     },
-    gate::{Gate, GateBuilder, GateStats, MissingKey, MissingPeer, Mode, Outcome, RuleStats, Then},
+    gate::{
+        Gate, GateBuilder, GateLists, GateStats, ListError, MissingKey, MissingPeer, Mode, Outcome,
+        RuleStats, Then,
+    },
     limit::{
         AddressLimiter, Capacity, ExactLimiter, KeyedLimiter, KeyedPermits, KeyedStats,
         KeyedWindow, OnSaturation, WindowLog,
@@ -92,6 +95,8 @@ mod tests {
     fn public_types_can_be_shared_and_outlive_panics() {
         shareable::<crate::Gate>();
         shareable::<crate::GateStats>();
+        shareable::<crate::GateLists>();
+        shareable::<crate::ListError>();
         shareable::<crate::Admission>();
         shareable::<crate::Denial>();
         shareable::<crate::TokenBucket>();

@@ -95,6 +95,61 @@ pub(crate) use parking_lot::{Mutex, RwLock};
 #[cfg(all(feature = "std", loom))]
 pub(crate) use self::modelled::{Mutex, RwLock};
 
+/// The same value where only real threads share it; under loom a copy.
+#[cfg(all(feature = "std", not(loom)))]
+pub(crate) fn shared<T>(value: Arc<T>) -> alloc::sync::Arc<T> {
+    value
+}
+
+#[cfg(all(feature = "std", loom))]
+pub(crate) fn shared<T: Clone>(value: Arc<T>) -> alloc::sync::Arc<T> {
+    alloc::sync::Arc::new(T::clone(&value))
+}
+
+/// One value that many threads read while it is replaced as a whole. Readers take no lock and never
+/// wait; who replaces waits for nobody either.
+///
+/// # Memory
+/// A thread's first [`load`](Self::load) makes an entry for it, of a few hundred bytes; later threads
+/// take over the entries of those that have ended.
+#[cfg(all(feature = "std", not(loom)))]
+pub(crate) struct Swap<T>(arc_swap::ArcSwap<T>);
+
+/// A value of a [`Swap`] as it was when it was loaded; alive as long as this is.
+#[cfg(all(feature = "std", not(loom)))]
+pub(crate) struct Held<T>(arc_swap::Guard<Arc<T>>);
+
+#[cfg(all(feature = "std", not(loom)))]
+impl<T> Swap<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(arc_swap::ArcSwap::from_pointee(value))
+    }
+
+    /// The newest value.
+    #[inline]
+    pub(crate) fn load(&self) -> Held<T> {
+        Held(self.0.load())
+    }
+
+    /// Puts a value in the place of the newest one, which whoever has loaded it keeps.
+    pub(crate) fn store(&self, value: T) {
+        self.0.store(Arc::new(value));
+    }
+}
+
+#[cfg(all(feature = "std", not(loom)))]
+impl<T> core::ops::Deref for Held<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+#[cfg(all(feature = "std", loom))]
+pub(crate) use self::modelled::Swap;
+
 #[cfg(all(feature = "std", loom))]
 mod modelled {
     use std::sync::PoisonError;
@@ -114,6 +169,23 @@ mod modelled {
 
         pub(crate) fn write(&self) -> loom::sync::RwLockWriteGuard<'_, T> {
             self.0.write().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+
+    /// A value that is replaced as a whole, behind a lock that readers leave at once.
+    pub(crate) struct Swap<T>(RwLock<alloc::sync::Arc<T>>);
+
+    impl<T> Swap<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(RwLock::new(alloc::sync::Arc::new(value)))
+        }
+
+        pub(crate) fn load(&self) -> alloc::sync::Arc<T> {
+            alloc::sync::Arc::clone(&self.0.read())
+        }
+
+        pub(crate) fn store(&self, value: T) {
+            *self.0.write() = alloc::sync::Arc::new(value);
         }
     }
 

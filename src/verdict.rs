@@ -1,11 +1,16 @@
 //! Answers: a limit's [`Decision`] and its [`Standing`], the gate's [`Verdict`] and its [`Denial`].
 
 #[cfg(feature = "std")]
-use alloc::sync::Arc;
+mod admission;
 #[cfg(feature = "std")]
-use core::fmt;
+mod traces;
+
 use core::time::Duration;
 
+#[cfg(feature = "std")]
+pub use self::admission::{Admission, Denial, DenialReason, Verdict};
+#[cfg(feature = "std")]
+pub(crate) use self::traces::{Mark, Names, Traces};
 use crate::{quota::ticks::Scale, time::Timestamp};
 
 /// One limiter's answer: admitted or denied, and where the caller now stands.
@@ -257,153 +262,3 @@ impl Standing {
         self.reset_after
     }
 }
-
-/// The gate's answer to one request.
-#[cfg(feature = "std")]
-#[must_use = "a verdict says whether the request may pass"]
-#[derive(Debug)]
-pub struct Verdict(Result<Admission, Denial>);
-
-#[cfg(feature = "std")]
-impl Verdict {
-    pub(crate) fn admitted(admission: Admission) -> Self {
-        Self(Ok(admission))
-    }
-
-    pub(crate) fn denied(denial: Denial) -> Self {
-        Self(Err(denial))
-    }
-
-    /// Whether the request may pass.
-    #[must_use]
-    pub fn is_admitted(&self) -> bool {
-        self.0.is_ok()
-    }
-
-    /// The verdict as a `Result`, to branch on.
-    ///
-    /// # Errors
-    /// The denial, if the request must be refused.
-    pub fn into_result(self) -> Result<Admission, Denial> {
-        self.0
-    }
-}
-
-/// The right to serve one request, until [`Gate::finish`](crate::Gate::finish).
-///
-/// Dropping it instead is fine: the response is then taken as not known.
-#[cfg(feature = "std")]
-#[must_use = "an admission is to be finished with the response's status"]
-#[derive(Debug)]
-pub struct Admission {
-    strictest: Option<Decision>,
-}
-
-#[cfg(feature = "std")]
-impl Admission {
-    pub(crate) fn new(strictest: Option<Decision>) -> Self {
-        Self { strictest }
-    }
-
-    /// Where the client stands with its strictest limit; `None` if no limit applied.
-    #[must_use]
-    pub fn standing(&self) -> Option<Standing> {
-        self.strictest.map(|decision| decision.standing())
-    }
-}
-
-/// Why a request is refused, and what its sender can do.
-#[cfg(feature = "std")]
-#[derive(Clone, Debug)]
-pub struct Denial {
-    reason: DenialReason,
-    name: Arc<str>,
-    standing: Option<Standing>,
-    wait: Option<Duration>,
-}
-
-/// What a [`Denial`] rests on.
-#[cfg(feature = "std")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum DenialReason {
-    /// The address is on the deny list.
-    DenyList,
-    /// The client has used up a limit.
-    Limit,
-    /// The client is new, the gate cannot remember more of them, and the client's network, or all
-    /// newcomers together, have used up what is theirs; see
-    /// [`GateBuilder::on_saturation`](crate::GateBuilder::on_saturation). The gate is then too small for its
-    /// traffic: [`GateBuilder::clients`](crate::GateBuilder::clients).
-    Saturated,
-    /// The peer address is not known, and [`MissingPeer::Deny`](crate::MissingPeer::Deny) is set.
-    MissingPeer,
-}
-
-#[cfg(feature = "std")]
-impl Denial {
-    pub(crate) fn new(
-        reason: DenialReason,
-        name: Arc<str>,
-        standing: Option<Standing>,
-        wait: Option<Duration>,
-    ) -> Self {
-        Self { reason, name, standing, wait }
-    }
-
-    /// What the denial rests on.
-    #[must_use]
-    pub fn reason(&self) -> DenialReason {
-        self.reason
-    }
-
-    /// The name of the limit that was used up, or of the gate's own rule.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The HTTP status to refuse with: 429 where waiting is the way out, 403 where it is not.
-    #[must_use]
-    pub fn status(&self) -> u16 {
-        match self.reason {
-            DenialReason::Limit | DenialReason::Saturated => 429,
-            DenialReason::DenyList | DenialReason::MissingPeer => 403,
-        }
-    }
-
-    /// How long to wait before trying again: never zero, and `None` when waiting does not help.
-    ///
-    /// For a limit that is exact. For [`DenialReason::Saturated`] it is the time until the network or
-    /// the newcomers have a unit again, if nobody else takes it; under a budget of zero, the time before
-    /// which no place can be free.
-    #[must_use]
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self.standing {
-            Some(standing) => Some(standing.retry_after()),
-            None => self.wait.map(|wait| wait.max(Duration::from_nanos(1))),
-        }
-        .filter(|wait| *wait < Duration::MAX)
-    }
-
-    /// Where the client stands with the limit that denied it.
-    #[must_use]
-    pub fn standing(&self) -> Option<Standing> {
-        self.standing
-    }
-}
-
-/// What a log line may say: the name of the rule and the wait, nothing that the client has sent.
-#[cfg(feature = "std")]
-impl fmt::Display for Denial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "denied by \"{}\"", self.name)?;
-        match self.retry_after() {
-            Some(wait) => write!(f, ", again in {wait:?}"),
-            None => Ok(()),
-        }
-    }
-}
-
-#[cfg(feature = "std")]
-impl core::error::Error for Denial {}

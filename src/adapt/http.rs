@@ -35,11 +35,14 @@ fn problem(denial: &Denial) -> Bytes {
             denial.status(),
             denial.name()
         )),
-        DenialReason::Saturated => Bytes::from_static(
-            b"{\"type\":\"about:blank\",\"title\":\"Too Many Requests\",\"status\":429}",
-        ),
-        DenialReason::DenyList | DenialReason::MissingPeer => {
-            Bytes::from_static(b"{\"type\":\"about:blank\",\"title\":\"Forbidden\",\"status\":403}")
+        // What a rule is called is not the sender's business.
+        _ => {
+            let status = StatusCode::from_u16(denial.status()).ok();
+            let title = status.and_then(|status| status.canonical_reason()).unwrap_or("Refused");
+            Bytes::from(format!(
+                "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{}}}",
+                denial.status()
+            ))
         }
     }
 }

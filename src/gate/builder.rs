@@ -1,19 +1,18 @@
 //! How a gate is described, and every mistake in that told at once.
 
-use alloc::{string::String, sync::Arc, vec::Vec};
+use alloc::string::String;
 
 use super::{
-    Gate, Inner, MissingPeer, Mode,
-    clients::{Clients, MOST_LIMITS},
-    stats::Counters,
+    Gate, MissingPeer, Mode,
+    plan::{LimitPlan, Plan},
 };
 use crate::{
     cidr::CidrSet,
-    error::{BuildError, BuildProblem, KeyedLimiterError, snippet},
-    limit::{Capacity, KeyedLimiter, OnSaturation},
+    error::BuildError,
+    limit::OnSaturation,
     quota::Quota,
-    request::ClientGroup,
-    sync::AtomicU64,
+    request::{ClientGroup, ClientIp},
+    rule::{List, Name, Rule, RuleMode, Scheme},
 };
 
 /// Describes a [`Gate`]; made by [`Gate::builder`].
@@ -35,37 +34,28 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct GateBuilder {
-    exempt: CidrSet,
-    allow: CidrSet,
-    deny: CidrSet,
-    group: ClientGroup,
-    limits: Vec<(String, Quota)>,
-    clients: Option<usize>,
-    newcomers: Option<Quota>,
-    missing_peer: MissingPeer,
-    on_saturation: OnSaturation,
-    mode: Mode,
+    pub(super) plan: Plan,
 }
 
 impl GateBuilder {
     /// Addresses that always pass: health checks, operators. They are neither limited nor denied.
     pub fn exempt(self, exempt: CidrSet) -> Self {
-        Self { exempt, ..self }
+        Self { plan: Plan { exempt, ..self.plan } }
     }
 
     /// Addresses that the deny list does not apply to. Limits do.
     pub fn allow(self, allow: CidrSet) -> Self {
-        Self { allow, ..self }
+        Self { plan: Plan { allow, ..self.plan } }
     }
 
     /// Addresses that are refused with status 403.
     pub fn deny(self, deny: CidrSet) -> Self {
-        Self { deny, ..self }
+        Self { plan: Plan { deny, ..self.plan } }
     }
 
     /// What counts as one client: a /32 of IPv4 and a /64 of IPv6 unless set here.
     pub fn client_group(self, group: ClientGroup) -> Self {
-        Self { group, ..self }
+        Self { plan: Plan { group, ..self.plan } }
     }
 
     /// One more limit for every client. A request passes if all limits let it, and takes one unit
@@ -77,7 +67,41 @@ impl GateBuilder {
     /// The name goes into denials, statistics and responses: up to 64 visible ASCII characters and
     /// blanks, without `"` and `\`.
     pub fn limit(mut self, name: impl Into<String>, quota: Quota) -> Self {
-        self.limits.push((name.into(), quota));
+        self.plan.limits.push(LimitPlan::per_client(&name.into(), quota));
+        self
+    }
+
+    /// One more rule. Rules are asked by their priority, and those of equal priority in the order in which
+    /// they are given here.
+    ///
+    /// Names are as those of limits, and different from theirs.
+    pub fn rule(mut self, rule: Rule) -> Self {
+        self.plan.rules.push(rule);
+        self
+    }
+
+    /// A list that rules can name as `$name`, with what it holds at first; it is replaced and edited
+    /// through [`Gate::lists`].
+    pub fn list(mut self, name: &str, list: impl Into<List>) -> Self {
+        self.plan.lists.set(name, list);
+        self
+    }
+
+    /// The names that the conditions of rules were made with. Lists that are declared there and not
+    /// [given](Self::list) are empty at first.
+    pub fn scheme(self, scheme: Scheme) -> Self {
+        Self { plan: Plan { scheme, ..self.plan } }
+    }
+
+    /// Whose word about the client's address is believed; nobody's unless set here, so that the peer is
+    /// the client.
+    pub fn trust(self, client: ClientIp) -> Self {
+        Self { plan: Plan { client, ..self.plan } }
+    }
+
+    /// How far the rules and limits of a group go; of the rule's mode and this one, the less far counts.
+    pub fn group(mut self, name: &str, mode: RuleMode) -> Self {
+        self.plan.groups.push((Name::from(name), mode));
         self
     }
 
@@ -92,12 +116,12 @@ impl GateBuilder {
     /// [allows](OnSaturation::Allow)), all allocated by [`build`](Self::build);
     /// [`Gate::memory_bytes`] tells.
     pub fn clients(self, clients: usize) -> Self {
-        Self { clients: Some(clients), ..self }
+        Self { plan: Plan { clients: Some(clients), ..self.plan } }
     }
 
     /// What becomes of requests without a peer address; they pass unless set here.
     pub fn missing_peer(self, missing_peer: MissingPeer) -> Self {
-        Self { missing_peer, ..self }
+        Self { plan: Plan { missing_peer, ..self.plan } }
     }
 
     /// What becomes of new clients while all the [`clients`](Self::clients) that can be remembered
@@ -111,7 +135,7 @@ impl GateBuilder {
     /// The limits that do have a place for it judge it all the same. Both ways the store is too small
     /// for its traffic, or under a flood: see [`GateStats::saturated`](crate::GateStats::saturated).
     pub fn on_saturation(self, on_saturation: OnSaturation) -> Self {
-        Self { on_saturation, ..self }
+        Self { plan: Plan { on_saturation, ..self.plan } }
     }
 
     /// The budget for newcomers: what all clients together get for which neither they nor their network
@@ -133,118 +157,23 @@ impl GateBuilder {
     /// # Ok::<(), portcullis::BuildError>(())
     /// ```
     pub fn newcomers(self, budget: Quota) -> Self {
-        Self { newcomers: Some(budget), ..self }
+        Self { plan: Plan { newcomers: Some(budget), ..self.plan } }
     }
 
     /// How far the gate goes at first: [`Mode::Enforce`] unless set here.
     pub fn mode(self, mode: Mode) -> Self {
-        Self { mode, ..self }
+        Self { plan: Plan { mode, ..self.plan } }
     }
 
     /// The gate.
     ///
     /// # Errors
-    /// When a limit's name is empty, too long, twice there or not printable, its quota is beyond what
-    /// can be kept for each client, or there are more than 64; when a [`ClientGroup`] has more bits than
+    /// When the name of a rule or a limit is empty, too long, twice there or not printable; when a quota is
+    /// beyond what can be kept for each client, or there are more than 64 limits; when rules cannot be
+    /// compiled; when a [`ClientGroup`] has more bits than
     /// an address, or no client at all can be remembered: all mistakes at once. And when the memory for
     /// the clients cannot be had.
     pub fn build(self) -> Result<Gate, BuildError> {
-        let problems = self.problems();
-        if !problems.is_empty() {
-            return Err(BuildError::new(problems));
-        }
-        let quotas: Vec<Quota> = self.limits.iter().map(|(_, quota)| *quota).collect();
-        let names = self.limits.iter().map(|(name, _)| Arc::from(name.as_str()));
-        let counters = Counters::new(names);
-        let clients = if quotas.is_empty() {
-            None
-        } else {
-            let clients = self.clients.unwrap_or(DEFAULT_CLIENTS);
-            let newcomers = match self.on_saturation {
-                OnSaturation::Deny => Some(self.newcomers.unwrap_or_else(|| newcomers(clients))),
-                OnSaturation::Allow => None,
-            };
-            let refused = |(at, error)| {
-                let problem = self.limits.get(at).map(|limit| refused(at, limit, clients, error));
-                BuildError::new(problem.into_iter().collect())
-            };
-            Some(Clients::new(&quotas, clients, newcomers).map_err(refused)?)
-        };
-        Ok(Gate(Arc::new(Inner {
-            exempt: self.exempt,
-            allow: self.allow,
-            deny: self.deny,
-            group: self.group,
-            missing_peer: self.missing_peer,
-            mode: AtomicU64::new(self.mode.to_word()),
-            clients,
-            counters,
-        })))
-    }
-
-    fn problems(&self) -> Vec<BuildProblem> {
-        let mut problems = Vec::new();
-        for (at, limit) in self.limits.iter().enumerate() {
-            let (name, quota) = limit;
-            let number = at.saturating_add(1);
-            if !is_a_name(name) {
-                problems.push(BuildProblem::LimitName { number, name: snippet(name) });
-            } else if Counters::OWN_NAMES.contains(&name.as_str())
-                || self.limits.iter().take(at).any(|(earlier, _)| earlier == name)
-            {
-                problems.push(BuildProblem::DuplicateLimit { number, name: name.clone() });
-            }
-            // Whether a quota fits does not depend on the size.
-            if let Err(error) = KeyedLimiter::new(*quota, Capacity::keys(1)) {
-                problems.push(refused(at, limit, 1, error));
-            }
-        }
-        if self.limits.len() > MOST_LIMITS {
-            let limits = self.limits.len();
-            problems.push(BuildProblem::TooManyLimits { limits, most: MOST_LIMITS });
-        }
-        for (family, bits, most) in [("v4", self.group.v4, 32), ("v6", self.group.v6, 128)] {
-            if bits > most {
-                problems.push(BuildProblem::GroupTooLong { family, bits, most });
-            }
-        }
-        match self.clients {
-            Some(0) if !self.limits.is_empty() => problems.push(BuildProblem::NoClients),
-            Some(clients) if clients > MOST_CLIENTS => {
-                problems.push(BuildProblem::TooManyClients { clients, most: MOST_CLIENTS });
-            }
-            _ => {}
-        }
-        problems
+        Gate::from_plan(self.plan)
     }
 }
-
-/// The budget for newcomers unless it is said: a hundredth of the clients a second.
-fn newcomers(clients: usize) -> Quota {
-    Quota::per_second(u32::try_from(clients / 100).unwrap_or(u32::MAX).max(1))
-}
-
-/// Why this limit, counted from 0, cannot be had.
-fn refused(
-    at: usize,
-    (name, quota): &(String, Quota),
-    clients: usize,
-    error: KeyedLimiterError,
-) -> BuildProblem {
-    let (number, name) = (at.saturating_add(1), snippet(name));
-    match error {
-        KeyedLimiterError::OutOfRange { .. } => {
-            BuildProblem::LimitQuota { number, name, quota: *quota }
-        }
-        _ => BuildProblem::NoMemory { number, name, clients },
-    }
-}
-
-/// Fit for a header, a JSON string and a log line without escaping.
-fn is_a_name(name: &str) -> bool {
-    let fit = |c: char| (c == ' ' || c.is_ascii_graphic()) && c != '"' && c != '\\';
-    (1..=64).contains(&name.len()) && name.chars().all(fit) && name.trim() == name
-}
-
-const DEFAULT_CLIENTS: usize = 100_000;
-const MOST_CLIENTS: usize = 1 << 30;

@@ -3,46 +3,63 @@
 //! Stages, in one fixed order; the first that decides ends the matter:
 //!
 //! 1. **mode**: when off, everything passes;
-//! 2. **exempt** addresses pass, unlimited;
-//! 3. **deny list**, unless the address is on the **allow list** too (allow beats deny, and does not
+//! 2. the **client**'s address is found behind [proxies that are trusted](GateBuilder::trust);
+//! 3. **exempt** addresses pass, unlimited;
+//! 4. **banned** clients are refused;
+//! 5. **deny list**, unless the address is on the **allow list** too (allow beats deny, and does not
 //!    lift limits);
-//! 4. **limits**, all of them or none: a request that one limit denies takes nothing from the others.
+//! 6. **rules**, by their priority: the first that allows, denies or bans is the last that is asked, and
+//!    what the others set adds up. Allowing does not lift limits either, unless it says so;
+//! 7. **limits**, all of them or none: a request that one limit denies takes nothing from the others.
 //!    A client that a full store has no place for is judged by its network, and then by a budget for
 //!    newcomers.
 //!
 //! In [`Mode::Observe`] everything is decided and counted, and everything passes.
 //!
+//! Checks read one snapshot of all this; [`Gate::reload_with`] and [`Gate::lists`] put another one in its
+//! place.
+//!
 //! # Invariants
 //! - **I1** all clones of a gate share one state: limits do not multiply with layers or workers;
-//! - **I2** a check allocates nothing, reads no clock, and takes no lock;
+//! - **I2** a check allocates nothing, reads no clock, and takes no lock. (A thread's first check makes an
+//!   entry for the thread, of a few hundred bytes; threads that start later take over those of threads
+//!   that have ended);
 //! - **I3** a denial consumes from no limit;
-//! - **I4** memory is allocated by [`GateBuilder::build`] and does not grow;
+//! - **I4** memory is allocated when a gate is built or changed, and does not grow with traffic;
 //! - **I5** an IPv4 address is the same address in every spelling, in lists and in limits.
 
 mod builder;
+mod check;
 mod clients;
 #[cfg(feature = "config")]
 mod config;
+mod effects;
+mod limiting;
+mod lists;
+mod pipeline;
 mod plan;
+mod problems;
+mod reload;
+mod snapshot;
 mod stats;
 
 use alloc::sync::Arc;
-use core::{fmt, net::IpAddr, time::Duration};
+use core::{fmt, time::Duration};
 
-pub use builder::GateBuilder;
-pub use plan::{MissingKey, Then};
-pub use stats::{GateStats, RuleStats};
-
-use self::{
-    clients::{Clients, Ruling},
-    stats::Counters,
+pub(crate) use self::limiting::Pending;
+pub use self::{
+    builder::GateBuilder,
+    lists::{GateLists, ListError},
+    plan::{MissingKey, Then},
+    stats::{GateStats, RuleStats},
 };
+use self::{reload::Writer, snapshot::Snapshot, stats::Totals};
 use crate::{
-    cidr::CidrSet,
-    request::{Client, ClientGroup, Request},
-    sync::{AtomicU64, Ordering},
+    request::Request,
+    rule::Answer,
+    sync::{AtomicU64, Mutex, Ordering, Swap},
     time::Timestamp,
-    verdict::{Admission, Decision, Denial, DenialReason, Verdict},
+    verdict::{Admission, Traces, Verdict},
 };
 
 /// Decides for each request whether it may pass.
@@ -74,21 +91,19 @@ use crate::{
 /// thread waits for another.
 ///
 /// # Memory
-/// Fixed when it is built, see [`memory_bytes`](Self::memory_bytes).
+/// Fixed when it is built or changed, see [`memory_bytes`](Self::memory_bytes).
 #[derive(Clone)]
 pub struct Gate(Arc<Inner>);
 
 struct Inner {
-    exempt: CidrSet,
-    allow: CidrSet,
-    deny: CidrSet,
-    group: ClientGroup,
-    missing_peer: MissingPeer,
+    /// What checks read; replaced as a whole.
+    snapshot: Swap<Snapshot>,
     /// A [`Mode`].
     mode: AtomicU64,
-    /// `None` if there are no limits.
-    clients: Option<Clients>,
-    counters: Counters,
+    totals: Totals,
+    /// Where clients stand among all of them; kept, so that a share takes in the same ones.
+    seed: ahash::RandomState,
+    writer: Mutex<Writer>,
 }
 
 /// How far a gate goes; changed at any time by [`Gate::set_mode`].
@@ -128,13 +143,38 @@ pub enum MissingPeer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
     status: u16,
+    latency: Option<Duration>,
+    size: Option<u64>,
 }
 
 impl Outcome {
     /// The request was answered with this HTTP status.
     #[must_use]
     pub const fn status(status: u16) -> Self {
-        Self { status }
+        Self { status, latency: None, size: None }
+    }
+
+    /// After so long; expressions see whole milliseconds.
+    #[must_use]
+    pub const fn latency(self, latency: Duration) -> Self {
+        Self { latency: Some(latency), ..self }
+    }
+
+    /// With so many bytes.
+    #[must_use]
+    pub const fn size(self, bytes: u64) -> Self {
+        Self { size: Some(bytes), ..self }
+    }
+
+    /// What expressions see of it.
+    fn answer(self) -> Answer {
+        Answer {
+            status: self.status,
+            latency_ms: self
+                .latency
+                .map(|latency| i64::try_from(latency.as_millis()).unwrap_or(i64::MAX)),
+            size: self.size.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
+        }
     }
 }
 
@@ -150,17 +190,12 @@ impl Gate {
     /// A binary search in each list; for each limit a hash and one or two cache lines, and all but one
     /// of several limits are looked at twice.
     pub fn check(&self, request: &Request<'_>, now: Timestamp) -> Verdict {
-        let mode = self.mode();
-        if mode == Mode::Off {
-            self.0.counters.admitted.add();
-            return Verdict::admitted(Admission::new(None));
-        }
-        match self.decide(request.peer(), now) {
-            Ok(decision) => {
-                self.0.counters.admitted.add();
-                Verdict::admitted(Admission::new(decision))
+        match self.mode() {
+            Mode::Off => {
+                self.0.totals.admitted.add();
+                Verdict::admitted(Admission::new(None, Traces::default(), Pending::default()))
             }
-            Err(refusal) => self.refuse(refusal, mode),
+            mode => self.decide(request, mode, now),
         }
     }
 
@@ -168,15 +203,16 @@ impl Gate {
     ///
     /// An admission that is dropped instead means that its response is not known.
     pub fn finish(&self, admission: Admission, outcome: Outcome, now: Timestamp) {
-        // So far an outcome is only counted: nothing that it could give back or charge exists yet.
-        let _ = (admission, now);
-        self.0.counters.finished(outcome.status);
+        self.0.totals.finished(outcome.status);
+        let snapshot = self.0.snapshot.load();
+        snapshot.setting.limits.finish(admission.into_pending(), outcome.answer(), now);
     }
 
     /// What has been decided since the gate was built.
     #[must_use]
     pub fn stats(&self) -> GateStats {
-        self.0.counters.snapshot(self.0.clients.as_ref().map(Clients::saturation))
+        let setting = &self.0.snapshot.load().setting;
+        self.0.totals.snapshot(setting.tallies(), setting.limits.saturation())
     }
 
     /// How far the gate goes now.
@@ -191,99 +227,27 @@ impl Gate {
         self.0.mode.store(mode.to_word(), Ordering::Relaxed);
     }
 
-    /// The memory of the gate's lists and limits, in bytes.
+    /// The memory of the gate's rules, lists and limits, in bytes.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let Inner { exempt, allow, deny, clients, .. } = &*self.0;
-        let clients = clients.as_ref().map_or(0, Clients::memory_bytes);
-        [exempt, allow, deny]
-            .iter()
-            .fold(clients, |sum, list| sum.saturating_add(list.memory_bytes()))
-            .saturating_add(size_of::<Inner>())
-    }
-
-    /// The stages; what passes brings the standing of its strictest limit, if it met any.
-    #[inline]
-    fn decide(&self, peer: Option<IpAddr>, now: Timestamp) -> Result<Option<Decision>, Refusal> {
-        let Some(address) = peer else {
-            return self.decide_unknown(now);
-        };
-        let Inner { exempt, allow, deny, group, counters, .. } = &*self.0;
-        if exempt.contains(address) {
-            counters.exempted.add();
-            return Ok(None);
-        }
-        if deny.contains(address) && !allow.contains(address) {
-            return Err(Refusal::DenyList);
-        }
-        self.limit(Client::of(address, *group), now)
-    }
-
-    #[cold]
-    fn decide_unknown(&self, now: Timestamp) -> Result<Option<Decision>, Refusal> {
-        self.0.counters.missing_peer.add();
-        match self.0.missing_peer {
-            MissingPeer::Skip => Ok(None),
-            MissingPeer::Shared => self.limit(Client::Unknown, now),
-            MissingPeer::Deny => Err(Refusal::MissingPeer),
-        }
-    }
-
-    #[inline]
-    fn limit(&self, client: Client, now: Timestamp) -> Result<Option<Decision>, Refusal> {
-        let Some(clients) = &self.0.clients else { return Ok(None) };
-        match clients.check(&client, now) {
-            Ruling::Passes(decision) => Ok(decision),
-            Ruling::Denied { limit, decision } => Err(Refusal::Limit { limit, decision }),
-            Ruling::Saturated { wait } => Err(Refusal::Saturated { wait }),
-        }
-    }
-
-    #[cold]
-    fn refuse(&self, refusal: Refusal, mode: Mode) -> Verdict {
-        let rule = match refusal {
-            Refusal::DenyList => &self.0.counters.deny_list,
-            Refusal::MissingPeer => &self.0.counters.no_peer,
-            Refusal::Saturated { .. } => &self.0.counters.saturated,
-            Refusal::Limit { limit, .. } => self.0.counters.limit(limit),
-        };
-        if mode == Mode::Observe {
-            rule.would_deny.add();
-            self.0.counters.admitted.add();
-            return Verdict::admitted(Admission::new(None));
-        }
-        rule.denied.add();
-        let (reason, standing, wait) = match refusal {
-            Refusal::DenyList => (DenialReason::DenyList, None, None),
-            Refusal::MissingPeer => (DenialReason::MissingPeer, None, None),
-            Refusal::Limit { decision, .. } => {
-                (DenialReason::Limit, Some(decision.standing()), None)
-            }
-            Refusal::Saturated { wait } => (DenialReason::Saturated, None, Some(wait)),
-        };
-        Verdict::denied(Denial::new(reason, Arc::clone(&rule.name), standing, wait))
+        let edited = self.0.writer.lock().holdings.memory_bytes();
+        let snapshot = self.0.snapshot.load().memory_bytes();
+        snapshot.saturating_add(edited).saturating_add(size_of::<Inner>())
     }
 }
 
 /// What it is made of, not whom it knows: lists and clients may be long, and are nobody's business.
 impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let snapshot = self.0.snapshot.load();
         f.debug_struct("Gate")
             .field("mode", &self.mode())
-            .field("clients", &self.0.clients)
-            .field("group", &self.0.group)
-            .field("missing_peer", &self.0.missing_peer)
+            .field("rules", &snapshot.rules.rules().len())
+            .field("limits", &snapshot.setting.limit_tallies.len())
+            .field("group", &snapshot.setting.group)
+            .field("missing_peer", &snapshot.setting.missing_peer)
             .finish_non_exhaustive()
     }
-}
-
-/// Why a request does not pass.
-#[derive(Clone, Copy, Debug)]
-enum Refusal {
-    DenyList,
-    MissingPeer,
-    Limit { limit: usize, decision: Decision },
-    Saturated { wait: Duration },
 }
 
 impl Mode {

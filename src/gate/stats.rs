@@ -1,6 +1,6 @@
 //! What a gate has decided, counted.
 
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use alloc::{sync::Arc, vec::Vec};
 
 use crate::sync::{AtomicU64, Ordering};
 
@@ -34,7 +34,8 @@ impl GateStats {
         self.rules.iter().fold(0, |sum, rule| sum.saturating_add(rule.denied))
     }
 
-    /// Requests that would have been denied, had the gate not only observed.
+    /// Denials that had no effect, because the gate only observed or the rule was in shadow. A request
+    /// counts for each rule in shadow that would have denied it.
     #[must_use]
     pub fn would_deny(&self) -> u64 {
         self.rules.iter().fold(0, |sum, rule| sum.saturating_add(rule.would_deny))
@@ -93,7 +94,8 @@ impl GateStats {
         usize::from(class).checked_sub(1).and_then(|at| self.finished.get(at)).copied().unwrap_or(0)
     }
 
-    /// Who denied what: the deny list, missing peers, saturation, then the limits in their order.
+    /// Who denied what: the gate's own rules (the deny list, missing peers, saturation, bans), then
+    /// [rules](crate::rule::Rule) in the order in which they are judged, then limits in their order.
     #[must_use]
     pub fn rules(&self) -> &[RuleStats] {
         &self.rules
@@ -106,10 +108,12 @@ impl GateStats {
     }
 }
 
-/// What one rule or limit has denied.
+/// What one rule or limit has done.
 #[derive(Clone, Debug)]
 pub struct RuleStats {
     name: Arc<str>,
+    matched: u64,
+    in_shadow: u64,
     denied: u64,
     would_deny: u64,
 }
@@ -121,38 +125,62 @@ impl RuleStats {
         &self.name
     }
 
+    /// Requests that it met: for a rule those whose condition held when it was its turn, for a limit
+    /// and the gate's own rules those that it denied or would have denied.
+    #[must_use]
+    pub fn matched(&self) -> u64 {
+        self.matched
+    }
+
+    /// Of these, requests on which it had its effect, whatever that is. What a rule denies while the gate
+    /// observes is not among them.
+    #[must_use]
+    pub fn enforced(&self) -> u64 {
+        self.matched.saturating_sub(self.in_shadow)
+    }
+
+    /// Of these, requests on which it had none: in shadow, for clients outside its share, or while the
+    /// gate observed.
+    #[must_use]
+    pub fn would_have(&self) -> u64 {
+        self.in_shadow
+    }
+
     /// Requests that it denied.
     #[must_use]
     pub fn denied(&self) -> u64 {
         self.denied
     }
 
-    /// Requests that it would have denied, had the gate not only observed.
+    /// Requests that it would have denied, had the gate not only observed, or had it not been in shadow.
     #[must_use]
     pub fn would_deny(&self) -> u64 {
         self.would_deny
     }
 }
 
-/// The live counts, apart from what checks only read.
+/// The live counts of the whole gate, apart from what checks only read. They outlive every reload.
 #[derive(Debug)]
 #[repr(align(128))]
-pub(super) struct Counters {
+pub(super) struct Totals {
     pub(super) admitted: Counter,
     pub(super) exempted: Counter,
     pub(super) missing_peer: Counter,
     finished: [Counter; 5],
-    pub(super) deny_list: Rule,
-    pub(super) no_peer: Rule,
-    pub(super) saturated: Rule,
-    limits: Box<[Rule]>,
+    pub(super) deny_list: Tally,
+    pub(super) no_peer: Tally,
+    pub(super) saturated: Tally,
+    pub(super) bans: Tally,
 }
 
+/// The live counts of one rule or limit; what has the same name after a reload goes on with them.
 #[derive(Debug)]
-pub(super) struct Rule {
+pub(super) struct Tally {
     pub(super) name: Arc<str>,
-    pub(super) denied: Counter,
-    pub(super) would_deny: Counter,
+    matched: Counter,
+    in_shadow: Counter,
+    denied: Counter,
+    would_deny: Counter,
 }
 
 /// What became of clients without a place; apart from what checks only read.
@@ -174,14 +202,14 @@ impl Saturation {
 #[derive(Debug)]
 pub(super) struct Counter(AtomicU64);
 
-impl Counters {
-    /// The names that limits cannot have: the deny list's, missing peers' and saturation's.
-    pub(super) const OWN_NAMES: [&str; 3] =
-        ["deny list", "missing peer address", "too many clients"];
+/// The names that rules and limits cannot have: the deny list's, missing peers', saturation's, bans'.
+pub(super) const OWN_NAMES: [&str; 4] =
+    ["deny list", "missing peer address", "too many clients", "bans"];
 
-    pub(super) fn new(limits: impl Iterator<Item = Arc<str>>) -> Self {
-        let [deny_list, no_peer, saturated] =
-            Self::OWN_NAMES.map(|name| Rule::new(Arc::from(name)));
+impl Totals {
+    pub(super) fn new() -> Self {
+        let [deny_list, no_peer, saturated, bans] =
+            OWN_NAMES.map(|name| Tally::new(Arc::from(name)));
         Self {
             admitted: Counter::new(),
             exempted: Counter::new(),
@@ -190,13 +218,8 @@ impl Counters {
             deny_list,
             no_peer,
             saturated,
-            limits: limits.map(Rule::new).collect(),
+            bans,
         }
-    }
-
-    pub(super) fn limit(&self, at: usize) -> &Rule {
-        // Every limit has one, numbered as by the builder.
-        self.limits.get(at).unwrap_or(&self.saturated)
     }
 
     pub(super) fn finished(&self, status: u16) {
@@ -206,8 +229,12 @@ impl Counters {
         }
     }
 
-    pub(super) fn snapshot(&self, saturation: Option<&Saturation>) -> GateStats {
-        let builtin = [&self.deny_list, &self.no_peer, &self.saturated];
+    pub(super) fn snapshot<'a>(
+        &self,
+        rules: impl Iterator<Item = &'a Tally>,
+        saturation: Option<&Saturation>,
+    ) -> GateStats {
+        let own = [&self.deny_list, &self.no_peer, &self.saturated, &self.bans];
         let of = |count: fn(&Saturation) -> &Counter| saturation.map_or(0, |all| count(all).get());
         GateStats {
             admitted: self.admitted.get(),
@@ -222,27 +249,60 @@ impl Counters {
                 .get()
                 .saturating_add(self.saturated.would_deny.get()),
             finished: self.finished.each_ref().map(Counter::get),
-            rules: builtin.into_iter().chain(&self.limits).map(Rule::snapshot).collect(),
+            rules: own.into_iter().map(Tally::snapshot).chain(rules.map(Tally::snapshot)).collect(),
         }
     }
 }
 
-impl Rule {
-    fn new(name: Arc<str>) -> Self {
-        Self { name, denied: Counter::new(), would_deny: Counter::new() }
+impl Tally {
+    pub(super) fn new(name: Arc<str>) -> Self {
+        Self {
+            name,
+            matched: Counter::new(),
+            in_shadow: Counter::new(),
+            denied: Counter::new(),
+            would_deny: Counter::new(),
+        }
+    }
+
+    /// It holds for a request, and has its effect; a denial is then counted apart.
+    #[inline]
+    pub(super) fn holds(&self) {
+        self.matched.add();
+    }
+
+    /// It holds for a request, and has no effect.
+    pub(super) fn holds_in_shadow(&self, denies: bool) {
+        self.matched.add();
+        self.in_shadow.add();
+        if denies {
+            self.would_deny.add();
+        }
+    }
+
+    /// A rule that [holds](Self::holds) denies the request, unless the gate only observes.
+    pub(super) fn denies(&self, really: bool) {
+        if really {
+            self.denied.add();
+        } else {
+            self.in_shadow.add();
+            self.would_deny.add();
+        }
     }
 
     fn snapshot(&self) -> RuleStats {
-        RuleStats {
-            name: Arc::clone(&self.name),
-            denied: self.denied.get(),
-            would_deny: self.would_deny.get(),
-        }
+        // What counts later is read first, so that no part is larger than the whole.
+        let (denied, would_deny) = (self.denied.get(), self.would_deny.get());
+        let in_shadow = self.in_shadow.get();
+        let name = Arc::clone(&self.name);
+        // What has no condition counts only what it denies.
+        let matched = self.matched.get().max(denied.saturating_add(would_deny));
+        RuleStats { name, matched, in_shadow, denied, would_deny }
     }
 }
 
 impl Counter {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(AtomicU64::new(0))
     }
 
@@ -252,7 +312,7 @@ impl Counter {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn get(&self) -> u64 {
+    pub(super) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }

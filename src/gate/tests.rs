@@ -41,8 +41,20 @@ fn reason(gate: &Gate, peer: &str) -> Option<DenialReason> {
     check(gate, peer, NOW).err().map(|denial| denial.reason())
 }
 
+/// What a client has left in each limit.
+fn remaining(gate: &Gate, peer: &str, now: Timestamp) -> Vec<u32> {
+    let client = Client::of(address(peer), ClientGroup::default());
+    gate.0.snapshot.load().setting.limits.clients().unwrap().remaining(&client, now)
+}
+
 /// Clients that find no place.
 mod saturation;
+
+/// What rules do, and how far they go.
+mod rules;
+
+/// Another plan, and other lists, for a gate that is at work.
+mod reload;
 
 #[test]
 fn stages_decide_in_their_order() {
@@ -236,9 +248,7 @@ fn threads_take_all_or_none() {
         }
     });
     assert_eq!(gate.stats().admitted(), 60);
-    let clients = gate.0.clients.as_ref().unwrap();
-    let client = Client::of(address("203.0.113.9"), ClientGroup::default());
-    assert_eq!(clients.remaining(&client, NOW), [40, 0]);
+    assert_eq!(remaining(&gate, "203.0.113.9", NOW), [40, 0]);
 }
 
 #[test]

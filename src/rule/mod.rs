@@ -15,6 +15,7 @@ mod field;
 mod index;
 mod lexer;
 mod list;
+mod mentions;
 mod parser;
 #[cfg(any(test, feature = "__reference"))]
 #[allow(
@@ -53,4 +54,5 @@ pub(crate) use self::{
     expr::Name,
     facts::{Answer, Counters, Facts, State},
     field::{Kind, Phase},
+    mentions::Mention,
 };

@@ -135,6 +135,31 @@ impl Rule {
         self
     }
 
+    /// With this priority: lower is asked earlier. It is 0 unless set here, and equal priorities keep their
+    /// order.
+    #[must_use]
+    pub fn priority(self, priority: i32) -> Self {
+        Self { priority, ..self }
+    }
+
+    /// Going this far.
+    #[must_use]
+    pub fn mode(self, mode: RuleMode) -> Self {
+        Self { mode, ..self }
+    }
+
+    /// Enforced for this share of clients, always the same ones, and only counted for the others.
+    #[must_use]
+    pub fn share(self, share: Share) -> Self {
+        Self { share, ..self }
+    }
+
+    /// As a member of this group, which can be skipped, and held back, as a whole.
+    #[must_use]
+    pub fn group(self, name: &str) -> Self {
+        Self { group: Some(Name::from(name)), ..self }
+    }
+
     /// The name.
     #[must_use]
     pub fn name(&self) -> &str {

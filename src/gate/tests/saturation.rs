@@ -7,13 +7,12 @@ use std::{
     vec::Vec,
 };
 
-use super::{NOW, address, check, is_nearly, reason};
+use super::{NOW, address, check, is_nearly, reason, remaining};
 use crate::{
     gate::{Gate, GateBuilder, Mode},
     limit::OnSaturation,
     quota::Quota,
-    request::{Client, ClientGroup, Request},
-    time::Timestamp,
+    request::Request,
     verdict::DenialReason,
 };
 
@@ -35,11 +34,6 @@ fn fill(gate: &Gate) {
         assert_eq!(reason(gate, &format!("10.0.0.{host}")), None);
     }
     assert_eq!(gate.stats().saturated(), 0);
-}
-
-fn remaining(gate: &Gate, peer: &str, now: Timestamp) -> Vec<u32> {
-    let client = Client::of(address(peer), ClientGroup::default());
-    gate.0.clients.as_ref().unwrap().remaining(&client, now)
 }
 
 /// I3 of the clients: the newcomers of a network are limited as one, and those of others are served.

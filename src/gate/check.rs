@@ -1,0 +1,134 @@
+//! A check: the stages, with everything charged and counted, and the verdict that comes of it.
+
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use super::{
+    Gate, Inner, Mode,
+    effects::{Effect, Fared},
+    limiting::{Bans, Limits, Pending, Ruling},
+    pipeline::{Found, Passed, Refusal, Witness},
+    snapshot::Snapshot,
+    stats::Tally,
+};
+use crate::{
+    request::{Client, Request},
+    rule::{Ban, Facts},
+    time::Timestamp,
+    verdict::{Admission, Denial, DenialReason, Mark, Traces, Verdict},
+};
+
+/// Charges and counts.
+struct Doing<'a> {
+    gate: &'a Inner,
+    mode: Mode,
+}
+
+impl Gate {
+    /// A check in a mode that decides.
+    #[inline]
+    pub(super) fn decide(&self, request: &Request<'_>, mode: Mode, now: Timestamp) -> Verdict {
+        let gate = &*self.0;
+        let snapshot = gate.snapshot.load();
+        let chance = |client: &Client| gate.seed.hash_one(client);
+        let mut doing = Doing { gate, mode };
+        let Found { result, traces } = snapshot.decide(request, chance, now, &mut doing);
+        match result {
+            Ok(Passed { standing, pending }) => {
+                gate.totals.admitted.add();
+                Verdict::admitted(Admission::new(standing, traces, pending))
+            }
+            Err(refusal) => gate.refuse(&snapshot, refusal, traces, mode),
+        }
+    }
+}
+
+impl Witness for Doing<'_> {
+    fn exempted(&mut self) {
+        self.gate.totals.exempted.add();
+    }
+
+    #[cold]
+    fn without_client(&mut self) {
+        self.gate.totals.missing_peer.add();
+    }
+
+    #[inline]
+    fn rule(&mut self, _: usize, effect: &Effect, fared: Fared, _: &Facts<'_>) {
+        match fared {
+            Fared::Enforced => effect.tally.holds(),
+            Fared::InShadow => effect.tally.holds_in_shadow(effect.denies()),
+            Fared::Skipped => {}
+        }
+    }
+
+    #[inline]
+    fn limits(&mut self, limits: &Limits, facts: &Facts<'_>, now: Timestamp) -> Ruling {
+        limits.check(facts, now)
+    }
+
+    fn ban(&mut self, bans: &Bans, client: &Client, ban: Ban, now: Timestamp) -> Duration {
+        if self.mode == Mode::Enforce { bans.ban(client, ban, now) } else { ban.first }
+    }
+}
+
+impl Inner {
+    #[cold]
+    fn refuse(&self, snapshot: &Snapshot, refusal: Refusal, traces: Traces, mode: Mode) -> Verdict {
+        let setting = &*snapshot.setting;
+        let tally = self.tally_of(snapshot, refusal);
+        tally.denies(mode == Mode::Enforce);
+        if mode != Mode::Enforce {
+            self.totals.admitted.add();
+            let mut traces = traces;
+            match refusal {
+                Refusal::Rule { rule, .. } | Refusal::RuleBans { rule, .. } => {
+                    traces.mark(Mark::ShadowRule(rule));
+                }
+                Refusal::Limit { limit, .. } => traces.mark(Mark::ShadowLimit(limit)),
+                _ => {}
+            }
+            let traces = traces.named(&setting.names);
+            return Verdict::admitted(Admission::new(None, traces, Pending::default()));
+        }
+        Verdict::denied(refusal.denial(tally).with_traces(traces))
+    }
+
+    /// Whose refusal it is.
+    pub(super) fn tally_of<'a>(&'a self, snapshot: &'a Snapshot, refusal: Refusal) -> &'a Tally {
+        let setting = &*snapshot.setting;
+        let totals = &self.totals;
+        match refusal {
+            Refusal::MissingPeer => &totals.no_peer,
+            Refusal::Banned { .. } => &totals.bans,
+            Refusal::DenyList => &totals.deny_list,
+            Refusal::Rule { rule, .. } | Refusal::RuleBans { rule, .. } => {
+                // Every rule has one, with the number that it has in the set.
+                setting.effects.get(rule).map_or(&totals.bans, |effect| &effect.tally)
+            }
+            Refusal::Limit { limit, .. } => {
+                setting.limit_tallies.get(limit).map_or(&totals.saturated, |tally| tally)
+            }
+            Refusal::Saturated { .. } => &totals.saturated,
+        }
+    }
+}
+
+impl Refusal {
+    fn denial(self, tally: &Tally) -> Denial {
+        let (reason, standing, wait) = match self {
+            Self::MissingPeer => (DenialReason::MissingPeer, None, None),
+            Self::Banned { wait } => (DenialReason::Banned, None, Some(wait)),
+            Self::DenyList => (DenialReason::DenyList, None, None),
+            Self::Rule { .. } => (DenialReason::Rule, None, None),
+            Self::RuleBans { wait, .. } => (DenialReason::Rule, None, wait),
+            Self::Limit { decision, .. } => (DenialReason::Limit, Some(decision.standing()), None),
+            Self::Saturated { wait } => (DenialReason::Saturated, None, Some(wait)),
+        };
+        let denial = Denial::new(reason, Arc::clone(&tally.name), standing, wait);
+        match self {
+            Self::Rule { status, .. } => denial.with_status(status),
+            _ => denial,
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What a check reads: one state of the gate, which never changes.
+//!
+//! A gate holds one snapshot at a time; whatever changes the gate makes another one and swaps it in. A
+//! check reads all of it from the one that it has loaded, so it never sees half of a change.
+//!
+//! # Invariants
+//! - **I1** a plan becomes a snapshot as a whole, or not at all;
+//! - **I2** what has the same name as before goes on with its counts, and an unchanged limit with its
+//!   clients;
+//! - **I3** another content of a list is another snapshot with the same rules: nothing is compiled.
+
+use alloc::{boxed::Box, collections::BTreeMap, sync::Arc};
+
+use super::{
+    MissingPeer,
+    effects::Effects,
+    limiting::{Bans, Limits},
+    plan::Plan,
+    problems::problems_of,
+    stats::Tally,
+};
+use crate::{
+    cidr::CidrSet,
+    error::{BuildError, BuildProblem},
+    request::{ClientGroup, ClientIp},
+    rule::{Lists, Name, Rule, RuleMode, RuleSet},
+    verdict::Names,
+};
+
+/// One state of the gate.
+#[derive(Clone)]
+pub(super) struct Snapshot {
+    pub(super) setting: Arc<Setting>,
+    /// With the content of the lists.
+    pub(super) rules: RuleSet,
+}
+
+/// What a plan says, without the content of lists.
+pub(super) struct Setting {
+    pub(super) exempt: CidrSet,
+    pub(super) allow: CidrSet,
+    pub(super) deny: CidrSet,
+    pub(super) client: ClientIp,
+    pub(super) group: ClientGroup,
+    pub(super) missing_peer: MissingPeer,
+    pub(super) bans: Arc<Bans>,
+    /// How many there can be.
+    most_bans: usize,
+    pub(super) effects: Effects,
+    pub(super) limits: Limits,
+    pub(super) limit_tallies: Box<[Arc<Tally>]>,
+    pub(super) names: Arc<Names>,
+    /// Whether anything asks for more of a request than its client.
+    pub(super) reads_requests: bool,
+}
+
+/// The counts of rules and limits, by their names; those of rules that are off among them.
+pub(super) type Tallies = BTreeMap<Name, Arc<Tally>>;
+
+impl Snapshot {
+    /// The plan with this content of its lists.
+    ///
+    /// # Errors
+    /// All mistakes; nothing is changed then.
+    pub(super) fn build(
+        plan: Plan,
+        lists: Lists,
+        before: Option<(&Self, &Tallies)>,
+    ) -> Result<(Self, Tallies), BuildError> {
+        let problems = problems_of(&plan);
+        if !problems.is_empty() {
+            return Err(BuildError::new(problems));
+        }
+        let tallies = tallies_of(&plan, before.map(|(_, tallies)| tallies));
+        let rules = compile(plan.rules.iter().cloned(), &plan, lists)?;
+        let before = before.map(|(snapshot, _)| &*snapshot.setting);
+        let limits =
+            Limits::build(&plan, before.map(|setting| &setting.limits)).map_err(BuildError::new)?;
+        let names = Names {
+            rules: rules.rules().iter().map(|rule| Name::clone(&rule.name)).collect(),
+            limits: plan.limits.iter().map(|limit| Name::clone(&limit.name)).collect(),
+            tags: rules.tags().into(),
+        };
+        let most_bans = plan.bans.unwrap_or(DEFAULT_BANS);
+        let bans = before.filter(|setting| setting.most_bans == most_bans);
+        let effects = Effects::new(&rules, &tallies);
+        let setting = Setting {
+            exempt: plan.exempt,
+            allow: plan.allow,
+            deny: plan.deny,
+            client: plan.client,
+            group: plan.group,
+            missing_peer: plan.missing_peer,
+            bans: bans.map_or_else(|| Arc::new(Bans::new(most_bans)), |old| Arc::clone(&old.bans)),
+            most_bans,
+            reads_requests: !effects.is_empty(),
+            effects,
+            limits,
+            limit_tallies: names
+                .limits
+                .iter()
+                .filter_map(|name| tallies.get(name).cloned())
+                .collect(),
+            names: Arc::new(names),
+        };
+        Ok((Self { setting: Arc::new(setting), rules }, tallies))
+    }
+
+    /// The same with other content of its lists (I3).
+    pub(super) fn with_lists(&self, lists: Lists) -> Self {
+        Self { setting: Arc::clone(&self.setting), rules: self.rules.with_lists(lists) }
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        let Setting { exempt, allow, deny, effects, limits, .. } = &*self.setting;
+        [exempt, allow, deny]
+            .iter()
+            .fold(limits.memory_bytes(), |sum, list| sum.saturating_add(list.memory_bytes()))
+            .saturating_add(effects.memory_bytes())
+            .saturating_add(self.rules.memory_bytes())
+            .saturating_add(size_of::<Setting>())
+            .saturating_add(size_of::<Self>())
+    }
+}
+
+impl Setting {
+    /// Rules, then limits.
+    pub(super) fn tallies(&self) -> impl Iterator<Item = &Tally> {
+        self.effects.tallies().chain(&self.limit_tallies).map(|tally| &**tally)
+    }
+}
+
+/// These rules, as far as their groups let them go.
+pub(super) fn compile(
+    rules: impl Iterator<Item = Rule>,
+    plan: &Plan,
+    lists: Lists,
+) -> Result<RuleSet, BuildError> {
+    let capped = rules.map(|rule| {
+        let mode = rule.mode.min(mode_of_group(rule.group.as_ref(), plan));
+        Rule { mode, ..rule }
+    });
+    RuleSet::new(capped, lists).map_err(|found| {
+        BuildError::new(alloc::vec![BuildProblem::Rules { message: alloc::format!("{found}") }])
+    })
+}
+
+/// How far the members of a group can go.
+pub(super) fn mode_of_group(group: Option<&Name>, plan: &Plan) -> RuleMode {
+    let named = plan.groups.iter().filter(|(name, _)| Some(name) == group);
+    named.map(|(_, mode)| *mode).min().unwrap_or_default()
+}
+
+/// The counts of all rules and limits, those from before where there are.
+fn tallies_of(plan: &Plan, before: Option<&Tallies>) -> Tallies {
+    let rules = plan.rules.iter().map(|rule| &rule.name);
+    let limits = plan.limits.iter().map(|limit| &limit.name);
+    let tally = |name: &Name| {
+        let old = before.and_then(|before| before.get(name)).map(Arc::clone);
+        (Name::clone(name), old.unwrap_or_else(|| Arc::new(Tally::new(Name::clone(name)))))
+    };
+    rules.chain(limits).map(tally).collect()
+}
+
+const DEFAULT_BANS: usize = 100_000;

@@ -1,0 +1,255 @@
+//! The gate's answer: an [`Admission`] or a [`Denial`], and what rules have to say about the request.
+
+use alloc::sync::Arc;
+use core::{fmt, time::Duration};
+
+use super::{Decision, Standing, Traces};
+use crate::{gate::Pending, rule::Class};
+
+/// The gate's answer to one request.
+#[must_use = "a verdict says whether the request may pass"]
+#[derive(Debug)]
+pub struct Verdict(Result<Admission, Denial>);
+
+impl Verdict {
+    pub(crate) fn admitted(admission: Admission) -> Self {
+        Self(Ok(admission))
+    }
+
+    pub(crate) fn denied(denial: Denial) -> Self {
+        Self(Err(denial))
+    }
+
+    /// Whether the request may pass.
+    #[must_use]
+    pub fn is_admitted(&self) -> bool {
+        self.0.is_ok()
+    }
+
+    /// The verdict as a `Result`, to branch on.
+    ///
+    /// # Errors
+    /// The denial, if the request must be refused.
+    pub fn into_result(self) -> Result<Admission, Denial> {
+        self.0
+    }
+
+    fn traces(&self) -> &Traces {
+        match &self.0 {
+            Ok(admission) => &admission.traces,
+            Err(denial) => &denial.traces,
+        }
+    }
+}
+
+/// The right to serve one request, until [`Gate::finish`](crate::Gate::finish).
+///
+/// Dropping it instead is fine: the response is then taken as not known.
+#[must_use = "an admission is to be finished with the response's status"]
+#[derive(Debug)]
+pub struct Admission {
+    strictest: Option<Decision>,
+    traces: Traces,
+    pending: Pending,
+}
+
+impl Admission {
+    pub(crate) fn new(strictest: Option<Decision>, traces: Traces, pending: Pending) -> Self {
+        Self { strictest, traces, pending }
+    }
+
+    /// Where the client stands with its strictest limit; `None` if no limit applied.
+    #[must_use]
+    pub fn standing(&self) -> Option<Standing> {
+        self.strictest.map(|decision| decision.standing())
+    }
+
+    fn traces(&self) -> &Traces {
+        &self.traces
+    }
+
+    /// What only the response can settle.
+    pub(crate) fn into_pending(self) -> Pending {
+        self.pending
+    }
+}
+
+/// Why a request is refused, and what its sender can do.
+#[derive(Clone, Debug)]
+pub struct Denial {
+    reason: DenialReason,
+    name: Arc<str>,
+    status: u16,
+    prospect: Prospect,
+    traces: Traces,
+}
+
+/// What there is to wait for.
+#[derive(Clone, Copy, Debug)]
+enum Prospect {
+    Nothing,
+    Wait(Duration),
+    Limit(Standing),
+}
+
+/// What a [`Denial`] rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DenialReason {
+    /// The address is on the deny list.
+    DenyList,
+    /// A rule denies it, or bans its client.
+    Rule,
+    /// The client is banned.
+    Banned,
+    /// The client has used up a limit.
+    Limit,
+    /// The request lacks what a limit counts by, and [`MissingKey::Deny`](crate::MissingKey::Deny) is
+    /// set there.
+    MissingKey,
+    /// The client is new, the gate cannot remember more of them, and the client's network, or all
+    /// newcomers together, have used up what is theirs; see
+    /// [`GateBuilder::on_saturation`](crate::GateBuilder::on_saturation). The gate is then too small for its
+    /// traffic: [`GateBuilder::clients`](crate::GateBuilder::clients).
+    Saturated,
+    /// The peer address is not known, and [`MissingPeer::Deny`](crate::MissingPeer::Deny) is set.
+    MissingPeer,
+}
+
+impl DenialReason {
+    /// The status of a refusal that nothing else is said about.
+    const fn status(self) -> u16 {
+        match self {
+            Self::Limit | Self::Saturated => 429,
+            Self::DenyList | Self::Rule | Self::Banned | Self::MissingKey | Self::MissingPeer => {
+                403
+            }
+        }
+    }
+}
+
+impl Denial {
+    pub(crate) fn new(
+        reason: DenialReason,
+        name: Arc<str>,
+        standing: Option<Standing>,
+        wait: Option<Duration>,
+    ) -> Self {
+        let status = reason.status();
+        let prospect = match (standing, wait) {
+            (Some(standing), _) => Prospect::Limit(standing),
+            (None, Some(wait)) => Prospect::Wait(wait.max(Duration::from_nanos(1))),
+            (None, None) => Prospect::Nothing,
+        };
+        Self { reason, name, status, prospect, traces: Traces::default() }
+    }
+
+    /// With the status that a rule says.
+    pub(crate) fn with_status(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+
+    pub(crate) fn with_traces(self, traces: Traces) -> Self {
+        Self { traces, ..self }
+    }
+
+    /// What the denial rests on.
+    #[must_use]
+    pub fn reason(&self) -> DenialReason {
+        self.reason
+    }
+
+    /// The name of the rule that denies, of the limit that was used up, or of the gate's own rule.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The HTTP status to refuse with: what the rule says, otherwise 429 where waiting is the way out
+    /// and 403 where it is not.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// How long to wait before trying again: never zero, and `None` when waiting does not help.
+    ///
+    /// For a limit and for a ban that is exact. For [`DenialReason::Saturated`] it is the time until the
+    /// network or the newcomers have a unit again, if nobody else takes it; under a budget of zero, the
+    /// time before which no place can be free.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        let wait = match self.prospect {
+            Prospect::Limit(standing) => standing.retry_after(),
+            Prospect::Wait(wait) => wait,
+            Prospect::Nothing => return None,
+        };
+        Some(wait).filter(|wait| *wait < Duration::MAX)
+    }
+
+    /// Where the client stands with the limit that denied it.
+    #[must_use]
+    pub fn standing(&self) -> Option<Standing> {
+        match self.prospect {
+            Prospect::Limit(standing) => Some(standing),
+            Prospect::Wait(_) | Prospect::Nothing => None,
+        }
+    }
+
+    fn traces(&self) -> &Traces {
+        &self.traces
+    }
+}
+
+/// What rules have to say about the request, the same for each kind of answer.
+macro_rules! tells_traces {
+    ($($answer:ty),*) => {$(
+        impl $answer {
+            /// The names of the rules that held and are [to be logged](crate::rule::Action::Log).
+            ///
+            /// Names of at most six rules and limits are kept for one request, here and in
+            /// [`shadow`](Self::shadow) together; [`more`](Self::more) counts those beyond.
+            pub fn matched(&self) -> impl Iterator<Item = &str> {
+                self.traces().matched()
+            }
+
+            /// The names of the rules and limits that would have denied the request, had they, or the
+            /// gate, been [enforced](crate::rule::RuleMode::Enforce).
+            pub fn shadow(&self) -> impl Iterator<Item = &str> {
+                self.traces().shadow()
+            }
+
+            /// How many names are left out in [`matched`](Self::matched) and [`shadow`](Self::shadow).
+            #[must_use]
+            pub fn more(&self) -> usize {
+                self.traces().beyond().into()
+            }
+
+            /// The tags that rules have set.
+            pub fn tags(&self) -> impl Iterator<Item = &str> {
+                self.traces().tags()
+            }
+
+            /// How important rules say that the request is.
+            #[must_use]
+            pub fn class(&self) -> Class {
+                self.traces().class()
+            }
+        }
+    )*};
+}
+
+tells_traces!(Verdict, Admission, Denial);
+
+/// What a log line may say: the name of the rule and the wait, nothing that the client has sent.
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "denied by \"{}\"", self.name)?;
+        match self.retry_after() {
+            Some(wait) => write!(f, ", again in {wait:?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl core::error::Error for Denial {}
