@@ -108,6 +108,12 @@ impl QuotaParseError {
     pub fn column(&self) -> usize {
         self.column
     }
+
+    /// What the problem is, without the text.
+    #[cfg(feature = "config")]
+    pub(crate) fn problem(&self) -> &QuotaTextProblem {
+        &self.problem
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

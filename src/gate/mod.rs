@@ -33,6 +33,8 @@ mod bans;
 mod builder;
 mod candidate;
 mod check;
+#[cfg(feature = "config")]
+mod config;
 mod effects;
 mod limits;
 mod lists;

@@ -4,6 +4,8 @@
 pub(crate) mod packed;
 mod text;
 pub(crate) mod ticks;
+#[cfg(feature = "config")]
+pub(crate) use self::text::unit_nanos;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -56,7 +56,8 @@ const UNITS: [(u64, &str); 7] = [
     (1, "ns"),
 ];
 
-fn unit_nanos(name: &str) -> Option<u64> {
+/// The length of a unit of time.
+pub(crate) fn unit_nanos(name: &str) -> Option<u64> {
     Some(match name {
         "d" | "day" | "days" => DAY,
         "h" | "hour" | "hours" => HOUR,

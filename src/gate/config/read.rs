@@ -1,0 +1,386 @@
+//! From the text of a file to a plan, with every mistake told.
+//!
+//! The text is read into a tree of values with their places, which is walked key by key. A mistake is told
+//! where it stands, and reading goes on with the next key. Names are gathered before the conditions that
+//! use them are read, so their order in the file does not matter.
+
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
+use core::ops::Range;
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{
+    limits, lists, rules,
+    section::{Keys, Report, Section, Value, nearest},
+    text::Text,
+};
+use crate::{
+    cidr::{CidrSet, parse_prefix},
+    gate::{MissingPeer, Mode, plan::Plan},
+    limit::OnSaturation,
+    quota::Quota,
+    request::{ClientGroup, ClientIp, ForwardedBy, Trust},
+    rule::{Code, Diagnostic, Expr, Name, Phase, RuleMode, Scheme, Term, Type},
+};
+
+/// The keys of the whole file.
+pub(super) const FILE: Keys = Keys {
+    what: "the configuration",
+    known: &[
+        "mode",
+        "exempt",
+        "allow",
+        "deny",
+        "client",
+        "clients",
+        "newcomers",
+        "bans",
+        "missing_peer",
+        "on_saturation",
+        "fields",
+        "lists",
+        "groups",
+        "rule",
+        "limit",
+        "defence",
+    ],
+    aliases: &[("defense", "defence")],
+};
+
+pub(super) const CLIENT: Keys =
+    Keys { what: "a table of the client", known: &["trust", "header", "group"], aliases: &[] };
+
+pub(super) const GROUP: Keys =
+    Keys { what: "a table of prefix lengths", known: &["v4", "v6"], aliases: &[] };
+
+pub(super) const DEFENCE: Keys =
+    Keys { what: "a table of the defence", known: &["auto"], aliases: &[] };
+
+pub(super) const MODES: &[(&str, RuleMode)] =
+    &[("enforce", RuleMode::Enforce), ("shadow", RuleMode::Shadow), ("off", RuleMode::Off)];
+
+/// Where the parts of a plan stand in the file.
+#[derive(Debug, Default)]
+pub(super) struct Places<'a> {
+    /// The rules of the file, in its order.
+    pub(super) rules: Vec<Place<'a>>,
+    pub(super) limits: Vec<Place<'a>>,
+    pub(super) group: Option<Range<usize>>,
+    pub(super) clients: Option<Range<usize>>,
+}
+
+/// Where a rule or a limit stands.
+#[derive(Debug)]
+pub(super) struct Place<'a> {
+    /// `rule "login-flood"`.
+    pub(super) name: String,
+    /// Of its name, or of the whole.
+    pub(super) span: Range<usize>,
+    pub(super) when: Option<Text<'a>>,
+}
+
+/// The state of reading a file.
+pub(super) struct Reader<'a> {
+    pub(super) report: Report<'a>,
+    pub(super) scheme: Scheme,
+    pub(super) plan: Plan,
+    pub(super) places: Places<'a>,
+}
+
+/// Reads a file on top of what the program has described.
+pub(super) fn read<'a>(
+    file: &'a str,
+    root: &'a Spanned<DeTable<'a>>,
+    base: Plan,
+) -> Reader<'a> {
+    let mut scheme = base.scheme.clone();
+    for (name, list) in base.lists.iter() {
+        scheme = scheme.list(name, list.holds());
+    }
+    for limit in &base.limits {
+        scheme = scheme.limit(&limit.name);
+    }
+    let mut reader =
+        Reader { report: Report::new(file), scheme, plan: base, places: Places::default() };
+    let section = Section::new(&mut reader.report, root.get_ref(), root.span(), "", &FILE);
+    reader.file(&section);
+    reader
+}
+
+impl<'a> Reader<'a> {
+    fn file(&mut self, file: &Section<'a>) {
+        self.settings(file);
+        if let Some(client) = file.get("client") {
+            self.client(&client);
+        }
+        self.fields(file);
+        self.groups(file);
+        for name in limits::names(file) {
+            self.scheme.limits.push(name);
+        }
+        lists::read(self, file);
+        rules::read(self, file);
+        limits::read(self, file);
+        if let Some(defence) = file.get("defence") {
+            self.defence(&defence);
+        }
+        self.plan.scheme = self.scheme.clone();
+    }
+
+    fn settings(&mut self, file: &Section<'a>) {
+        const GATE_MODES: &[(&str, Mode)] =
+            &[("enforce", Mode::Enforce), ("observe", Mode::Observe), ("off", Mode::Off)];
+        const MISSING: &[(&str, MissingPeer)] = &[
+            ("skip", MissingPeer::Skip),
+            ("shared", MissingPeer::Shared),
+            ("deny", MissingPeer::Deny),
+        ];
+        const SATURATION: &[(&str, OnSaturation)] =
+            &[("deny", OnSaturation::Deny), ("allow", OnSaturation::Allow)];
+        let report = &mut self.report;
+        if let Some(mode) = file.get("mode").and_then(|it| it.word(report, GATE_MODES)) {
+            self.plan.mode = mode;
+        }
+        if let Some(missing) = file.get("missing_peer").and_then(|it| it.word(report, MISSING)) {
+            self.plan.missing_peer = missing;
+        }
+        if let Some(full) = file.get("on_saturation").and_then(|it| it.word(report, SATURATION)) {
+            self.plan.on_saturation = full;
+        }
+        if let Some(value) = file.get("clients") {
+            self.places.clients = Some(value.span());
+            let clients = value.number(report, 0..=i64::MAX);
+            self.plan.clients = clients.and_then(|it| usize::try_from(it).ok());
+        }
+        if let Some(bans) = file.get("bans").and_then(|it| it.number(report, 1..=MOST_BANS)) {
+            self.plan.bans = usize::try_from(bans).ok();
+        }
+        if let Some(budget) = file.get("newcomers").and_then(|it| quota(report, &it)) {
+            self.plan.newcomers = Some(budget);
+        }
+        for key in ["exempt", "allow", "deny"] {
+            let Some(set) = file.get(key).and_then(|it| addresses(report, &it)) else { continue };
+            match key {
+                "exempt" => self.plan.exempt = set,
+                "allow" => self.plan.allow = set,
+                _ => self.plan.deny = set,
+            }
+        }
+    }
+
+    fn client(&mut self, value: &Value<'a>) {
+        let report = &mut self.report;
+        let Some(client) = Section::of(report, value, &CLIENT) else { return };
+        let mut header = ForwardedBy::default();
+        if let Some(value) = client.get("header") {
+            if let Some(text) = value.text(report, "the name of a header") {
+                header = match text.value.to_ascii_lowercase().as_str() {
+                    "x-forwarded-for" => ForwardedBy::XForwardedFor,
+                    "forwarded" => ForwardedBy::Forwarded,
+                    name if is_header_name(name) => ForwardedBy::Single(name.into()),
+                    _ => {
+                        value.refuse(report, "this is not the name of a header");
+                        ForwardedBy::default()
+                    }
+                };
+            }
+        }
+        let trust = client.get("trust").map(|value| trust(report, &value));
+        if trust.is_none() && client.get("header").is_some() {
+            let help = "say which proxies write it, as in trust = [\"10.0.0.0/8\"]";
+            client.missing(report, "trust", help);
+        }
+        self.plan.client = ClientIp::new(trust.unwrap_or_default(), header);
+        if let Some(value) = client.get("group") {
+            self.places.group = Some(value.span());
+            if let Some(group) = Section::of(report, &value, &GROUP) {
+                let mut bits = |key, most, unless| {
+                    let bits = group.get(key).and_then(|it| it.number(report, 0..=most));
+                    bits.and_then(|it| u8::try_from(it).ok()).unwrap_or(unless)
+                };
+                let ClientGroup { v4, v6 } = self.plan.group;
+                self.plan.group =
+                    ClientGroup { v4: bits("v4", 32, v4), v6: bits("v6", 128, v6) };
+            }
+        }
+    }
+
+    fn fields(&mut self, file: &Section<'a>) {
+        const TYPES: &[(&str, Type)] =
+            &[("bytes", Type::Bytes), ("int", Type::Int), ("bool", Type::Bool), ("ip", Type::Ip)];
+        let report = &mut self.report;
+        for (key, value) in entries(report, file, "fields", "a table of fields and their types") {
+            if let Some(holds) = value.word(report, TYPES) {
+                self.scheme.fields.insert(Name::from(&*key), holds);
+            }
+        }
+    }
+
+    fn groups(&mut self, file: &Section<'a>) {
+        let report = &mut self.report;
+        for (key, value) in entries(report, file, "groups", "a table of groups and their modes") {
+            if let Some(mode) = value.word(report, MODES) {
+                self.plan.groups.push((Name::from(&*key), mode));
+            }
+        }
+    }
+
+    /// A group that is there.
+    pub(super) fn group(&mut self, value: &Value<'a>) -> Option<Name> {
+        let text = value.text(&mut self.report, "the name of a group")?;
+        self.known_group(&text, text.value)
+    }
+
+    /// A group that is there, named in a text.
+    pub(super) fn known_group(&mut self, text: &Text<'a>, name: &str) -> Option<Name> {
+        let mut groups = self.plan.groups.iter().map(|(group, _)| group);
+        if let Some(known) = groups.find(|group| ***group == *name) {
+            return Some(Name::clone(known));
+        }
+        let message = format!("group `{}` is not defined", crate::error::snippet(name));
+        let near = nearest(name, self.plan.groups.iter().map(|(group, _)| &**group));
+        let help = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("define it: [groups] {} = \"enforce\"", crate::error::snippet(name)),
+        };
+        let diagnostic = Diagnostic::new(Code::UnknownGroup, text.span(), message).with_help(help);
+        self.report.push(&text.place, diagnostic);
+        None
+    }
+
+    fn defence(&mut self, value: &Value<'a>) {
+        let report = &mut self.report;
+        let Some(defence) = Section::of(report, value, &DEFENCE) else { return };
+        const AUTO: &[(&str, bool)] =
+            &[("off", true), ("elevated", false), ("defend", false), ("lockdown", false)];
+        let Some(auto) = defence.get("auto") else { return };
+        if auto.word(report, AUTO) == Some(false) {
+            let message = "the gate cannot defend itself yet: detection is not available in this version";
+            let diagnostic = Diagnostic::new(Code::NotAvailable, auto.span(), message)
+                .with_help("write auto = \"off\", or leave [defence] out");
+            report.push(&auto.place, diagnostic);
+        }
+    }
+
+    /// The condition that a text says.
+    pub(super) fn expr(&mut self, text: &Text<'a>, phase: Phase) -> Option<Expr> {
+        self.scheme.parse_in(text.value, phase).map_err(|it| self.report.push_in(text, it)).ok()
+    }
+
+    /// The value that a text says.
+    pub(super) fn term(&mut self, text: &Text<'a>, phase: Phase) -> Option<Term> {
+        let found = self.scheme.parse_term_in(text.value, phase);
+        found.map_err(|it| self.report.push_in(text, it)).ok()
+    }
+}
+
+/// Far more than anyone needs; each takes some memory from the start.
+const MOST_BANS: i64 = 1 << 24;
+
+/// The names and values of a table that may have any names.
+pub(super) fn entries<'a>(
+    report: &mut Report<'a>,
+    file: &Section<'a>,
+    key: &str,
+    expected: &str,
+) -> Vec<(String, Value<'a>)> {
+    let Some(value) = file.get(key) else { return Vec::new() };
+    let DeValue::Table(table) = value.get() else {
+        value.wrong(report, expected);
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for (name, entry) in table {
+        let text = name.get_ref().to_string();
+        let place = format!("{key}, {}", crate::error::snippet(&text));
+        let fit = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+        if text.is_empty() || !text.chars().all(fit) {
+            let message = "a name has ASCII letters, digits, `_`, `-` and `.` only";
+            report.push(&place, Diagnostic::new(Code::BadValue, name.span(), message));
+        }
+        found.push((text, Value::new(entry, place)));
+    }
+    found
+}
+
+/// The tables of an array of tables, with the place of each.
+pub(super) fn tables<'a>(file: &Section<'a>, key: &str) -> Vec<Value<'a>> {
+    let Some(value) = file.get(key) else { return Vec::new() };
+    let mut items = value.items();
+    for (number, item) in (1_usize..).zip(&mut items) {
+        item.place = match item.name() {
+            Some(name) => format!("{key} \"{}\"", crate::error::snippet(name)),
+            None => format!("{key} {number}"),
+        };
+    }
+    items
+}
+
+/// The addresses that a value lists.
+pub(super) fn addresses<'a>(report: &mut Report<'a>, value: &Value<'a>) -> Option<CidrSet> {
+    let mut prefixes = Vec::new();
+    let mut whole = true;
+    for item in value.items() {
+        let Some(text) = item.text(report, "an address or a prefix, as in \"192.0.2.0/24\"") else {
+            whole = false;
+            continue;
+        };
+        match parse_prefix(text.value) {
+            Ok(prefix) => prefixes.push(prefix),
+            Err(error) => {
+                whole = false;
+                let span = text.span_of_column(error.column());
+                let message = format!("{}", error.kind());
+                report.push(&item.place, Diagnostic::new(Code::BadValue, span, message));
+            }
+        }
+    }
+    whole.then(|| prefixes.into_iter().collect())
+}
+
+/// The quota that a value says.
+pub(super) fn quota<'a>(report: &mut Report<'a>, value: &Value<'a>) -> Option<Quota> {
+    let text = value.text(report, "a quota, as in \"100/min burst 20\"")?;
+    match text.value.parse::<Quota>() {
+        Ok(quota) => Some(quota),
+        Err(error) => {
+            let span = text.span_of_column(error.column());
+            let diagnostic = Diagnostic::new(Code::BadValue, span, error.problem().to_string())
+                .with_help("as in \"100/min burst 20\"");
+            report.push(&value.place, diagnostic);
+            None
+        }
+    }
+}
+
+fn trust<'a>(report: &mut Report<'a>, value: &Value<'a>) -> Trust {
+    match value.get() {
+        DeValue::Integer(_) => {
+            let hops = value.number(report, 0..=i64::from(u8::MAX));
+            match hops.and_then(|it| u8::try_from(it).ok()) {
+                Some(hops) if hops > 0 => Trust::Hops(hops),
+                _ => Trust::None,
+            }
+        }
+        DeValue::Array(_) | DeValue::String(_) => {
+            addresses(report, value).filter(|set| !set.is_empty()).map_or(Trust::None, Trust::Nets)
+        }
+        _ => {
+            value.wrong(report, "the addresses of proxies, as in [\"10.0.0.0/8\"], or their number");
+            Trust::None
+        }
+    }
+}
+
+/// RFC 9110: a token.
+fn is_header_name(name: &str) -> bool {
+    let fit = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && name.bytes().all(fit)
+}
