@@ -41,9 +41,9 @@ mod rule;
 pub mod samples;
 mod scheme;
 mod set;
+mod suggest;
 #[cfg(test)]
 mod tests_cases;
-mod suggest;
 mod why;
 
 pub use self::{

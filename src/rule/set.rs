@@ -52,6 +52,11 @@ impl RuleSet {
                     Code::RegexesTooLarge,
                     "with this rule, regular expressions take too much memory",
                 ),
+                TooLarge::Stars => (Code::Wildcard, "a wildcard of this rule has too many stars"),
+                TooLarge::Literals => (
+                    Code::RegexesTooLarge,
+                    "with this rule, there are too many texts to look for anywhere in others",
+                ),
                 TooLarge::Rules => {
                     (Code::TooManyRules, "with this rule there are too many of them")
                 }

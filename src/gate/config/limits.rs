@@ -35,11 +35,8 @@ pub(super) const LIMIT: Keys = Keys {
     aliases: &[("id", "name")],
 };
 
-pub(super) const THEN: Keys = Keys {
-    what: "what follows from a limit",
-    known: &["ban", "escalate", "max"],
-    aliases: &[],
-};
+pub(super) const THEN: Keys =
+    Keys { what: "what follows from a limit", known: &["ban", "escalate", "max"], aliases: &[] };
 
 /// The names of all limits, which conditions can ask for.
 pub(super) fn names(file: &Section<'_>) -> Vec<Name> {

@@ -47,7 +47,10 @@ fn plan_of(text: &str, base: Plan) -> Result<Plan, Vec<Diagnostic>> {
 
 /// Whether a mistake may only be there because the text could not be read as TOML.
 fn follows(text: &str, found: &Diagnostic, lines: &[Range<usize>]) -> bool {
-    let absent = matches!(found.code, Code::MissingKey | Code::UnknownGroup | Code::UnknownList | Code::UnknownLimit);
+    let absent = matches!(
+        found.code,
+        Code::MissingKey | Code::UnknownGroup | Code::UnknownList | Code::UnknownLimit
+    );
     let Some(span) = &found.span else { return true };
     let span = lines_of(text, span);
     absent || lines.iter().any(|line| line.start < span.end && span.start < line.end)
@@ -58,7 +61,8 @@ fn lines_of(text: &str, span: &Range<usize>) -> Range<usize> {
     let before = text.get(..span.start).unwrap_or_default();
     let behind = text.get(span.end..).unwrap_or_default();
     let start = before.rfind('\n').map_or(0, |at| at.saturating_add(1));
-    let end = behind.find('\n').map_or(text.len(), |at| span.end.saturating_add(at).saturating_add(1));
+    let end =
+        behind.find('\n').map_or(text.len(), |at| span.end.saturating_add(at).saturating_add(1));
     start..end
 }
 

@@ -95,11 +95,7 @@ pub(super) struct Reader<'a> {
 }
 
 /// Reads a file on top of what the program has described.
-pub(super) fn read<'a>(
-    file: &'a str,
-    root: &'a Spanned<DeTable<'a>>,
-    base: Plan,
-) -> Reader<'a> {
+pub(super) fn read<'a>(file: &'a str, root: &'a Spanned<DeTable<'a>>, base: Plan) -> Reader<'a> {
     let mut scheme = base.scheme.clone();
     for (name, list) in base.lists.iter() {
         scheme = scheme.list(name, list.holds());
@@ -206,8 +202,7 @@ impl<'a> Reader<'a> {
                     bits.and_then(|it| u8::try_from(it).ok()).unwrap_or(unless)
                 };
                 let ClientGroup { v4, v6 } = self.plan.group;
-                self.plan.group =
-                    ClientGroup { v4: bits("v4", 32, v4), v6: bits("v6", 128, v6) };
+                self.plan.group = ClientGroup { v4: bits("v4", 32, v4), v6: bits("v6", 128, v6) };
             }
         }
     }
@@ -262,7 +257,8 @@ impl<'a> Reader<'a> {
             &[("off", true), ("elevated", false), ("defend", false), ("lockdown", false)];
         let Some(auto) = defence.get("auto") else { return };
         if auto.word(report, AUTO) == Some(false) {
-            let message = "the gate cannot defend itself yet: detection is not available in this version";
+            let message =
+                "the gate cannot defend itself yet: detection is not available in this version";
             let diagnostic = Diagnostic::new(Code::NotAvailable, auto.span(), message)
                 .with_help("write auto = \"off\", or leave [defence] out");
             report.push(&auto.place, diagnostic);
@@ -373,7 +369,8 @@ fn trust<'a>(report: &mut Report<'a>, value: &Value<'a>) -> Trust {
             addresses(report, value).filter(|set| !set.is_empty()).map_or(Trust::None, Trust::Nets)
         }
         _ => {
-            value.wrong(report, "the addresses of proxies, as in [\"10.0.0.0/8\"], or their number");
+            value
+                .wrong(report, "the addresses of proxies, as in [\"10.0.0.0/8\"], or their number");
             Trust::None
         }
     }

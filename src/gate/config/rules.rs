@@ -49,8 +49,7 @@ pub(super) const THEN: Keys = Keys {
     aliases: &[],
 };
 
-pub(super) const ALLOW: Keys =
-    Keys { what: "what is allowed", known: &["bypass"], aliases: &[] };
+pub(super) const ALLOW: Keys = Keys { what: "what is allowed", known: &["bypass"], aliases: &[] };
 
 pub(super) const DENY: Keys = Keys { what: "a denial", known: &["status"], aliases: &[] };
 

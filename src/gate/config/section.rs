@@ -185,11 +185,7 @@ impl<'a> Value<'a> {
     }
 
     /// One of these words.
-    pub(super) fn word<T: Copy>(
-        &self,
-        report: &mut Report<'a>,
-        words: &[(&str, T)],
-    ) -> Option<T> {
+    pub(super) fn word<T: Copy>(&self, report: &mut Report<'a>, words: &[(&str, T)]) -> Option<T> {
         let list = listed(words.iter().map(|(word, _)| *word));
         let text = self.text(report, &list)?;
         let found = words.iter().find(|(word, _)| *word == text.value).map(|(_, is)| *is);
@@ -294,7 +290,8 @@ impl<'a> Section<'a> {
     /// Tells that a key is missing.
     pub(super) fn missing(&self, report: &mut Report<'a>, key: &str, help: &str) {
         let message = format!("{} needs a `{key}`", self.keys.what);
-        let diagnostic = Diagnostic::new(Code::MissingKey, self.span.clone(), message).with_help(help);
+        let diagnostic =
+            Diagnostic::new(Code::MissingKey, self.span.clone(), message).with_help(help);
         report.push(&self.place, diagnostic);
     }
 }
