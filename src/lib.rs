@@ -1,7 +1,7 @@
-// The examples of the README need the adapters, so it is tested and shown where they are.
-#![cfg_attr(feature = "axum", doc = include_str!("../README.md"))]
+// The examples of the README need the adapters and the configuration, so it is tested and shown where they are.
+#![cfg_attr(all(feature = "axum", feature = "config"), doc = include_str!("../README.md"))]
 #![cfg_attr(
-    not(feature = "axum"),
+    not(all(feature = "axum", feature = "config")),
     doc = "Rate limiting and traffic filtering that you build into a Rust service."
 )]
 #![no_std]
