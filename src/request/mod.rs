@@ -155,9 +155,19 @@ impl<'a> Request<'a> {
     /// The value of the first header line of this name; case does not matter.
     #[must_use]
     pub fn first_header(&self, name: &str) -> Option<&'a [u8]> {
+        let is_it = |line: &str| line.eq_ignore_ascii_case(name);
+        let mut given = self.headers.iter().flatten().chain(&self.more_headers);
+        if let Some((_, value)) = given.find(|(line, _)| is_it(line)) {
+            return Some(value);
+        }
+        let kept = self.kept_headers?;
+        if !name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            // Who keeps lines usually finds one sooner than by going through all of them.
+            return kept.first(name);
+        }
         let mut first = None;
-        self.each_header(|line, value| {
-            if line.eq_ignore_ascii_case(name) {
+        kept.visit(&mut |line, value| {
+            if is_it(line) {
                 first = Some(value);
                 return ControlFlow::Break(());
             }

@@ -142,6 +142,12 @@ impl Canonical<'_> {
     }
 }
 
+/// Whether a target is recognised as clean by one scan.
+#[cfg(any(test, feature = "__reference"))]
+pub(super) fn is_soon_clean(target: &[u8]) -> bool {
+    scan::clean(target).is_some()
+}
+
 /// What rules see of a value.
 pub(crate) fn cut(text: &[u8]) -> &[u8] {
     text.get(..LONGEST).unwrap_or(text)
