@@ -15,6 +15,7 @@ mod index;
 mod lexer;
 mod list;
 mod parser;
+mod pattern;
 #[cfg(any(test, feature = "__reference"))]
 #[allow(
     clippy::arithmetic_side_effects,
