@@ -47,7 +47,7 @@ fn rules_allocate_nothing_whatever_a_path_is_made_of() {
     let scheme = Scheme::new();
     let rules = CONDITIONS.map(|text| Rule::new(text, scheme.parse(text).unwrap()));
     let rules = RuleSet::new(rules, Lists::default()).unwrap();
-    let long = format!("/admin/{}../x", "a/".repeat(3_000) + &"../".repeat(2_999));
+    let long = format!("/admin/{}../x", "a/".repeat(900) + &"../".repeat(899));
     let (mut last, mut none) = (0, 0);
     for (target, host) in [
         ("/admin/x", "shop.example"),
