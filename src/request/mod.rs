@@ -67,6 +67,7 @@ const INLINE: usize = 4;
 impl<'a> Request<'a> {
     /// A request from this peer: the other end of the connection, if it is known.
     #[must_use]
+    #[inline]
     pub fn new(peer: impl Into<Option<IpAddr>>) -> Self {
         Self {
             peer: peer.into(),
@@ -83,24 +84,28 @@ impl<'a> Request<'a> {
 
     /// With this method, as it came: `"GET"`.
     #[must_use]
+    #[inline]
     pub fn method(self, method: &'a str) -> Self {
         Self { method, ..self }
     }
 
     /// With this host, as it came.
     #[must_use]
+    #[inline]
     pub fn host(self, host: &'a str) -> Self {
         Self { host, ..self }
     }
 
     /// With this target, path and query as they came: `"/login?next=/"`.
     #[must_use]
+    #[inline]
     pub fn target(self, target: &'a str) -> Self {
         Self { target, ..self }
     }
 
     /// With one more header line. Names are compared without case; lines of one name add up.
     #[must_use]
+    #[inline]
     pub fn header(mut self, name: &'a str, value: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         let line = (name, value.as_ref());
         match self.headers.iter_mut().find(|header| header.is_none()) {
@@ -112,6 +117,7 @@ impl<'a> Request<'a> {
 
     /// With the header lines that are kept there, after those that were given one by one.
     #[must_use]
+    #[inline]
     pub fn header_lines(self, headers: &'a dyn Headers) -> Self {
         Self { kept_headers: Some(headers), ..self }
     }
@@ -119,6 +125,7 @@ impl<'a> Request<'a> {
     /// With a field of the service's own, or one that only the service can know, by its full name:
     /// `"tenant"`, `"ip.src.country"`. Given twice, the first counts.
     #[must_use]
+    #[inline]
     pub fn field(mut self, name: &'a str, value: impl Into<Given<'a>>) -> Self {
         let field = (name, value.into());
         match self.given.iter_mut().find(|given| given.is_none()) {

@@ -2,7 +2,10 @@
 
 use alloc::{string::String, vec::Vec};
 
-use super::canonical::{self, Canonical, LONGEST, UriFlags, canonical_path};
+use super::{
+    Request,
+    canonical::{self, Canonical, LONGEST, UriFlags, canonical_path},
+};
 
 /// What [`check`] found, for those who count.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +20,12 @@ pub struct Checked {
     pub is_clean: bool,
     /// One scan has told so.
     pub is_soon_clean: bool,
+}
+
+/// How long the canonical path and host are, found as rules find them: for benches.
+#[must_use]
+pub fn canonical_lengths(request: &Request<'_>) -> (usize, usize) {
+    Canonical::with(request, |canonical| (canonical.path.len(), canonical.host.len()))
 }
 
 /// Panics if the canonical form of these is not what the steps give, or breaks a law.

@@ -25,6 +25,44 @@ impl Piece {
 #[derive(Clone, Debug)]
 pub(super) struct Pieces<'a>(pub(super) &'a [u8]);
 
+impl<'a> Pieces<'a> {
+    /// Takes what is there before a byte that is not plain.
+    #[inline]
+    pub(super) fn take_plain(&mut self, plain: &Plain) -> &'a [u8] {
+        #[allow(clippy::indexing_slicing, reason = "a byte is below 256")]
+        let end = self.0.iter().position(|byte| !plain[usize::from(*byte)]);
+        let (plain, rest) =
+            self.0.split_at_checked(end.unwrap_or(self.0.len())).unwrap_or_default();
+        self.0 = rest;
+        plain
+    }
+}
+
+/// Of each byte, whether it stays as it is and tells nothing.
+type Plain = [bool; 256];
+
+pub(super) const PLAIN_IN_QUERY: Plain = plain(b"");
+pub(super) const PLAIN_IN_PATH: Plain = plain(b"/\\");
+
+/// All of ASCII but NUL, the percent sign and these.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "a byte is below 256, and it is the compiler that counts"
+)]
+const fn plain(mut but: &[u8]) -> Plain {
+    let mut plain = [false; 256];
+    let mut byte = 1_u8;
+    while byte.is_ascii() {
+        plain[byte as usize] = byte != b'%';
+        byte = byte.wrapping_add(1);
+    }
+    while let [first, rest @ ..] = but {
+        plain[*first as usize] = false;
+        but = rest;
+    }
+    plain
+}
+
 impl Iterator for Pieces<'_> {
     type Item = Piece;
 

@@ -15,7 +15,7 @@
 //! or a character that is cut at that length is not held against it. In a query, a slash, a backslash or
 //! an escaped percent sign is nothing odd: addresses are passed on there.
 
-use super::escape::{Piece, Pieces};
+use super::escape::{PLAIN_IN_QUERY, Piece, Pieces};
 
 /// What is odd about a target, a bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,7 +55,11 @@ pub(super) fn of_query(query: &[u8], is_cut: bool) -> UriFlags {
     let mut flags = UriFlags::default();
     let mut characters = Characters::default();
     let mut pieces = Pieces(query);
-    while let Some(piece) = pieces.next() {
+    loop {
+        if characters.is_idle() {
+            pieces.take_plain(&PLAIN_IN_QUERY);
+        }
+        let Some(piece) = pieces.next() else { break };
         flags.set_if(UriFlags::NUL, piece.byte() == 0);
         if piece == Piece::BadPercent {
             flags.set_if(UriFlags::BAD_PERCENT, !(is_cut && is_half_an_escape(pieces.0)));
@@ -83,6 +87,11 @@ pub(super) struct Twice {
 }
 
 impl Twice {
+    /// Whether nothing of an escape is there.
+    pub(super) const fn is_idle(self) -> bool {
+        self.so_far == 0
+    }
+
     /// Whether this piece ends an escape whose percent sign was escaped.
     pub(super) const fn push(&mut self, piece: Piece) -> bool {
         self.so_far = match (piece, self.so_far) {
@@ -113,6 +122,11 @@ impl Default for Characters {
 }
 
 impl Characters {
+    /// Whether no character is begun.
+    pub(super) const fn is_idle(self) -> bool {
+        self.lacks == 0
+    }
+
     #[inline]
     pub(super) const fn push(&mut self, byte: u8) {
         if self.lacks == 0 {

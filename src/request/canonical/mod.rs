@@ -113,9 +113,9 @@ impl Canonical<'_> {
     ) -> R {
         let target = Target::split(text, is_connect);
         let raw_path = cut(target.path);
-        let query = target.query.map(cut);
         let host = match target.authority.map(host::without_port) {
             Some(host) if !host.is_empty() => cut(host),
+            _ if scan::is_clean_host(given_host) => given_host,
             _ => cut(host::without_port(given_host)),
         };
         // Made only where they are needed, so that a short path does not wait for a long buffer.
@@ -127,7 +127,12 @@ impl Canonical<'_> {
             long = [0; 2 * LONGEST];
             long.split_at_mut(LONGEST)
         };
-        let (path, path_flags) = path::rewrite(raw_path, target.path.len() > LONGEST, path_buffer);
+        let (path, path_flags) = if scan::is_clean_path(raw_path) {
+            (raw_path, UriFlags::default())
+        } else {
+            path::rewrite(raw_path, target.path.len() > LONGEST, path_buffer)
+        };
+        let query = target.query.map(cut);
         let query_flags = target.query.map_or_else(UriFlags::default, |query| {
             flags::of_query(cut(query), query.len() > LONGEST)
         });

@@ -1,7 +1,7 @@
 //! Paths are rewritten here, if they are not clean.
 
 use super::{
-    escape::{Piece, Pieces, escape, is_unreserved},
+    escape::{PLAIN_IN_PATH, Piece, Pieces, escape, is_unreserved},
     flags::{Characters, Twice, UriFlags, is_half_an_escape},
 };
 
@@ -16,7 +16,13 @@ pub(super) fn rewrite<'b>(path: &[u8], is_cut: bool, buffer: &'b mut [u8]) -> (&
     let mut out = Output { buffer, len: 0, segment: 0, is_absolute, broken: Broken::No };
     let mut pieces = Pieces(path);
     let mut after_slash = false;
-    while let Some(piece) = pieces.next() {
+    loop {
+        if out.broken == Broken::No && twice.is_idle() && characters.is_idle() {
+            let plain = pieces.take_plain(&PLAIN_IN_PATH);
+            after_slash &= plain.is_empty();
+            out.push_plain(plain);
+        }
+        let Some(piece) = pieces.next() else { break };
         characters.push(piece.byte());
         flags.set_if(UriFlags::DOUBLE_ENCODED, twice.push(piece));
         flags.set_if(UriFlags::NUL, piece.byte() == 0);
@@ -74,6 +80,15 @@ impl<'b> Output<'b> {
         if let Some(place) = self.buffer.get_mut(self.len) {
             *place = byte;
             self.len = self.len.saturating_add(1);
+        }
+    }
+
+    /// Pushes what goes as it is.
+    fn push_plain(&mut self, plain: &[u8]) {
+        let end = self.len.saturating_add(plain.len());
+        if let Some(place) = self.buffer.get_mut(self.len..end) {
+            place.copy_from_slice(plain);
+            self.len = end;
         }
     }
 

@@ -1,12 +1,14 @@
 //! Recognises what is canonical as it came: nearly all requests.
 //!
 //! One scan, 16 bytes at a time where nothing of interest is in them. The compiler turns a loop over an
-//! array of that length into comparisons of all its bytes at once.
+//! array of that length, without branches, into comparisons of all its bytes at once.
 
 use super::LONGEST;
 
 /// Bytes that are looked at together.
 const LANES: usize = 16;
+/// The same where there are fewer.
+const FEW: usize = 8;
 
 /// The path and the query of a target that is nothing but `/path?query`, with a path that is canonical
 /// already, and without anything that sets a flag. `None` means that it has to be looked at again; that is
@@ -19,57 +21,93 @@ pub(super) fn clean(target: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     if !target.starts_with(b"/") || target.len() > LONGEST {
         return None;
     }
-    let end = path_end(target)?;
-    let (path, rest) = target.split_at_checked(end)?;
+    let (path, rest) = target.split_at_checked(path_end(target)?)?;
     let query = rest.get(1..);
-    if query.is_some_and(|query| any(query, is_odd_in_query)) {
+    if query.is_some_and(|query| any(query, odd_in_query)) {
         return None;
     }
     Some((path, query))
 }
 
-/// Where the path ends, if it is clean.
+/// Whether a path that starts with a slash is canonical, and sets no flag.
+pub(super) fn is_clean_path(path: &[u8]) -> bool {
+    path.starts_with(b"/") && path_end(path) == Some(path.len())
+}
+
+/// Whether a host is canonical as it came.
 #[inline]
-fn path_end(target: &[u8]) -> Option<usize> {
+pub(super) fn is_clean_host(host: &[u8]) -> bool {
+    let odd = |byte: u8| {
+        u8::from(byte.is_ascii_uppercase()) | is(byte, b':') | is(byte, b'@') | is(byte, b'[')
+    };
+    !any(host, odd) && !host.ends_with(b".") && host.len() <= LONGEST
+}
+
+/// Where the path ends, which is the whole text or what is before a `?`, if it is clean.
+#[inline]
+fn path_end(text: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
-        // Each byte with the one after it, so there must be one more.
-        while let Some(window) = target.get(at..).and_then(<[u8]>::first_chunk::<{ LANES + 1 }>) {
-            if may_matter(window) {
-                break;
-            }
-            at = at.saturating_add(LANES);
-        }
-        let rest = target.get(at..).unwrap_or_default();
+        at = skip(text, at);
+        let rest = text.get(at..).filter(|rest| !rest.is_empty());
+        let Some(rest) = rest else { return Some(text.len()) };
         for (nth, byte) in rest.iter().take(LANES).enumerate() {
             match byte {
                 b'?' => return Some(at.saturating_add(nth)),
                 b'/' if is_odd_segment(rest.get(nth.saturating_add(1)..).unwrap_or_default()) => {
                     return None;
                 }
-                byte if is_odd_in_path(*byte) => return None,
+                byte if odd_in_path(*byte) != 0 => return None,
                 _ => {}
             }
-        }
-        if rest.len() <= LANES {
-            return Some(target.len());
         }
         at = at.saturating_add(LANES);
     }
 }
 
-/// Whether there is anything in all but the last byte that the path may end with or that may not be clean.
+/// Where to look closer, from here on; the end if there is no such place.
 #[inline]
-fn may_matter(window: &[u8; LANES + 1]) -> bool {
-    let [bytes @ .., _] = window;
-    let [_, nexts @ ..] = window;
-    let mut matters = false;
-    for (byte, next) in bytes.iter().zip(nexts) {
-        // '.' and '/' differ in the last bit.
-        let starts_oddly = (*byte == b'/') & (next | 1 == b'/');
-        matters |= starts_oddly | (*byte == b'?') | is_odd_in_path(*byte);
+fn skip(text: &[u8], mut at: usize) -> usize {
+    // Each byte is looked at with the one after it, so there must be one more.
+    while let Some(window) = text.get(at..).and_then(<[u8]>::first_chunk::<{ LANES + 1 }>) {
+        let [bytes @ .., _] = window;
+        let [_, nexts @ ..] = window;
+        if may_matter(bytes, nexts) {
+            return at;
+        }
+        at = at.saturating_add(LANES);
     }
-    matters
+    let ends = |byte: &u8| odd_in_path(*byte) | is(*byte, b'?') != 0;
+    let may_matter = if text.last().is_some_and(ends) {
+        true
+    } else if let Some(window) = text.last_chunk::<{ LANES + 1 }>() {
+        // Some bytes once more, instead of the last ones one by one.
+        let [bytes @ .., _] = window;
+        let [_, nexts @ ..] = window;
+        may_matter(bytes, nexts)
+    } else if let Some(first) = text.first_chunk::<{ FEW + 1 }>() {
+        let last = text.last_chunk().unwrap_or(first);
+        [first, last].into_iter().any(|window| {
+            let [bytes @ .., _] = window;
+            let [_, nexts @ ..] = window;
+            may_matter(bytes, nexts)
+        })
+    } else {
+        true
+    };
+    if may_matter { at } else { text.len() }
+}
+
+/// Whether one of these bytes, each with the one after it, may be where the path ends or is not clean.
+#[inline]
+fn may_matter<const N: usize>(bytes: &[u8; N], nexts: &[u8; N]) -> bool {
+    let mut odd = [0; N];
+    for ((odd, byte), next) in odd.iter_mut().zip(bytes).zip(nexts) {
+        // '.' and '/' differ in the last bit.
+        let starts_oddly = is(*byte, b'/') & is(next | 1, b'/');
+        *odd = odd_in_path(*byte) | is(*byte, b'?') | starts_oddly;
+    }
+    odd != [0; N]
 }
 
 /// Whether a segment with what follows it is one that is not canonical: nothing before another slash, a
@@ -84,36 +122,42 @@ fn is_odd_segment(rest: &[u8]) -> bool {
     matches!(rest, [] | [b'/' | b'?', ..])
 }
 
-const fn is_odd_in_path(byte: u8) -> bool {
-    is_odd_in_query(byte) | (byte == b'\\')
-}
-
-const fn is_odd_in_query(byte: u8) -> bool {
-    (byte == b'%') | (byte == b'#') | (byte == 0) | (byte >= 0x80)
-}
-
-/// Whether any byte is odd.
+/// Whether any byte is odd: not zero by this function.
 #[inline]
-pub(super) fn any(text: &[u8], is_odd: impl Fn(u8) -> bool + Copy) -> bool {
-    let any = |bytes: &[u8; LANES]| bytes.iter().fold(false, |any, byte| any | is_odd(*byte));
+fn any(text: &[u8], odd: impl Fn(u8) -> u8 + Copy) -> bool {
     let mut rest = text;
     while let Some((chunk, more)) = rest.split_first_chunk::<LANES>() {
-        if any(chunk) {
+        if any_of(chunk, odd) {
             return true;
         }
         rest = more;
     }
-    match text.last_chunk::<LANES>() {
-        // Some bytes once more, instead of the last ones one by one.
-        Some(last) => any(last),
-        None => rest.iter().any(|byte| is_odd(*byte)),
+    if let Some(last) = text.last_chunk::<LANES>() {
+        return any_of(last, odd);
+    }
+    match (text.first_chunk::<FEW>(), text.last_chunk::<FEW>()) {
+        (Some(first), Some(last)) => any_of(first, odd) | any_of(last, odd),
+        _ => text.iter().fold(0, |any, byte| any | odd(*byte)) != 0,
     }
 }
 
-/// Whether a host is canonical as it came.
 #[inline]
-pub(super) fn is_clean_host(host: &[u8]) -> bool {
-    let is_odd =
-        |byte: u8| byte.is_ascii_uppercase() | (byte == b':') | (byte == b'@') | (byte == b'[');
-    !any(host, is_odd) && !host.ends_with(b".") && host.len() <= LONGEST
+fn any_of<const N: usize>(bytes: &[u8; N], odd: impl Fn(u8) -> u8) -> bool {
+    bytes.map(odd) != [0; N]
+}
+
+#[inline]
+const fn odd_in_path(byte: u8) -> u8 {
+    odd_in_query(byte) | is(byte, b'\\')
+}
+
+#[inline]
+const fn odd_in_query(byte: u8) -> u8 {
+    is(byte, b'%') | is(byte, b'#') | is(byte, 0) | byte >> 7
+}
+
+/// 1 if they are the same.
+#[inline]
+const fn is(byte: u8, other: u8) -> u8 {
+    (byte == other) as u8
 }

@@ -26,7 +26,8 @@ impl<'a> Target<'a> {
         if is_connect && !text.starts_with(b"/") {
             return Self { authority: Some(text), ..Self::default() };
         }
-        let Some(rest) = without_scheme(text) else {
+        let rest = if text.starts_with(b"/") { None } else { without_scheme(text) };
+        let Some(rest) = rest else {
             let (path, query) = split_query(text);
             return Self { authority: None, path, query };
         };
