@@ -52,6 +52,11 @@ impl RuleSet {
                     Code::RegexesTooLarge,
                     "with this rule, regular expressions take too much memory",
                 ),
+                TooLarge::Stars => (Code::Wildcard, "a wildcard of this rule has too many stars"),
+                TooLarge::Literals => (
+                    Code::RegexesTooLarge,
+                    "with this rule, texts that are searched for take too much memory",
+                ),
                 TooLarge::Rules => {
                     (Code::TooManyRules, "with this rule there are too many of them")
                 }

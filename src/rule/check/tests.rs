@@ -201,11 +201,11 @@ fn mistakes_are_all_found_where_they_are() {
             &[Code::Arguments, Code::Arguments, Code::Arguments, Code::UnknownLimit],
         ),
         (
-            r#"path wildcard "a«**»b" or path wildcard "*a*a*a*a*a*a*a*a«*»""#,
+            r#"path wildcard "a*«*»b" or path wildcard "*a*a*a*a*a*a*a*a«*»""#,
             &[Code::Wildcard, Code::Wildcard],
         ),
         (
-            r#"path matches "«(»" or path matches r"«(?=a)»" or path matches «"\"("»"#,
+            r#"path matches "«(»" or path matches r"«(?=»a)" or path matches «"\"("»"#,
             &[Code::Regex; 3],
         ),
         (r#"path matches r"«\w{1000000}»""#, &[Code::RegexTooLarge]),
