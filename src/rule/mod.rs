@@ -1,8 +1,9 @@
 //! Rules: what.
 //!
 //! Conditions over requests, in the expression language of Cloudflare's rules, and what follows from
-//! them.
-
+//! them. Conditions are texts that a [`Scheme`] reads, or are [built](build) in Rust.
+//!
+#![doc = include_str!("language.md")]
 #![allow(dead_code, unused_imports)]
 
 pub mod build;

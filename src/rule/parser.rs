@@ -123,7 +123,7 @@ pub(super) enum Item<'t> {
 }
 
 /// Words of operators, as they are written in letters or as signs.
-const OPERATORS: &[(&str, Operator)] = &[
+pub(super) const OPERATORS: &[(&str, Operator)] = &[
     ("eq", Operator::Eq),
     ("==", Operator::Eq),
     ("ne", Operator::Ne),

@@ -11,7 +11,18 @@ use super::{
 
 /// The names that expressions can use: fields of the service's own, lists, limits.
 ///
-/// Fields of requests are always there.
+/// Fields of requests are always there. The language is described [with its module](crate::rule#the-language).
+///
+/// # Example: a condition, and a value to count by
+/// ```
+/// use portcullis::rule::{Scheme, Type};
+///
+/// let scheme = Scheme::new().field("tenant", Type::Bytes).limit("logins");
+/// let condition = scheme.parse(r#"tenant eq "free" and counter("logins") ge 3"#)?;
+/// let by = scheme.parse_term("cidr(ip.src, 24, 64)")?;
+/// assert_eq!(by.to_string(), "cidr(ip.src, 24, 64)");
+/// # Ok::<(), portcullis::rule::Diagnostics>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Scheme {
     pub(crate) fields: BTreeMap<Name, Type>,
@@ -26,7 +37,10 @@ impl Scheme {
         Self::default()
     }
 
-    /// With a field of the service's own.
+    /// With a field of the service's own, whose value comes with each [request](crate::Request::field).
+    ///
+    /// A name is letters, digits, `_` and `.`, and begins with a letter or `_`: others cannot be written in a
+    /// text. Names that fields of requests have stay theirs.
     #[must_use]
     pub fn field(mut self, name: &str, holds: Type) -> Self {
         self.fields.insert(Name::from(name), holds);
@@ -50,7 +64,11 @@ impl Scheme {
     /// The condition that a text says.
     ///
     /// # Errors
-    /// All mistakes at once.
+    /// All mistakes at once, in the order of the text: up to 100 of them. Texts of more than 16 KiB, 4,096
+    /// comparisons or 64 levels are refused.
+    ///
+    /// # Cost
+    /// Linear in the text, apart from regular expressions, which are compiled to be checked.
     pub fn parse(&self, text: &str) -> Result<Expr, Diagnostics> {
         self.parse_in(text, Phase::Request).map_err(|found| Diagnostics::new(text, found))
     }

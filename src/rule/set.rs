@@ -55,7 +55,7 @@ impl RuleSet {
                 TooLarge::Stars => (Code::Wildcard, "a wildcard of this rule has too many stars"),
                 TooLarge::Literals => (
                     Code::RegexesTooLarge,
-                    "with this rule, there are too many texts to look for anywhere in others",
+                    "with this rule, texts that are searched for take too much memory",
                 ),
                 TooLarge::Rules => {
                     (Code::TooManyRules, "with this rule there are too many of them")

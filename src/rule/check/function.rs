@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Functions, and how many arguments each takes: at least, and at most.
-const FUNCTIONS: &[(&str, usize, usize)] = &[
+pub(super) const FUNCTIONS: &[(&str, usize, usize)] = &[
     ("cidr", 2, 3),
     ("cidr6", 2, 2),
     ("lower", 1, 1),

@@ -415,4 +415,6 @@ fn constant(value: &Value<'_>) -> Option<bool> {
 }
 
 #[cfg(test)]
+mod published;
+#[cfg(test)]
 mod tests;

@@ -1,21 +1,14 @@
 //! Patterns in tests: wildcards and regular expressions.
 
-use alloc::{boxed::Box, format};
-
-use regex_automata::{meta::Regex, util::syntax::Config as Syntax};
+use alloc::{boxed::Box, string::ToString};
 
 use super::Checker;
 use crate::rule::{
     diagnostic::{Code, Diagnostic},
     expr::Test,
     lexer::Span,
+    pattern::{Regex, Wildcard},
 };
-
-/// The most stars in a wildcard pattern.
-const MOST_STARS: usize = 8;
-
-/// The most memory of a compiled regular expression.
-const LARGEST_REGEX: usize = 256 * 1_024;
 
 impl Checker<'_> {
     pub(super) fn wildcard(&mut self, pattern: Box<[u8]>, strict: bool, at: &Span) -> Option<Test> {
@@ -61,47 +54,14 @@ impl Checker<'_> {
 
 /// What is wrong with a wildcard pattern, by its bytes.
 pub(in crate::rule) fn wildcard(pattern: &[u8]) -> Option<Diagnostic> {
-    let (mut stars, mut at) = (0_usize, 0_usize);
-    loop {
-        let rest = pattern.get(at..).unwrap_or_default();
-        let step = match rest {
-            [] => return None,
-            [b'\\', b'*' | b'\\', ..] => 2,
-            [b'*', b'*', ..] => {
-                let message = "two stars in a row say no more than one";
-                let mistake = Diagnostic::new(Code::Wildcard, at..at.saturating_add(2), message);
-                return Some(mistake.with_help("a star itself is `\\*`"));
-            }
-            [b'*', ..] => {
-                stars = stars.saturating_add(1);
-                if stars > MOST_STARS {
-                    let message = format!("more than {MOST_STARS} stars in a wildcard");
-                    let span = at..at.saturating_add(1);
-                    return Some(Diagnostic::new(Code::Wildcard, span, message));
-                }
-                1
-            }
-            _ => 1,
-        };
-        at = at.saturating_add(step);
-    }
+    let error = Wildcard::new(pattern, true).err()?;
+    let at = error.at();
+    Some(Diagnostic::new(Code::Wildcard, at..at.saturating_add(1), error.to_string()))
 }
 
 /// What is wrong with a regular expression, by its bytes.
 pub(in crate::rule) fn regex(pattern: &str) -> Option<Diagnostic> {
-    let limits = Regex::config().nfa_size_limit(Some(LARGEST_REGEX));
-    let syntax = Syntax::new().unicode(false).utf8(false).nest_limit(64);
-    let built = Regex::builder().syntax(syntax).configure(limits).build(pattern);
-    let Err(error) = built else { return None };
-    let all = 0..pattern.len();
-    if error.size_limit().is_some() {
-        let message = format!("the pattern needs more than {} KiB", LARGEST_REGEX / 1_024);
-        return Some(Diagnostic::new(Code::RegexTooLarge, all, message));
-    }
-    // The last line of what is told says why; the others draw the pattern.
-    let told = error.syntax_error().map(|error| format!("{error}"));
-    let told = told.unwrap_or_else(|| format!("{error}"));
-    let last = told.lines().last().unwrap_or_default().trim();
-    let why = last.strip_prefix("error: ").unwrap_or(last);
-    Some(Diagnostic::new(Code::Regex, all, format!("no regular expression: {why}")))
+    let error = Regex::new(pattern).err()?;
+    let code = if error.is_too_large() { Code::RegexTooLarge } else { Code::Regex };
+    Some(Diagnostic::new(code, error.at(), error.to_string()))
 }

@@ -1,7 +1,12 @@
 use core::ops::Range;
 use std::{format, string::String, string::ToString as _, vec::Vec};
 
-use crate::rule::{Code, Scheme, Type, expr::DEEPEST, field::Phase, parser::MOST_TESTS};
+use crate::rule::{
+    Code, Scheme, Type,
+    expr::DEEPEST,
+    field::{BUILTINS, HEADER_NAMES, Phase, SUPPLIED},
+    parser::MOST_TESTS,
+};
 
 fn scheme() -> Scheme {
     Scheme::new()
@@ -201,11 +206,11 @@ fn mistakes_are_all_found_where_they_are() {
             &[Code::Arguments, Code::Arguments, Code::Arguments, Code::UnknownLimit],
         ),
         (
-            r#"path wildcard "a«**»b" or path wildcard "*a*a*a*a*a*a*a*a«*»""#,
+            r#"path wildcard "a*«*»b" or path wildcard "*a*a*a*a*a*a*a*a«*»""#,
             &[Code::Wildcard, Code::Wildcard],
         ),
         (
-            r#"path matches "«(»" or path matches r"«(?=a)»" or path matches «"\"("»"#,
+            r#"path matches "«(»" or path matches r"«(?=»a)" or path matches «"\"("»"#,
             &[Code::Regex; 3],
         ),
         (r#"path matches r"«\w{1000000}»""#, &[Code::RegexTooLarge]),
@@ -347,4 +352,33 @@ fn every_limit_is_a_mistake() {
     assert!(scheme().parse(&format!("path wildcard \"{}\"", "*a".repeat(8))).is_ok());
     // No more mistakes are shown than a reader takes in.
     assert_eq!(scheme().parse(&"x and ".repeat(2_000)).expect_err("unknown").iter().len(), 100);
+}
+
+/// The documentation lists every field, function and operator that there is.
+#[test]
+fn the_documentation_is_complete() {
+    let language = include_str!("../language.md");
+    for entry in BUILTINS {
+        let row = format!("| `{}` | {} |", entry.name, quoted(entry.aliases));
+        assert!(language.contains(&row), "{row}");
+        assert!(language.contains(entry.about), "{}", entry.about);
+    }
+    for (name, aliases, _, about) in SUPPLIED {
+        let row = format!("| `{name}` | {} |", quoted(aliases));
+        assert!(language.contains(&row) && language.contains(about), "{row}");
+    }
+    for (name, aliases, header) in HEADER_NAMES {
+        let row = format!("| `{name}` | {} | Bytes | `header[\"{header}\"]` |", quoted(aliases));
+        assert!(language.contains(&row), "{row}");
+    }
+    for (name, ..) in super::function::FUNCTIONS {
+        assert!(language.contains(&format!("`{name}(")), "{name}");
+    }
+    for (word, _) in crate::rule::parser::OPERATORS {
+        assert!(language.contains(&format!("`{word}`")), "{word}");
+    }
+}
+
+fn quoted(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

@@ -62,12 +62,18 @@ enum Engine {
 pub(crate) struct RegexError {
     at: Range<usize>,
     what: Box<str>,
+    too_large: bool,
 }
 
 impl RegexError {
     /// The bytes of the pattern that are wrong.
     pub(crate) fn at(&self) -> Range<usize> {
         self.at.clone()
+    }
+
+    /// Whether it is an expression, but compiled would be larger than [`LARGEST`].
+    pub(crate) fn is_too_large(&self) -> bool {
+        self.too_large
     }
 }
 
@@ -89,6 +95,7 @@ impl Regex {
         let engine = Engine::new(&hir).map_err(|TooLarge| RegexError {
             at: 0..pattern.len(),
             what: alloc::format!("it takes more than {} KiB when compiled", LARGEST / 1024).into(),
+            too_large: true,
         })?;
         Ok(Self { engine, required: Required::of(&hir), literal: super::required::literal(&hir) })
     }
@@ -174,7 +181,7 @@ fn parsed(pattern: &str) -> Result<Hir, RegexError> {
     let mut parser = ast::parse::ParserBuilder::new().nest_limit(DEEPEST).build();
     let tree = parser.parse(pattern).map_err(|error| refusal(&error.into()))?;
     if let Err(at) = ast::visit(&tree, BytesOnly) {
-        return Err(RegexError { at, what: NO_UNICODE.into() });
+        return Err(RegexError { at, what: NO_UNICODE.into(), too_large: false });
     }
     let mut translator = TranslatorBuilder::new().unicode(false).utf8(false).build();
     translator.translate(pattern, &tree).map_err(|error| refusal(&error.into()))
@@ -250,7 +257,7 @@ fn refusal(error: &regex_syntax::Error) -> RegexError {
         }
         error => (0..0, alloc::format!("{error}")),
     };
-    RegexError { at, what: what.into() }
+    RegexError { at, what: what.into(), too_large: false }
 }
 
 #[cfg(test)]
