@@ -19,57 +19,53 @@ pub(super) fn clean(target: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     if !target.starts_with(b"/") || target.len() > LONGEST {
         return None;
     }
-    let end = path_end(target)?;
-    let (path, rest) = target.split_at_checked(end)?;
-    let query = rest.get(1..);
-    if query.is_some_and(|query| any(query, is_odd_in_query)) {
+    // A backslash in a query is not odd, but rare enough to be looked at again.
+    if any(target, is_odd_in_path) {
         return None;
     }
-    Some((path, query))
+    let end = memchr::memchr(b'?', target).unwrap_or(target.len());
+    let (path, rest) = target.split_at_checked(end)?;
+    if may_have_odd_segments(path) && has_odd_segments(path) {
+        return None;
+    }
+    Some((path, rest.get(1..)))
 }
 
-/// Where the path ends, if it is clean.
+/// Whether a slash is followed by another one or by a dot.
 #[inline]
-fn path_end(target: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    loop {
-        // Each byte with the one after it, so there must be one more.
-        while let Some(window) = target.get(at..).and_then(<[u8]>::first_chunk::<{ LANES + 1 }>) {
-            if may_matter(window) {
-                break;
-            }
-            at = at.saturating_add(LANES);
+fn may_have_odd_segments(path: &[u8]) -> bool {
+    let mut rest = path;
+    // Each byte with the one after it, so there must be one more.
+    while let Some(window) = rest.first_chunk::<{ LANES + 1 }>() {
+        if any_starts_oddly(window) {
+            return true;
         }
-        let rest = target.get(at..).unwrap_or_default();
-        for (nth, byte) in rest.iter().take(LANES).enumerate() {
-            match byte {
-                b'?' => return Some(at.saturating_add(nth)),
-                b'/' if is_odd_segment(rest.get(nth.saturating_add(1)..).unwrap_or_default()) => {
-                    return None;
-                }
-                byte if is_odd_in_path(*byte) => return None,
-                _ => {}
-            }
-        }
-        if rest.len() <= LANES {
-            return Some(target.len());
-        }
-        at = at.saturating_add(LANES);
+        rest = rest.get(LANES..).unwrap_or_default();
+    }
+    match (path.last_chunk::<{ LANES + 1 }>(), path.first_chunk::<9>(), path.last_chunk::<9>()) {
+        // Some bytes once more, instead of the last ones one by one.
+        (Some(last), ..) => any_starts_oddly(last),
+        (None, Some(first), Some(last)) => any_starts_oddly(first) | any_starts_oddly(last),
+        _ => rest.windows(2).any(|pair| matches!(pair, [b'/', b'/' | b'.'])),
     }
 }
 
-/// Whether there is anything in all but the last byte that the path may end with or that may not be clean.
+/// Whether any but the last byte is a slash with a slash or a dot after it.
 #[inline]
-fn may_matter(window: &[u8; LANES + 1]) -> bool {
-    let [bytes @ .., _] = window;
-    let [_, nexts @ ..] = window;
-    let mut matters = false;
-    for (byte, next) in bytes.iter().zip(nexts) {
-        // '.' and '/' differ in the last bit.
-        let starts_oddly = (*byte == b'/') & (next | 1 == b'/');
-        matters |= starts_oddly | (*byte == b'?') | is_odd_in_path(*byte);
-    }
-    matters
+fn any_starts_oddly<const MORE: usize>(window: &[u8; MORE]) -> bool {
+    let nexts = window.iter().skip(1);
+    // '.' and '/' differ in the last bit.
+    window
+        .iter()
+        .zip(nexts)
+        .fold(false, |any, (byte, next)| any | ((*byte == b'/') & (next | 1 == b'/')))
+}
+
+/// Whether any segment is one that is not canonical.
+#[cold]
+fn has_odd_segments(path: &[u8]) -> bool {
+    let after = |at: usize| path.get(at.saturating_add(1)..).unwrap_or_default();
+    path.iter().enumerate().any(|(at, byte)| *byte == b'/' && is_odd_segment(after(at)))
 }
 
 /// Whether a segment with what follows it is one that is not canonical: nothing before another slash, a
@@ -95,19 +91,24 @@ const fn is_odd_in_query(byte: u8) -> bool {
 /// Whether any byte is odd.
 #[inline]
 pub(super) fn any(text: &[u8], is_odd: impl Fn(u8) -> bool + Copy) -> bool {
-    let any = |bytes: &[u8; LANES]| bytes.iter().fold(false, |any, byte| any | is_odd(*byte));
     let mut rest = text;
     while let Some((chunk, more)) = rest.split_first_chunk::<LANES>() {
-        if any(chunk) {
+        if any_of(chunk, is_odd) {
             return true;
         }
         rest = more;
     }
-    match text.last_chunk::<LANES>() {
+    match (text.last_chunk::<LANES>(), text.first_chunk::<8>(), text.last_chunk::<8>()) {
         // Some bytes once more, instead of the last ones one by one.
-        Some(last) => any(last),
-        None => rest.iter().any(|byte| is_odd(*byte)),
+        (Some(last), ..) => any_of(last, is_odd),
+        (None, Some(first), Some(last)) => any_of(first, is_odd) | any_of(last, is_odd),
+        _ => text.iter().any(|byte| is_odd(*byte)),
     }
+}
+
+#[inline]
+fn any_of<const N: usize>(bytes: &[u8; N], is_odd: impl Fn(u8) -> bool) -> bool {
+    bytes.iter().fold(false, |any, byte| any | is_odd(*byte))
 }
 
 /// Whether a host is canonical as it came.
