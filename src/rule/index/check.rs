@@ -1,7 +1,7 @@
 //! One question about one value, compiled.
 
 use alloc::{boxed::Box, sync::Arc};
-use core::cmp::Ordering;
+use core::{cmp::Ordering, net::IpAddr};
 
 use super::{
     source::{Seen, Value},
@@ -72,8 +72,27 @@ impl Check {
         })
     }
 
-    /// Whether a value passes.
+    /// Whether a text passes.
     #[inline]
+    pub(super) fn passes_text(&self, text: &[u8], seen: &Seen<'_, '_>) -> bool {
+        match self {
+            Self::Text(wanted, Case::Exact) => text == &**wanted,
+            Self::Prefix(wanted, Case::Exact) => text.starts_with(wanted),
+            _ => self.passes(Value::Bytes(text), seen),
+        }
+    }
+
+    /// Whether an address passes.
+    #[inline]
+    pub(super) fn passes_address(&self, ip: IpAddr, seen: &Seen<'_, '_>) -> bool {
+        match self {
+            Self::Nets(nets) => nets.contains(ip),
+            _ => self.passes(Value::Ip(ip), seen),
+        }
+    }
+
+    /// Whether a value passes.
+    #[inline(never)]
     pub(super) fn passes(&self, value: Value<'_>, seen: &Seen<'_, '_>) -> bool {
         match (self, value) {
             (Self::Text(text, case), Value::Bytes(value)) => case.equal(value, text),
@@ -85,13 +104,6 @@ impl Check {
             (Self::True, value) => value == Value::Bool(true),
             (Self::Exists, _) => true,
             (Self::Nets(nets), Value::Ip(ip)) => nets.contains(ip),
-            _ => self.passes_more(value, seen),
-        }
-    }
-
-    #[inline(never)]
-    fn passes_more(&self, value: Value<'_>, seen: &Seen<'_, '_>) -> bool {
-        match (self, value) {
             (Self::Ints(ranges), Value::Int(value)) => {
                 let at = ranges.partition_point(|(_, last)| *last < value);
                 ranges.get(at).is_some_and(|(first, _)| *first <= value)

@@ -302,8 +302,8 @@ impl Tests {
             };
             let check = Check::of(&question.spec, regex)?;
             // What costs little is asked again for less than it takes to look up what it said.
-            let is_worth_it =
-                *asked > 1 && compiler.expense(question) >= 20 && !source.is_volatile();
+            let costs = u64::from(*asked).saturating_mul(compiler.expense(question).into());
+            let is_worth_it = *asked > 1 && costs >= 24 && !source.is_volatile();
             let memo = if is_worth_it { memos.next() } else { None };
             Some(Test::new(source.clone(), check, question.quantity, memo.unwrap_or(NO_MEMO)))
         });

@@ -5,7 +5,7 @@
 //! - **I2** a look-up is linear in the value, whatever it is, and in what is told.
 
 use alloc::{boxed::Box, vec::Vec};
-use core::ops::ControlFlow::Continue;
+use core::{net::IpAddr, ops::ControlFlow::Continue};
 
 use ipnet::IpNet;
 
@@ -14,7 +14,7 @@ use super::{
     cover::Key,
     literals::{Literals, TooManyLiterals},
     ranges::Ranges,
-    source::{Seen, Source, Value},
+    source::{Seen, Shape, Source, Value},
     spec::Case,
     trie::{Anchor, Trie},
 };
@@ -23,7 +23,7 @@ use crate::cidr::CidrMap;
 /// A source with the keys that are asked of it.
 pub(super) struct Field {
     source: Source,
-    plain: bool,
+    shape: Shape,
     lookups: Box<[Lookup]>,
 }
 
@@ -92,18 +92,24 @@ impl Field {
         for literals in built {
             lookups.push(Lookup::Parts(Box::new(literals?)));
         }
-        Ok(Self { plain: source.is_plain(), source, lookups: lookups.into() })
+        Ok(Self { shape: source.shape(), source, lookups: lookups.into() })
     }
 
     /// Tells the keys that hold.
     #[inline]
     pub(super) fn look(&self, seen: &Seen<'_, '_>, tell: &mut impl FnMut(u32)) {
-        if self.plain {
-            if let Some(value) = self.source.plain(seen) {
-                self.look_up(value, seen, tell);
+        match self.shape {
+            Shape::Text => {
+                if let Some(text) = self.source.text(seen) {
+                    self.look_up_text(text, seen, tell);
+                }
             }
-        } else {
-            self.look_at_each(seen, tell);
+            Shape::Address => {
+                if let Some(ip) = self.source.address(seen) {
+                    self.look_up_address(ip, seen, tell);
+                }
+            }
+            Shape::Plain | Shape::Any => self.look_at_each(seen, tell),
         }
     }
 
@@ -115,20 +121,47 @@ impl Field {
         });
     }
 
-    #[inline]
     fn look_up(&self, value: Value<'_>, seen: &Seen<'_, '_>, tell: &mut impl FnMut(u32)) {
-        for lookup in &self.lookups {
-            match (lookup, value) {
-                (Lookup::Heads(trie), Value::Bytes(text)) => trie.walk(text, &mut *tell),
-                (Lookup::Nets(nets), Value::Ip(ip)) => nets.each(ip, tell),
-                (Lookup::Tails(trie), Value::Bytes(text)) => trie.walk_back(text, &mut *tell),
-                (Lookup::Parts(parts), Value::Bytes(text)) => parts.walk(text, &mut *tell),
-                (Lookup::Ranges(ranges), Value::Int(number)) => ranges.stab(number, &mut *tell),
-                (Lookup::True(list), Value::Bool(true)) | (Lookup::Exists(list), _) => tell(*list),
-                (Lookup::List { place, list }, value) if in_list(*place, value, seen) => {
-                    tell(*list);
+        match value {
+            Value::Bytes(text) => self.look_up_text(text, seen, tell),
+            Value::Ip(ip) => self.look_up_address(ip, seen, tell),
+            Value::Int(number) => {
+                for lookup in &self.lookups {
+                    match lookup {
+                        Lookup::Ranges(ranges) => ranges.stab(number, &mut *tell),
+                        other => other.look_up(value, seen, tell),
+                    }
                 }
-                _ => {}
+            }
+            Value::Bool(truth) => {
+                for lookup in &self.lookups {
+                    match lookup {
+                        Lookup::True(list) if truth => tell(*list),
+                        other => other.look_up(value, seen, tell),
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn look_up_text(&self, text: &[u8], seen: &Seen<'_, '_>, tell: &mut impl FnMut(u32)) {
+        for lookup in &self.lookups {
+            match lookup {
+                Lookup::Heads(trie) => trie.walk(text, &mut *tell),
+                Lookup::Tails(trie) => trie.walk_back(text, &mut *tell),
+                Lookup::Parts(parts) => parts.walk(text, &mut *tell),
+                other => other.look_up(Value::Bytes(text), seen, tell),
+            }
+        }
+    }
+
+    #[inline]
+    fn look_up_address(&self, ip: IpAddr, seen: &Seen<'_, '_>, tell: &mut impl FnMut(u32)) {
+        for lookup in &self.lookups {
+            match lookup {
+                Lookup::Nets(nets) => nets.each(ip, tell),
+                other => other.look_up(Value::Ip(ip), seen, tell),
             }
         }
     }
@@ -147,6 +180,17 @@ impl Field {
             .saturating_add(self.source.heap_bytes())
             .saturating_add(size_of_val(&*self.lookups));
         lookups.fold(itself, usize::saturating_add)
+    }
+}
+
+impl Lookup {
+    /// What can be asked of values of all kinds.
+    fn look_up(&self, value: Value<'_>, seen: &Seen<'_, '_>, tell: &mut impl FnMut(u32)) {
+        match self {
+            Self::Exists(list) => tell(*list),
+            Self::List { place, list } if in_list(*place, value, seen) => tell(*list),
+            _ => {}
+        }
     }
 }
 
@@ -192,7 +236,7 @@ impl Nets {
     }
 
     #[inline]
-    fn each(&self, ip: core::net::IpAddr, tell: &mut impl FnMut(u32)) {
+    fn each(&self, ip: IpAddr, tell: &mut impl FnMut(u32)) {
         let mut at = self.longest.lookup(ip).copied().unwrap_or(u32::MAX);
         while let Some(link) = self.links.get(at as usize) {
             tell(link.list);

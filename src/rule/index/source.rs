@@ -82,6 +82,19 @@ pub(super) enum Value<'v> {
     Ip(IpAddr),
 }
 
+/// How a source is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// By [`Source::text`].
+    Text,
+    /// By [`Source::address`].
+    Address,
+    /// By [`Source::plain`].
+    Plain,
+    /// By [`Source::each`].
+    Any,
+}
+
 /// What an operand is: values, or an array of them.
 pub(super) enum Meaning {
     Values(Source),
@@ -226,7 +239,7 @@ impl Source {
     }
 
     /// The value, if it is one that lies somewhere.
-    #[inline]
+    #[inline(never)]
     pub(super) fn plain<'a>(&self, seen: &Seen<'_, 'a>) -> Option<Value<'a>> {
         let facts = seen.facts;
         match &self.base {
@@ -245,6 +258,40 @@ impl Source {
             Base::Sample(share) => Some(Value::Bool(share.takes_in(facts.chance))),
             Base::Counter(limit) => Some(Value::Int(facts.counters.in_use(limit, facts))),
             Base::Uri | Base::Elements(..) | Base::Missing => None,
+        }
+    }
+
+    /// What [`plain`](Self::plain) gives.
+    pub(super) fn shape(&self) -> Shape {
+        match &self.base {
+            _ if !self.is_plain() => Shape::Any,
+            Base::Bytes(_) | Base::Elements(..) | Base::Given(_, Kind::Bytes) => Shape::Text,
+            Base::Ip(_) => Shape::Address,
+            _ => Shape::Plain,
+        }
+    }
+
+    /// The same value of a source whose shape is a text.
+    #[inline]
+    pub(super) fn text<'a>(&self, seen: &Seen<'_, 'a>) -> Option<&'a [u8]> {
+        match &self.base {
+            Base::Bytes(Builtin::Path) => Some(seen.facts.canonical.path),
+            Base::Bytes(field) => seen.facts.bytes(*field),
+            Base::Elements(elements, Pick::First(slot)) => seen.first(elements, *slot),
+            _ => match self.plain(seen) {
+                Some(Value::Bytes(text)) => Some(text),
+                _ => None,
+            },
+        }
+    }
+
+    /// The same value of a source whose shape is an address.
+    #[inline]
+    pub(super) fn address(&self, seen: &Seen<'_, '_>) -> Option<IpAddr> {
+        match &self.base {
+            Base::Ip(Builtin::IpSrc) => seen.facts.client,
+            Base::Ip(field) => seen.facts.ip(*field),
+            _ => None,
         }
     }
 
@@ -294,6 +341,14 @@ impl Elements {
         }
     }
 
+    fn first<'a>(&self, facts: &Facts<'a>) -> Option<&'a [u8]> {
+        match (self.field, &self.key) {
+            // Who keeps header lines may find one sooner than by going through them.
+            (Builtin::Headers, Some(name)) => facts.request.first_header(name).map(cut),
+            _ => self.nth(facts, 0),
+        }
+    }
+
     fn nth<'a>(&self, facts: &Facts<'a>, at: u32) -> Option<&'a [u8]> {
         let (mut left, mut found) = (at, None);
         self.each(facts, |value| match left.checked_sub(1) {
@@ -324,12 +379,12 @@ impl<'f, 'a> Seen<'f, 'a> {
     #[inline]
     fn first(&self, elements: &Elements, slot: u8) -> Option<&'a [u8]> {
         let Some(kept) = self.firsts.get(usize::from(slot)) else {
-            return elements.nth(self.facts, 0);
+            return elements.first(self.facts);
         };
         let bit = 1 << slot;
         if self.asked.get() & bit == 0 {
             self.asked.set(self.asked.get() | bit);
-            if let Some(value) = elements.nth(self.facts, 0) {
+            if let Some(value) = elements.first(self.facts) {
                 self.present.set(self.present.get() | bit);
                 kept.set(value);
             }

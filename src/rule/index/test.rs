@@ -4,7 +4,7 @@ use core::{cell::Cell, ops::ControlFlow};
 
 use super::{
     check::Check,
-    source::{Seen, Source},
+    source::{Seen, Shape, Source},
 };
 
 /// How many of the values have to pass.
@@ -20,7 +20,7 @@ pub(super) struct Test {
     source: Source,
     check: Check,
     quantity: Quantity,
-    plain: bool,
+    shape: Shape,
     /// Where its answer is kept, or [`NO_MEMO`].
     memo: u8,
 }
@@ -35,31 +35,36 @@ pub(super) struct Memos {
 
 impl Test {
     pub(super) fn new(source: Source, check: Check, quantity: Quantity, memo: u8) -> Self {
-        let plain = source.is_plain() && quantity == Quantity::Any;
-        Self { source, check, quantity, plain, memo }
+        let shape = match quantity {
+            Quantity::Any => source.shape(),
+            Quantity::All => Shape::Any,
+        };
+        Self { source, check, quantity, shape, memo }
     }
 
     #[inline]
     pub(super) fn holds(&self, seen: &Seen<'_, '_>, memos: &Memos) -> bool {
-        if self.memo != NO_MEMO {
-            return self.recalled(seen, memos);
-        }
-        if self.plain {
-            return match self.source.plain(seen) {
-                Some(value) => self.check.passes(value, seen),
-                None => false,
-            };
-        }
-        self.of_each(seen)
-    }
-
-    #[inline(never)]
-    fn recalled(&self, seen: &Seen<'_, '_>, memos: &Memos) -> bool {
         if let Some(answer) = memos.get(self.memo) {
             return answer;
         }
-        let answer = self.of_each(seen);
-        memos.set(self.memo, answer);
+        let answer = match self.shape {
+            Shape::Text => match self.source.text(seen) {
+                Some(text) => self.check.passes_text(text, seen),
+                None => false,
+            },
+            Shape::Address => match self.source.address(seen) {
+                Some(ip) => self.check.passes_address(ip, seen),
+                None => false,
+            },
+            Shape::Plain => match self.source.plain(seen) {
+                Some(value) => self.check.passes(value, seen),
+                None => false,
+            },
+            Shape::Any => self.of_each(seen),
+        };
+        if self.memo != NO_MEMO {
+            memos.set(self.memo, answer);
+        }
         answer
     }
 
@@ -87,12 +92,15 @@ impl Memos {
         Self { known: [const { Cell::new(0) }; 4], yes: [const { Cell::new(0) }; 4] }
     }
 
+    /// The answer, if it is kept there; [`NO_MEMO`] is never known.
+    #[inline]
     fn get(&self, memo: u8) -> Option<bool> {
         let (at, bit) = (usize::from(memo >> 6), 1 << (memo & 63));
         let known = self.known.get(at)?.get() & bit != 0;
         known.then(|| self.yes.get(at).is_some_and(|yes| yes.get() & bit != 0))
     }
 
+    #[inline]
     fn set(&self, memo: u8, answer: bool) {
         let (at, bit) = (usize::from(memo >> 6), 1_u64 << (memo & 63));
         if let (Some(known), Some(yes)) = (self.known.get(at), self.yes.get(at)) {

@@ -216,7 +216,11 @@ fn word_at<const BACK: bool>(text: &[u8], at: usize) -> u64 {
             Some(bytes) => u64::from_be_bytes(*bytes),
             None => match text.first_chunk() {
                 Some(bytes) => past(u64::from_be_bytes(*bytes), left.len()),
-                None => gathered(left.iter()),
+                None => {
+                    few(left).swap_bytes()
+                        >> 8
+                        >> (7_usize.wrapping_sub(left.len()).wrapping_mul(8) & 63)
+                }
             },
         }
     } else {
@@ -225,7 +229,7 @@ fn word_at<const BACK: bool>(text: &[u8], at: usize) -> u64 {
             Some(bytes) => u64::from_le_bytes(*bytes),
             None => match text.last_chunk() {
                 Some(bytes) => past(u64::from_le_bytes(*bytes), left.len()),
-                None => gathered(left.iter().rev()),
+                None => few(left),
             },
         }
     }
@@ -236,6 +240,21 @@ fn word_at<const BACK: bool>(text: &[u8], at: usize) -> u64 {
 fn past(word: u64, bytes: usize) -> u64 {
     // Two steps: all 64 bits can not be shifted out at once.
     word >> 8 >> (7_usize.wrapping_sub(bytes).wrapping_mul(8) & 63)
+}
+
+/// Fewer than eight bytes, the first one lowest, as two pieces that may overlap.
+#[inline]
+fn few(bytes: &[u8]) -> u64 {
+    let joined = |first: u64, last: u64, of: usize| {
+        first | last << (bytes.len().wrapping_sub(of).wrapping_mul(8) & 63)
+    };
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        return joined(u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into(), 4);
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        return joined(u16::from_le_bytes(*first).into(), u16::from_le_bytes(*last).into(), 2);
+    }
+    bytes.first().copied().map_or(0, u64::from)
 }
 
 /// Fewer than eight bytes, the last one lowest.
