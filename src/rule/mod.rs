@@ -38,6 +38,9 @@ pub mod samples;
 mod scheme;
 mod set;
 
+#[cfg(any(test, feature = "__reference"))]
+#[doc(hidden)]
+pub use self::index::agreement;
 pub use self::{
     diagnostic::{Code, Diagnostic, Diagnostics},
     expr::{Expr, Term},
