@@ -47,6 +47,9 @@ mod suggest;
 mod tests_cases;
 mod why;
 
+#[cfg(any(test, feature = "__reference"))]
+#[doc(hidden)]
+pub use self::index::agreement;
 pub use self::{
     diagnostic::{Code, Diagnostic, Diagnostics, Severity},
     expr::{Expr, Term},

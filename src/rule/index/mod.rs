@@ -20,6 +20,15 @@
 //! see [`Index::memory_bytes`]. A walk takes less than a KiB of stack; one that finds many rules up to 9 KiB, and
 //! one that rewrites a value 17 KiB more.
 
+#[cfg(any(test, feature = "__reference"))]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "for tests and fuzzing only"
+)]
+pub mod agreement;
 mod check;
 mod code;
 mod compile;

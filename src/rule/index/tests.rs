@@ -1,15 +1,17 @@
 //! What the index finds is what trying one rule after the other finds.
 
-use core::ops::ControlFlow;
 use std::vec::Vec;
 
 use proptest::prelude::*;
 
-use super::{Index, Names, TooLarge};
+use super::{
+    Index, Names, TooLarge,
+    agreement::{agree, by_index, index, one_by_one},
+};
 use crate::{
     rule::{
-        expr::{Expr, Node},
-        facts::Facts,
+        expr::{Atom, Expr, Literal, Node, Operand, Test},
+        field::Builtin,
         list::Lists,
         reference,
         samples::{
@@ -19,65 +21,6 @@ use crate::{
     },
     test_support::cases,
 };
-
-fn index(exprs: &[Expr]) -> Index {
-    let lists = samples::lists(&mut Seeded::new(0));
-    let tags = samples::tags();
-    Index::build(exprs.to_vec(), &Names { lists: &lists, tags: &tags }).unwrap()
-}
-
-/// What a rule leaves behind: something else for each.
-fn leave_marks(rule: usize, facts: &Facts<'_>) {
-    let rule = rule as u64;
-    if rule % 2 == 0 {
-        facts.marks.tags.set(facts.marks.tags.get() ^ (1 << (rule % 3)));
-    }
-    facts.marks.score.set(facts.marks.score.get().wrapping_add_unsigned(rule % 5));
-}
-
-/// The first `most` rules that hold, each of which leaves its marks if that is asked.
-fn by_index(index: &Index, sample: &Sample, most: usize, marks: bool) -> Vec<usize> {
-    sample.with_facts(|facts| {
-        let mut found = Vec::new();
-        index.walk(facts, |rule| {
-            found.push(rule);
-            if marks {
-                leave_marks(rule, facts);
-            }
-            if found.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        });
-        found
-    })
-}
-
-fn one_by_one(exprs: &[Expr], sample: &Sample, most: usize, marks: bool) -> Vec<usize> {
-    sample.with_facts(|facts| {
-        let mut found = Vec::new();
-        for (rule, expr) in exprs.iter().enumerate() {
-            if reference::holds(expr, facts) {
-                found.push(rule);
-                if marks {
-                    leave_marks(rule, facts);
-                }
-                if found.len() >= most {
-                    break;
-                }
-            }
-        }
-        found
-    })
-}
-
-fn agree(exprs: &[Expr], index: &Index, sample: &Sample, most: usize, marks: bool) {
-    let found = by_index(index, sample, most, marks);
-    let right = one_by_one(exprs, sample, most, marks);
-    if found == right {
-        return;
-    }
-    let odd = found.iter().find(|rule| !right.contains(rule));
-    let odd = odd.or(right.iter().find(|rule| !found.contains(rule)));
-    panic!("{found:?} instead of {right:?}: {:?} for {sample:?}", odd.map(|rule| &exprs[*rule]));
-}
 
 proptest! {
     #![proptest_config(cases(256))]
@@ -147,4 +90,38 @@ fn run(seed: u64, cases: u64) {
         }
         done += requests;
     }
+}
+
+fn build(exprs: Vec<Expr>) -> Result<Index, (usize, TooLarge)> {
+    Index::build(exprs, &Names { lists: &Lists::new(), tags: &[] })
+}
+
+fn test(test: Test) -> Expr {
+    Expr(Node::Atom(Atom { operand: Operand::Builtin(Builtin::Path), test }))
+}
+
+/// What is too much is told, with the rule, and nothing is built.
+#[test]
+fn limits_are_errors_that_name_the_rule() {
+    let fine = test(Test::Exists);
+    assert!(build(std::vec![fine.clone(); 1 << 16]).is_ok());
+    let most = build(std::vec![fine.clone(); (1 << 16) + 1]);
+    assert_eq!(most.err(), Some((1 << 16, TooLarge::Rules)));
+    let stars =
+        test(Test::Wildcard { pattern: b"*a*b*c*d*e*f*g*h*i*".as_slice().into(), strict: true });
+    assert_eq!(build([fine.clone(), stars].into()).err(), Some((1, TooLarge::Stars)));
+    let huge = test(Test::Matches("(a{100}){100}b{9}".into()));
+    assert_eq!(build([fine, huge].into()).err(), Some((1, TooLarge::Regexes)));
+}
+
+/// A rule takes a few hundred bytes, and what is the same is kept once.
+#[test]
+fn memory_is_what_rules_differ_in() {
+    let path = |nth: usize| {
+        test(Test::Eq(Literal::Bytes(std::format!("/a/path/of/{nth}").into_bytes().into())))
+    };
+    let different = build((0..5_000).map(path).collect()).unwrap().memory_bytes();
+    assert!((5_000 * 20..5_000 * 400).contains(&different), "{different}");
+    let same = build((0..5_000).map(|_| path(7)).collect()).unwrap().memory_bytes();
+    assert!(same < 5_000 * 10, "{same}");
 }
