@@ -12,8 +12,10 @@ mod display;
 mod expr;
 mod facts;
 mod field;
+mod hint;
 mod index;
 mod lexer;
+mod lint;
 mod list;
 mod parser;
 #[cfg(any(test, feature = "__reference"))]
