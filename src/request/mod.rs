@@ -6,10 +6,21 @@ mod client;
 mod client_ip;
 mod given;
 mod headers;
+#[cfg(all(feature = "std", any(test, feature = "__reference")))]
+#[doc(hidden)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "slow and obvious, for tests, fuzzing and benches only"
+)]
+pub mod reference;
 
 use alloc::vec::Vec;
 use core::{net::IpAddr, ops::ControlFlow};
 
+#[cfg(feature = "std")]
+pub use canonical::canonical_path;
 #[cfg(feature = "std")]
 pub(crate) use client::Client;
 pub use client::ClientGroup;
@@ -165,6 +176,22 @@ impl<'a> Request<'a> {
         if let Some(kept) = self.kept_headers {
             kept.visit(&mut visit);
         }
+    }
+
+    /// Whether the method, a header's name or value, or bytes that the service gave are longer than this.
+    #[cfg(feature = "std")]
+    pub(crate) fn has_value_over(&self, longest: usize) -> bool {
+        let mut given = self.given.iter().flatten().chain(&self.more_given);
+        let is_given = given.any(|(_, value)| match value {
+            Given::Bytes(bytes) => bytes.len() > longest,
+            _ => false,
+        });
+        let mut is_over = is_given || self.method.len() > longest;
+        self.each_header(|name, value| {
+            is_over = is_over || name.len() > longest || value.len() > longest;
+            if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        is_over
     }
 
     /// The value of a field that the service gave, by its full name.

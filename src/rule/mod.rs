@@ -5,6 +5,7 @@
 
 #![allow(dead_code, unused_imports)]
 
+pub mod build;
 mod check;
 mod code;
 mod diagnostic;
@@ -17,7 +18,10 @@ mod index;
 mod lexer;
 mod lint;
 mod list;
+#[cfg(test)]
+mod messages;
 mod parser;
+mod pattern;
 #[cfg(any(test, feature = "__reference"))]
 #[allow(
     clippy::arithmetic_side_effects,

@@ -75,8 +75,8 @@ fn ordinary_rules_give_no_lints() {
 #[test]
 fn constant_conditions_are_told_with_their_reason() {
     for (text, message) in [
-        ("ssl and not ssl", "the condition never holds: `tls` and `not tls` exclude each other"),
-        ("ssl or not ssl", "the condition always holds: one of `tls` and `not tls` always does"),
+        ("ssl and not ssl", "the condition never holds: `ssl` and `not ssl` exclude each other"),
+        ("ssl or not ssl", "the condition always holds: one of `ssl` and `not ssl` always does"),
         (
             "path eq \"/a\" and path eq \"/b\"",
             "the condition never holds: `path eq \"/a\"` and `path eq \"/b\"` exclude each other",
