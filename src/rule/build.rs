@@ -20,7 +20,7 @@
 //! ```
 //!
 //! # Invariants
-//! - **I1** a built tree is [normal and typed](super::expr), and equals that of the text that it prints.
+//! - **I1** a built tree is normal and typed, and equals that of the text that it prints.
 
 use alloc::{boxed::Box, string::String};
 use core::{fmt, net::IpAddr, ops::RangeInclusive};

@@ -14,10 +14,14 @@ mod display;
 mod expr;
 mod facts;
 mod field;
+mod hint;
 mod index;
 mod lexer;
+mod lint;
 mod list;
 mod mentions;
+#[cfg(test)]
+mod messages;
 mod parser;
 mod pattern;
 #[cfg(any(test, feature = "__reference"))]

@@ -10,9 +10,9 @@
 use alloc::{boxed::Box, format, string::String, vec::Vec};
 
 use super::{
-    check::words::meant,
     diagnostic::{Code, Diagnostic},
     expr::DEEPEST,
+    hint,
     lexer::{Is, Plain, Span, Token},
 };
 
@@ -145,17 +145,6 @@ pub(super) const OPERATORS: &[(&str, Operator)] = &[
     ("in", Operator::In),
     ("&", Operator::Bits),
     ("bitwise_and", Operator::Bits),
-];
-
-/// What other languages call them.
-const SYNONYMS: &[(&str, &str)] = &[
-    ("is", "eq"),
-    ("equals", "eq"),
-    ("like", "wildcard"),
-    ("glob", "wildcard"),
-    ("regex", "matches"),
-    ("has", "contains"),
-    ("includes", "contains"),
 ];
 
 /// A condition.
@@ -427,10 +416,15 @@ impl<'p, 't> Parser<'p, 't> {
             if !self.ends_here() {
                 let span = self.span();
                 let message = format!("expected an operator, found {}", self.describe());
-                self.report_as(Diagnostic {
-                    help: self.join_meant(),
-                    ..Diagnostic::new(Code::Syntax, span.clone(), message)
-                });
+                let help = match self.peek() {
+                    Is::Word("not") | Is::Sign("!") => {
+                        Some("`not` stands before a comparison: not ip.src in $office".into())
+                    }
+                    Is::Word(word) => Some(hint::operator(word)),
+                    _ => self.join_meant(),
+                };
+                let expected = Diagnostic::new(Code::Syntax, span.clone(), message);
+                self.report_as(Diagnostic { help, ..expected });
                 self.recover();
                 let right = Some((Operator::Unknown, span, Right::Broken));
                 return Written::Comparison(Comparison { left, right });
@@ -465,7 +459,7 @@ impl<'p, 't> Parser<'p, 't> {
     /// What helps where a comparison goes on and should not.
     fn join_meant(&self) -> Option<String> {
         match self.peek() {
-            Is::Word(word) => meant(word, ["and", "or", "xor"]),
+            Is::Word(word) => Some(hint::join(word)),
             Is::Sign(sign) if OPERATORS.iter().any(|(known, _)| known == sign) => {
                 Some("comparisons are joined with `and`".into())
             }
@@ -503,15 +497,8 @@ impl<'p, 't> Parser<'p, 't> {
             return None;
         }
         let message = format!("unknown operator `{}`", shortened(word));
-        let synonym = SYNONYMS.iter().find(|(other, _)| other.eq_ignore_ascii_case(word));
-        let help = match synonym {
-            Some((_, operator)) => Some(format!("did you mean `{operator}`?")),
-            None => meant(word, OPERATORS.iter().map(|(word, _)| *word)),
-        };
-        self.report_as(Diagnostic {
-            help,
-            ..Diagnostic::new(Code::UnknownOperator, span.clone(), message)
-        });
+        let unknown = Diagnostic::new(Code::UnknownOperator, span.clone(), message);
+        self.report_as(unknown.with_help(hint::operator(word)));
         self.advance();
         Some((Operator::Unknown, span))
     }
@@ -527,8 +514,14 @@ impl<'p, 't> Parser<'p, 't> {
             return self.braces();
         }
         if self.ends_here() {
-            let what = self.describe();
-            self.report(start, format!("expected what to compare with, found {what}"));
+            let before = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
+            let span = before.map_or(start, |token| token.span.clone());
+            let help = match operator {
+                Operator::In => "as in `ip.src in $office` or `path in {\"/a\" \"/b\"}`",
+                _ => "as in `path eq \"/login\"`",
+            };
+            let missing = Diagnostic::new(Code::Syntax, span, "nothing to compare with after this");
+            self.report_as(missing.with_help(help));
             return Right::Broken;
         }
         let first = self.value();

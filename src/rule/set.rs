@@ -8,6 +8,7 @@ use super::{
     expr::{Expr, Name},
     facts::Facts,
     index::{Index, Names, TooLarge},
+    lint::lint,
     list::Lists,
     rule::{Action, Rule, RuleMode},
 };
@@ -19,6 +20,9 @@ pub struct RuleSet {
     compiled: Arc<Compiled>,
     lists: Arc<Lists>,
 }
+
+/// Tags that rules can set: a bit each.
+const MOST_TAGS: usize = 64;
 
 pub(crate) struct Compiled {
     /// By priority, then as they were given; without those that are off.
@@ -44,6 +48,11 @@ impl RuleSet {
                 }
             }
         }
+        if tags.len() > MOST_TAGS {
+            let message = alloc::format!("{} tags are too many; at most {MOST_TAGS}", tags.len());
+            let found = Diagnostic::of_whole(Code::TooManyTags, message);
+            return Err(Diagnostics::without_text(alloc::vec![found]));
+        }
         let exprs: Vec<Expr> = rules.iter().map(|rule| rule.when.clone()).collect();
         let names = Names { lists: &lists, tags: &tags };
         let index = Index::build(exprs, &names).map_err(|(at, what)| {
@@ -54,8 +63,8 @@ impl RuleSet {
                 ),
                 TooLarge::Stars => (Code::Wildcard, "a wildcard of this rule has too many stars"),
                 TooLarge::Literals => (
-                    Code::RegexesTooLarge,
-                    "with this rule, texts that are searched for take too much memory",
+                    Code::TooManyLiterals,
+                    "with this rule, too much is looked for anywhere in texts",
                 ),
                 TooLarge::Rules => {
                     (Code::TooManyRules, "with this rule there are too many of them")
@@ -90,6 +99,43 @@ impl RuleSet {
         })
     }
 
+    /// What is probably not meant, or slower than need be: rules that are never reached, conditions that
+    /// are always the same, regular expressions that are only words, and [more](Code).
+    ///
+    /// Each is a warning with the name of its rule. The list is in the order of the rules; it says what is
+    /// true of the rules as they are, and of the lists as they are now.
+    ///
+    /// # Example: a rule that is never asked
+    /// ```
+    /// use portcullis::rule::{Action, Code, Lists, Rule, RuleSet, Scheme};
+    ///
+    /// let scheme = Scheme::new();
+    /// let rules = [
+    ///     Rule::new("static files", scheme.parse(r#"path starts_with "/static/""#)?)
+    ///         .then(Action::Allow { bypass_limits: false, bypass_shedding: false }),
+    ///     Rule::new("no uploads", scheme.parse(r#"method eq "PUT" and path starts_with "/static/""#)?)
+    ///         .then(Action::Deny { status: 403 }),
+    /// ];
+    /// let lints = RuleSet::new(rules, Lists::new())?.lints();
+    /// assert_eq!(lints.len(), 1);
+    /// assert_eq!(lints[0].code(), Code::Unreachable);
+    /// assert_eq!(
+    ///     lints[0].to_string(),
+    ///     "warning[P0601]: no request comes as far as this rule: rule \"static files\" ends them all\n \
+    ///      --> rule \"no uploads\"\n  \
+    ///      = help: move it before that rule, by a lower priority, or remove it\n"
+    /// );
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Cost
+    /// In proportion to the rules, but for a part that does not grow. It is for when rules are loaded, not for
+    /// each request.
+    #[must_use]
+    pub fn lints(&self) -> Vec<Diagnostic> {
+        lint(&self.compiled.rules, &self.lists)
+    }
+
     /// The rules, in the order in which they are judged.
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
@@ -112,5 +158,28 @@ impl RuleSet {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.compiled.index.memory_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{format, string::ToString, vec::Vec};
+
+    use super::{
+        super::{Code, Scheme},
+        *,
+    };
+
+    /// A tag without a bit would never be seen by later rules.
+    #[test]
+    fn more_tags_than_bits_are_refused() {
+        let rules = |tags: usize| -> Vec<Rule> {
+            let when = Scheme::new().parse("ssl").unwrap();
+            let tag = |at| Action::Tag(format!("tag {at}").as_str().into());
+            (0..tags).map(|at| Rule::new(&at.to_string(), when.clone()).then(tag(at))).collect()
+        };
+        assert!(RuleSet::new(rules(64), Lists::new()).is_ok());
+        let refused = RuleSet::new(rules(65), Lists::new()).err().unwrap();
+        assert_eq!(refused.iter().map(Diagnostic::code).collect::<Vec<_>>(), [Code::TooManyTags]);
     }
 }

@@ -2,23 +2,21 @@
 
 use alloc::{boxed::Box, format, string::String, vec::Vec};
 
-use super::{
-    Checker, Meant,
-    words::{declared, meant, told},
-};
+use super::{Checker, Meant, words::told};
 use crate::{
     limit::Share,
     rule::{
         diagnostic::{Code, Diagnostic},
         expr::{Atom, Operand, Test, UrlDecode},
         field::Kind,
+        hint,
         lexer::{Plain, Span},
         parser::{Head, Value, shortened},
     },
 };
 
 /// Functions, and how many arguments each takes: at least, and at most.
-pub(super) const FUNCTIONS: &[(&str, usize, usize)] = &[
+pub(in crate::rule) const FUNCTIONS: &[(&str, usize, usize)] = &[
     ("cidr", 2, 3),
     ("cidr6", 2, 2),
     ("lower", 1, 1),
@@ -42,10 +40,8 @@ impl Checker<'_> {
     ) -> Option<Meant> {
         let Some((_, least, most)) = FUNCTIONS.iter().find(|(known, ..)| *known == name) else {
             let message = format!("unknown function `{}`", shortened(name));
-            let names = FUNCTIONS.iter().map(|(name, ..)| *name).chain(["any", "all"]);
-            let mut diagnostic = Diagnostic::new(Code::UnknownFunction, named.clone(), message);
-            diagnostic.help = meant(name, names);
-            self.found.push(diagnostic);
+            let help = hint::function(name);
+            self.report_help(Code::UnknownFunction, named.clone(), message, help);
             for argument in arguments {
                 if matches!(argument.head, Head::Name(_) | Head::Call(..)) {
                     self.meant(argument);
@@ -53,14 +49,11 @@ impl Checker<'_> {
             }
             return None;
         };
-        if arguments.len() < *least {
+        let extra = arguments.get(*most).map(|extra| &extra.span);
+        if let Some(at) = extra.or((arguments.len() < *least).then_some(named)) {
             let message = format!("`{name}` takes {}", counted(*least, *most));
-            self.report(Code::Arguments, named.clone(), message);
-            return None;
-        }
-        if let Some(extra) = arguments.get(*most) {
-            let message = format!("`{name}` takes {}", counted(*least, *most));
-            self.report(Code::Arguments, extra.span.clone(), message);
+            let mistake = Diagnostic::new(Code::Arguments, at.clone(), message);
+            self.found.push(Diagnostic { help: hint::call(name).map(Into::into), ..mistake });
             return None;
         }
         let [first, rest @ ..] = arguments else { return None };
@@ -213,10 +206,9 @@ impl Checker<'_> {
         if let Some(known) = known {
             return Some(Operand::Counter((**known).into()));
         }
-        let message =
-            format!("limit \"{}\" is not defined", shortened(&String::from_utf8_lossy(&name)));
-        let names = self.scheme.limits.iter().map(|name| format!("\"{name}\"")).collect();
-        let help = declared(&self.quoted(&value.span), "limits", names);
+        let name = String::from_utf8_lossy(&name);
+        let message = format!("limit \"{}\" is not defined", shortened(&name));
+        let help = hint::limit(&name, self.scheme);
         self.report_help(Code::UnknownLimit, value.span.clone(), message, help);
         None
     }

@@ -7,11 +7,11 @@
 //! - **I1** a tree that comes out is [normal, typed and no deeper than it may be](super::expr);
 //! - **I2** every mistake has the span of the bytes that make it.
 
-mod function;
+pub(super) mod function;
 pub(super) mod pattern;
 mod right;
 mod value;
-pub(super) mod words;
+mod words;
 
 use alloc::{format, string::String, vec::Vec};
 

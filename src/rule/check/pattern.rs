@@ -6,6 +6,7 @@ use super::Checker;
 use crate::rule::{
     diagnostic::{Code, Diagnostic},
     expr::Test,
+    hint,
     lexer::Span,
     pattern::{Regex, Wildcard},
 };
@@ -63,5 +64,11 @@ pub(in crate::rule) fn wildcard(pattern: &[u8]) -> Option<Diagnostic> {
 pub(in crate::rule) fn regex(pattern: &str) -> Option<Diagnostic> {
     let error = Regex::new(pattern).err()?;
     let code = if error.is_too_large() { Code::RegexTooLarge } else { Code::Regex };
-    Some(Diagnostic::new(code, error.at(), error.to_string()))
+    let mistake = Diagnostic::new(code, error.at(), error.to_string());
+    let star = pattern.starts_with('*');
+    Some(if star {
+        mistake.with_help("patterns such as *.php are for `wildcard`")
+    } else {
+        mistake
+    })
 }

@@ -7,12 +7,13 @@ use ipnet::IpNet;
 
 use super::{
     Checker,
-    words::{declared, several, told},
+    words::{several, told},
 };
 use crate::rule::{
     diagnostic::Code,
     expr::{Addresses, Literal, Operand, Set, Test},
     field::{Builtin, Kind, POSTURES, Type},
+    hint,
     lexer::{Plain, Span},
     parser::{Head, Item, Right, Value, shortened},
 };
@@ -45,7 +46,10 @@ impl Checker<'_> {
             Right::Items { items, braces, span } => {
                 let simple = match items.as_slice() {
                     [Item::One(value)] => {
-                        matches!(value.head, Head::Literal(Plain::Address(_) | Plain::Network(_)))
+                        matches!(
+                            value.head,
+                            Head::Literal(Plain::Address(_) | Plain::Network(_) | Plain::Broken)
+                        )
                     }
                     _ => true,
                 };
@@ -82,8 +86,7 @@ impl Checker<'_> {
             return Some(*holds);
         }
         let message = format!("list `${}` is not defined", shortened(name));
-        let names = self.scheme.lists.keys().map(|name| format!("${name}")).collect();
-        let help = declared(&format!("${name}"), "lists", names);
+        let help = hint::list(name, self.scheme);
         self.report_help(Code::UnknownList, span.clone(), message, help);
         None
     }
@@ -208,9 +211,8 @@ impl Checker<'_> {
                 if let Some((_, number)) = POSTURES.iter().find(|(known, _)| known == name) {
                     return Some(*number);
                 }
-                let names: Vec<_> = POSTURES.iter().map(|(name, _)| *name).collect();
                 let message = format!("`{}` is no posture", shortened(name));
-                let help = format!("postures are {}", names.join(", "));
+                let help = hint::posture(name);
                 self.report_help(Code::Type, value.span.clone(), message, help);
                 return None;
             }
@@ -251,6 +253,12 @@ impl Checker<'_> {
     pub(super) fn wrong_literal(&mut self, value: &Value<'_>, kind: Kind) {
         let what = match &value.head {
             Head::Broken | Head::Literal(Plain::Broken) => return,
+            Head::Name(name) if kind == Kind::Bytes => {
+                let message = format!("`{}` is no text", self.quoted(&value.span));
+                let help = hint::text(name, self.scheme);
+                self.report_help(Code::Type, value.span.clone(), message, help);
+                return;
+            }
             Head::Name(_) | Head::Call(..) => {
                 let message = format!("`{}` is no literal", self.quoted(&value.span));
                 let help = format!(

@@ -229,7 +229,7 @@ fn mistakes_are_all_found_where_they_are() {
         ("load in «{»1 2", &[Code::Syntax]),
         ("load in {1 «lt» 2 «=» 3}", &[Code::Syntax; 2]),
         ("path eq «§» \"a\"", &[Code::Syntax]),
-        ("path eq «»", &[Code::Syntax]),
+        ("path «eq» ", &[Code::Syntax]),
         ("«lower»() eq \"a\"", &[Code::Arguments]),
         ("path eq «raw.path» or «\"a\"» eq path", &[Code::Type, Code::Type]),
     ];
@@ -261,13 +261,16 @@ fn what_was_meant_is_suggested() {
     for (text, help) in [
         (r#"http.request.uri.pth eq "a""#, "did you mean `http.request.uri.path` (alias `path`)?"),
         (r#"lowr(path) eq "a""#, "did you mean `lower`?"),
-        ("ip.src in $ofice", "did you mean `$office`?"),
-        ("ip.src in $x", "declared lists: $numbers, $office, $words"),
+        (
+            "ip.src in $ofice",
+            "did you mean `$office`? declared lists: `$numbers`, `$office`, `$words`",
+        ),
+        ("ip.src in $x", "declared lists: `$numbers`, `$office`, `$words`"),
         (r#"path containz "a""#, "did you mean `contains`?"),
         (r#"path is "a""#, "did you mean `eq`?"),
         (r#"path eq "a" AND ssl"#, "did you mean `and`?"),
         ("tennant eq 5", "did you mean `tenant`?"),
-        (r#"counter("login") eq 1"#, "did you mean `\"logins\"`?"),
+        (r#"counter("login") eq 1"#, "did you mean \"logins\"? declared limits: \"logins\""),
     ] {
         let mistakes = scheme().parse(text).expect_err(text);
         let found = mistakes.iter().next().and_then(|it| it.help.as_deref());

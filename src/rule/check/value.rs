@@ -1,15 +1,15 @@
 //! Values: the names of fields, and what stands in brackets after them.
 
-use alloc::{borrow::ToOwned, boxed::Box, format, string::String, vec::Vec};
+use alloc::{borrow::ToOwned, boxed::Box, format};
 
 use super::{Checker, Meant, words::told};
 use crate::rule::{
-    diagnostic::{Code, Diagnostic},
+    diagnostic::Code,
     expr::{Name, Operand},
     field::{BUILTINS, Builtin, FIRST_OF, HEADER_NAMES, Kind, Phase, SUPPLIED, Supplied},
+    hint,
     lexer::{Plain, Span},
     parser::{Head, Index, Value, shortened},
-    suggest::closest,
 };
 
 /// What a name is, before what stands in brackets after it.
@@ -96,27 +96,8 @@ impl Checker<'_> {
             return Some(Named::Operand(Operand::Supplied(field)));
         }
         let message = format!("unknown field `{}`", shortened(name));
-        let mut diagnostic = Diagnostic::new(Code::UnknownField, span.clone(), message);
-        diagnostic.help = self.field_meant(name);
-        self.found.push(diagnostic);
+        self.report_help(Code::UnknownField, span.clone(), message, hint::field(name, self.scheme));
         None
-    }
-
-    /// The field that was perhaps meant, with the short name that it has.
-    fn field_meant(&self, name: &str) -> Option<String> {
-        let builtins = BUILTINS.iter().map(|entry| (entry.name, entry.aliases));
-        let supplied = SUPPLIED.iter().map(|(name, aliases, ..)| (*name, *aliases));
-        let headers = HEADER_NAMES.iter().map(|(name, aliases, _)| (*name, *aliases));
-        let own = self.scheme.fields.keys().map(|name| (&**name, &[][..]));
-        let all: Vec<(&str, &[&str])> =
-            builtins.chain(supplied).chain(headers).chain(own).collect();
-        let names = all.iter().flat_map(|(name, aliases)| aliases.iter().chain([name])).copied();
-        let name = closest(name, names.chain(FIRST_OF.iter().map(|(name, _)| *name)))?;
-        let alias = all.iter().find(|(full, _)| *full == name);
-        Some(match alias.and_then(|(_, aliases)| aliases.first()) {
-            Some(alias) => format!("did you mean `{name}` (alias `{alias}`)?"),
-            None => format!("did you mean `{name}`?"),
-        })
     }
 
     /// With what stands in brackets after it.

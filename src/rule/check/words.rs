@@ -1,8 +1,6 @@
 //! Words for messages.
 
-use alloc::{format, string::String, vec::Vec};
-
-use crate::rule::{field::Kind, suggest::closest};
+use crate::rule::field::Kind;
 
 /// A kind in words, with its article.
 pub(super) fn told(kind: Kind) -> &'static str {
@@ -23,26 +21,4 @@ pub(super) fn several(kind: Kind) -> &'static str {
         Kind::Bytes => "texts",
         _ => "values",
     }
-}
-
-pub(super) fn declared(word: &str, what: &str, names: Vec<String>) -> String {
-    if let Some(help) = meant(word, names.iter().map(String::as_str)) {
-        return help;
-    }
-    match names.as_slice() {
-        [] => format!("no {what} are declared"),
-        names => {
-            let shown = names.get(..names.len().min(10)).unwrap_or_default();
-            let more = if names.len() > shown.len() { ", …" } else { "" };
-            format!("declared {what}: {}{more}", shown.join(", "))
-        }
-    }
-}
-
-/// What was perhaps meant: `did you mean …?`
-pub(in crate::rule) fn meant<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<String> {
-    closest(word, candidates).map(|name| format!("did you mean `{name}`?"))
 }
