@@ -16,6 +16,7 @@ mod lexer;
 mod list;
 mod mentions;
 mod parser;
+mod pattern;
 #[cfg(any(test, feature = "__reference"))]
 #[allow(
     clippy::arithmetic_side_effects,
