@@ -22,7 +22,7 @@ mod parser;
     clippy::indexing_slicing,
     reason = "slow and obvious, for tests, fuzzing and benches only"
 )]
-mod reference;
+pub(crate) mod reference;
 #[allow(clippy::module_inception, reason = "a rule is what the module is named after")]
 mod rule;
 mod scheme;

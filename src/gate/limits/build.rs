@@ -119,14 +119,13 @@ impl Build<'_> {
                 Arc::new(State::new(definition, limit.quota).map_err(refused)?)
             }
         };
-        let (cost, response_cost) = match &limit.cost {
-            plan::Cost::Units(units) => (Cost::Units(*units), None),
-            plan::Cost::Request(term) | plan::Cost::Response(term) => {
-                match response_field(&term.0) {
-                    Some(field) => (Cost::Units(1), Some(field)),
-                    None => (Cost::Request(term.0.clone()), None),
-                }
+        let response_cost = limit.cost.of_response();
+        let cost = match &limit.cost {
+            plan::Cost::Units(units) => Cost::Units(*units),
+            plan::Cost::Request(_) | plan::Cost::Response(_) if response_cost.is_some() => {
+                Cost::Units(1)
             }
+            plan::Cost::Request(term) | plan::Cost::Response(term) => Cost::Request(term.0.clone()),
         };
         let counted = match &limit.count_if {
             Some(expr) => {
@@ -218,7 +217,7 @@ pub(in crate::gate) fn problems(plan: &Plan) -> Vec<BuildProblem> {
                 problems.push(list(at, limit));
             }
         }
-        let settles = limit.count_if.is_some() || response_cost(limit);
+        let settles = limit.count_if.is_some() || limit.cost.of_response().is_some();
         settled = settled.saturating_add(usize::from(settles));
     }
     let limits = plan.limits.len();
@@ -236,7 +235,7 @@ pub(in crate::gate) fn problems(plan: &Plan) -> Vec<BuildProblem> {
 
 fn of_limit(at: usize, limit: &LimitPlan, problems: &mut Vec<BuildProblem>) {
     // Whether a quota fits does not depend on the size. One bucket for everything holds any.
-    let debt = if response_cost(limit) { limit.quota.max_burst() } else { 0 };
+    let debt = limit.cost.room_for_debt(limit.quota);
     if !limit.by.is_empty() {
         if let Err(error) = KeyedLimiter::with_debt(limit.quota, debt, Capacity::keys(1)) {
             problems.push(refused(at, limit, 1, error));
@@ -255,7 +254,7 @@ fn of_limit(at: usize, limit: &LimitPlan, problems: &mut Vec<BuildProblem>) {
         plan::Cost::Units(0) => wrong("cost", "is 0, which limits nothing: use at least 1"),
         plan::Cost::Units(_) => {}
         plan::Cost::Request(term) | plan::Cost::Response(term) => {
-            if term.0.kind() != Kind::Int {
+            if term.0.kind() != Kind::Int || term.0.is_each() {
                 wrong("cost", "is not a whole number: use a number, or a field that is one");
             } else if asks_counters(&term.0) {
                 wrong("cost", "asks a counter, which would go round in circles: use a field");
@@ -284,8 +283,8 @@ fn unfit_for_a_key(term: &Term) -> Option<&'static str> {
         Some("asks for the response, which is not there yet: use count_if or cost for that")
     } else if asks_counters(operand) {
         Some("asks a counter, which would go round in circles: use a field")
-    } else if matches!(operand.kind(), Kind::Map | Kind::Flags) {
-        Some("is a whole map: name one of its values, as in header[\"x-api-key\"]")
+    } else if matches!(operand.kind(), Kind::Array | Kind::Map | Kind::Flags) {
+        Some("is more than one value: name one of them, as in header[\"x-api-key\"]")
     } else {
         None
     }
@@ -293,13 +292,6 @@ fn unfit_for_a_key(term: &Term) -> Option<&'static str> {
 
 fn asks_counters(operand: &Operand) -> bool {
     matches!(operand, Operand::Counter(_)) || operand.inner().is_some_and(asks_counters)
-}
-
-fn response_cost(limit: &LimitPlan) -> bool {
-    match &limit.cost {
-        plan::Cost::Units(_) => false,
-        plan::Cost::Request(term) | plan::Cost::Response(term) => response_field(&term.0).is_some(),
-    }
 }
 
 fn part(at: usize, limit: &LimitPlan, part: &'static str, why: &'static str) -> BuildProblem {

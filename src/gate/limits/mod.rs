@@ -120,6 +120,7 @@ enum Meaning {
 }
 
 /// What the limits say to a request.
+#[derive(Debug)]
 pub(super) enum Ruling {
     /// It passes; where it stands with the strictest limit, if it has a place there.
     Passes {
@@ -530,3 +531,6 @@ impl Counters for LimitsAt<'_> {
         i64::from(standing.limit()).saturating_sub(i64::from(standing.remaining()))
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;
