@@ -62,7 +62,7 @@ const SIGNS: &[&str] = &[
 
 /// The words of the text, with an [`Is::End`] after them, and what is not a word.
 pub(super) fn tokens(text: &str) -> (Vec<Token<'_>>, Vec<Diagnostic>) {
-    let mut lexer = Lexer { text, at: 0, found: Vec::new() };
+    let mut lexer = Lexer { text, at: 0, pattern: false, found: Vec::new() };
     let mut tokens = Vec::new();
     loop {
         lexer.skip_blanks();
@@ -72,7 +72,10 @@ pub(super) fn tokens(text: &str) -> (Vec<Token<'_>>, Vec<Diagnostic>) {
                 tokens.push(Token { is: Is::End, span: start..start });
                 return (tokens, lexer.found);
             }
-            Some(is) => tokens.push(Token { is, span: start..lexer.at }),
+            Some(is) => {
+                lexer.pattern = matches!(is, Is::Word("matches") | Is::Sign("~"));
+                tokens.push(Token { is, span: start..lexer.at });
+            }
             None => {}
         }
     }
@@ -85,6 +88,15 @@ pub(super) fn is_word(name: &str) -> bool {
         && !name.contains("..")
 }
 
+/// Whether the name of a list can be written without quotes.
+pub(super) fn is_list_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(in_list_name)
+}
+
+fn in_list_name(c: char) -> bool {
+    in_word(c) || c == '-'
+}
+
 fn in_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '.')
 }
@@ -92,6 +104,8 @@ fn in_word(c: char) -> bool {
 struct Lexer<'t> {
     text: &'t str,
     at: usize,
+    /// A text here is a regular expression, whose escapes are its own.
+    pattern: bool,
     found: Vec<Diagnostic>,
 }
 
@@ -200,6 +214,13 @@ impl<'t> Lexer<'t> {
             let at = self.at;
             match self.take(1) {
                 "\"" => return Is::Literal(Plain::Text(bytes)),
+                "\\" if self.pattern => {
+                    let next = self.rest().chars().next();
+                    if next != Some('"') {
+                        bytes.push(b'\\');
+                    }
+                    bytes.extend_from_slice(self.take(next.map_or(0, char::len_utf8)).as_bytes());
+                }
                 "\\" => match self.escape() {
                     Some(byte) => bytes.push(byte),
                     None => self.bad_escape(at),
@@ -259,18 +280,15 @@ impl<'t> Lexer<'t> {
             let after = rest.as_bytes().iter().skip(at.saturating_add(1));
             after.take(hashes).filter(|byte| **byte == b'#').count() == hashes
         });
-        if hashes > 255 {
-            self.report(head.clone(), "more than 255 `#` before a text", "");
-        }
         match end {
             Some(end) => {
                 let text = self.take(end).as_bytes().to_vec();
                 self.take(hashes.saturating_add(1));
-                Is::Literal(if hashes > 255 { Plain::Broken } else { Plain::Text(text) })
+                Is::Literal(Plain::Text(text))
             }
             None => {
                 self.take(rest.len());
-                let close = format!("close it with \"{}", "#".repeat(hashes.min(255)));
+                let close = format!("close it with \"{}", "#".repeat(hashes));
                 self.report(head, "this raw text has no end", close);
                 Is::Literal(Plain::Broken)
             }
@@ -293,8 +311,7 @@ impl<'t> Lexer<'t> {
                 broken => Some(broken),
             };
         }
-        let in_name = |c: char| in_word(c) || c == '-';
-        let length = self.rest().find(|c| !in_name(c)).unwrap_or(self.rest().len());
+        let length = self.rest().find(|c| !in_list_name(c)).unwrap_or(self.rest().len());
         if length == 0 {
             let span = start..self.at;
             self.report(span, "the name of a list follows `$`", "as in `ip.src in $office`");

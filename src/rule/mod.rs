@@ -7,6 +7,7 @@
 
 mod check;
 mod diagnostic;
+mod display;
 mod expr;
 mod facts;
 mod field;
@@ -15,6 +16,7 @@ mod lexer;
 mod list;
 mod mentions;
 mod parser;
+mod pattern;
 #[cfg(any(test, feature = "__reference"))]
 #[allow(
     clippy::arithmetic_side_effects,
@@ -25,8 +27,18 @@ mod parser;
 pub(crate) mod reference;
 #[allow(clippy::module_inception, reason = "a rule is what the module is named after")]
 mod rule;
+#[cfg(any(test, feature = "__reference"))]
+#[doc(hidden)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    reason = "random tables and choices, for tests, fuzzing and benches only"
+)]
+pub mod samples;
 mod scheme;
 mod set;
+mod why;
 
 pub use self::{
     diagnostic::{Code, Diagnostic, Diagnostics},

@@ -42,7 +42,8 @@ mod value;
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{hash::Hasher, ops::ControlFlow, time::Duration};
 
-pub(super) use pending::Pending;
+pub(super) use build::problems;
+pub(crate) use pending::Pending;
 pub use rule::LimitRule;
 
 use self::{
