@@ -255,8 +255,14 @@ impl Setting {
 
 /// The facts of a request that nobody reads.
 fn bare<'a>(request: &'a Request<'a>) -> Facts<'a> {
-    static NOTHING: Canonical<'static> =
-        Canonical { path: b"", query: None, host: b"", flags: UriFlags(0), oversize: false };
+    static NOTHING: Canonical<'static> = Canonical {
+        path: b"",
+        raw_path: b"",
+        query: None,
+        host: b"",
+        flags: UriFlags(0),
+        oversize: false,
+    };
     static NO_LISTS: Lists = Lists::new();
     Facts::of(request, &NOTHING, &NO_LISTS)
 }

@@ -58,5 +58,5 @@ pub(crate) use self::{
 pub(crate) use self::{
     expr::{Atom, Literal, Node, Operand, Set, Test},
     field::Builtin,
-    index::{Index, Names},
+    index::{Index, Names, Reader, Value},
 };

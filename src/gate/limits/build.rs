@@ -18,7 +18,7 @@ use crate::{
     },
     limit::{AdjustableBucket, Capacity, KeyedLimiter, OnSaturation, Share},
     quota::Quota,
-    rule::{Ban, Expr, Index, Kind, Name, Names, Node, Operand, RuleMode, Term},
+    rule::{Ban, Expr, Index, Kind, Name, Names, Node, Operand, Reader, RuleMode, Term},
     time::Timestamp,
 };
 
@@ -45,9 +45,9 @@ impl Limits {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let mut build = Build { plan, before, now, settlers: Vec::new(), parts: Vec::new() };
+        let mut build = Build { plan, tags, before, now, settlers: Vec::new(), parts: Vec::new() };
         let all = build.entries()?;
-        let conditions = build.conditions(&all, tags)?;
+        let conditions = build.conditions(&all)?;
         let clients = plan.clients.unwrap_or(DEFAULT_CLIENTS);
         let newcomers = match plan.on_saturation {
             OnSaturation::Deny => Some(plan.newcomers.unwrap_or_else(|| newcomers(clients))),
@@ -85,6 +85,7 @@ impl Limits {
 
 struct Build<'a> {
     plan: &'a Plan,
+    tags: &'a [Name],
     before: Option<&'a Limits>,
     now: Timestamp,
     settlers: Vec<Settler>,
@@ -104,7 +105,7 @@ impl Build<'_> {
 
     fn entry(&mut self, at: usize, limit: &LimitPlan) -> Result<Entry, BuildProblem> {
         let plan = self.plan;
-        let key = Key::of(&limit.by);
+        let key = Key::of(&limit.by, self.tags);
         let keys = plan.clients.unwrap_or(DEFAULT_CLIENTS);
         let coarse = plan.on_saturation == OnSaturation::Deny;
         let definition = Definition::of(limit, &key, plan.group, keys, coarse);
@@ -125,7 +126,9 @@ impl Build<'_> {
             plan::Cost::Request(_) | plan::Cost::Response(_) if response_cost.is_some() => {
                 Cost::Units(1)
             }
-            plan::Cost::Request(term) | plan::Cost::Response(term) => Cost::Request(term.0.clone()),
+            plan::Cost::Request(term) | plan::Cost::Response(term) => {
+                Cost::Request(Reader::of(&term.0, self.tags))
+            }
         };
         let counted = match &limit.count_if {
             Some(expr) => {
@@ -144,7 +147,7 @@ impl Build<'_> {
             name: Name::clone(&limit.name),
             key,
             cost,
-            distinct: limit.distinct.as_ref().map(|term| term.0.clone()),
+            distinct: limit.distinct.as_ref().map(|term| Reader::of(&term.0, self.tags)),
             missing: limit.missing,
             then: limit.then,
             mode: groups.map(|(_, mode)| *mode).fold(limit.mode, RuleMode::min),
@@ -154,7 +157,7 @@ impl Build<'_> {
         })
     }
 
-    fn conditions(&self, all: &[Entry], tags: &[Name]) -> Result<Conditions, Vec<BuildProblem>> {
+    fn conditions(&self, all: &[Entry]) -> Result<Conditions, Vec<BuildProblem>> {
         let (mut always, mut exprs, mut meanings) = (0, Vec::new(), Vec::new());
         for ((at, entry), limit) in all.iter().enumerate().zip(&self.plan.limits) {
             match &limit.when {
@@ -171,7 +174,7 @@ impl Build<'_> {
             exprs.push(Expr(part.clone()));
             meanings.push(Meaning::Known(bit));
         }
-        let names = Names { lists: &self.plan.lists, tags };
+        let names = Names { lists: &self.plan.lists, tags: self.tags };
         let index = Index::build(exprs, &names).map_err(|(at, _)| {
             let limit = match meanings.get(at) {
                 Some(Meaning::Limit(limit)) => *limit,
