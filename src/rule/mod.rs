@@ -31,7 +31,7 @@ mod pattern;
     clippy::indexing_slicing,
     reason = "slow and obvious, for tests, fuzzing and benches only"
 )]
-mod reference;
+pub(crate) mod reference;
 mod render;
 #[allow(clippy::module_inception, reason = "a rule is what the module is named after")]
 mod rule;
@@ -68,9 +68,10 @@ pub(crate) use self::{
     facts::{Answer, Counters, Facts, State},
     field::{Kind, Phase},
     mentions::Mention,
+    suggest::closest,
 };
 pub(crate) use self::{
     expr::{Atom, Literal, Node, Operand, Set, Test},
     field::Builtin,
-    index::{Index, Names},
+    index::{Index, Names, Reader, Value},
 };
