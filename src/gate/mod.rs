@@ -34,6 +34,7 @@ mod builder;
 mod candidate;
 mod check;
 mod effects;
+mod explain;
 mod limits;
 mod lists;
 mod pipeline;
@@ -52,6 +53,7 @@ pub use self::{
     bans::BanInfo,
     builder::GateBuilder,
     candidate::{CandidateReport, CandidateSample},
+    explain::{Explanation, LimitFate, LimitReport, RuleFate, RuleReport, Stage, StageOutcome},
     limits::LimitRule,
     lists::{GateLists, ListError},
     plan::{MissingKey, Then},

@@ -67,6 +67,9 @@ mod rules;
 /// Rules beside the live ones.
 mod candidate;
 
+/// What a check would say, and why.
+mod explain;
+
 /// Another plan, and other lists, for a gate that is at work.
 mod reload;
 

@@ -9,6 +9,7 @@
 //! | `key` | what is counted together, hashed where it lies |
 //! | `state` | the buckets, which outlive a reload |
 //! | `judge` | all of them or none, and who judges a key that finds no place |
+//! | `foresee` | what they would say, for explanations |
 //! | `pending`, `count` | what only the response can settle |
 //! | `rule` | how a service describes a limit |
 //!
@@ -32,6 +33,7 @@
 
 mod build;
 mod count;
+mod foresee;
 mod judge;
 mod key;
 mod pending;
