@@ -5,6 +5,7 @@
 
 mod hostile_texts;
 mod rules;
+mod limits;
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
