@@ -32,7 +32,7 @@ mod builder;
 mod check;
 mod clients;
 #[cfg(feature = "config")]
-mod config;
+pub mod config;
 mod effects;
 mod limiting;
 mod lists;
@@ -104,6 +104,9 @@ struct Inner {
     /// Where clients stand among all of them; kept, so that a share takes in the same ones.
     seed: ahash::RandomState,
     writer: Mutex<Writer>,
+    /// What texts come on top of.
+    #[cfg(feature = "config")]
+    base: config::Base,
 }
 
 /// How far a gate goes; changed at any time by [`Gate::set_mode`].

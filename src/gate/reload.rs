@@ -32,10 +32,14 @@ pub(super) struct Writer {
 
 impl Gate {
     pub(crate) fn from_plan(mut plan: Plan) -> Result<Self, BuildError> {
+        #[cfg(feature = "config")]
+        let base = super::config::Base::new(&plan);
         plan.lists = declared(&plan);
         let (mode, defined) = (plan.mode, plan.lists.clone());
         let (snapshot, tallies) = Snapshot::build(plan, defined.clone(), None)?;
         let inner = Inner {
+            #[cfg(feature = "config")]
+            base,
             snapshot: Swap::new(snapshot),
             mode: AtomicU64::new(mode.to_word()),
             totals: Totals::new(),
@@ -60,7 +64,12 @@ impl Gate {
     /// # Concurrency
     /// Changes of a gate are made one after the other; checks do not wait for them.
     pub fn reload_with(&self, builder: GateBuilder, now: Timestamp) -> Result<(), BuildError> {
-        self.reload_plan(builder.plan, now)
+        #[cfg(feature = "config")]
+        let base = builder.plan.clone();
+        self.reload_plan(builder.plan, now)?;
+        #[cfg(feature = "config")]
+        self.0.base.set(base);
+        Ok(())
     }
 
     pub(crate) fn reload_plan(&self, mut plan: Plan, now: Timestamp) -> Result<(), BuildError> {

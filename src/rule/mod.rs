@@ -55,4 +55,5 @@ pub(crate) use self::{
     facts::{Answer, Counters, Facts, State},
     field::{Kind, Phase},
     mentions::Mention,
+    suggest::closest,
 };

@@ -1,10 +1,6 @@
 //! The lists of a file, and what an empty one holds.
 
-use alloc::{
-    format,
-    string::String,
-    vec::Vec,
-};
+use alloc::{format, string::String, vec::Vec};
 
 use toml::de::DeValue;
 

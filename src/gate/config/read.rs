@@ -5,6 +5,7 @@
 //! use them are read, so their order in the file does not matter.
 
 use alloc::{
+    collections::BTreeMap,
     format,
     string::{String, ToString},
     vec::Vec,
@@ -18,7 +19,7 @@ use toml::{
 
 use super::{
     limits, lists, rules,
-    section::{Keys, Report, Section, Value, nearest},
+    section::{Keys, Report, Section, Value},
     text::Text,
 };
 use crate::{
@@ -27,7 +28,7 @@ use crate::{
     limit::OnSaturation,
     quota::Quota,
     request::{ClientGroup, ClientIp, ForwardedBy, Trust},
-    rule::{Code, Diagnostic, Expr, Name, Phase, RuleMode, Scheme, Term, Type},
+    rule::{Code, Diagnostic, Expr, Name, Phase, RuleMode, Scheme, Term, Type, closest},
 };
 
 /// The keys of the whole file.
@@ -55,35 +56,31 @@ pub(super) const FILE: Keys = Keys {
 };
 
 pub(super) const CLIENT: Keys =
-    Keys { what: "a table of the client", known: &["trust", "header", "group"], aliases: &[] };
+    Keys { what: "`[client]`", known: &["trust", "header", "group"], aliases: &[] };
 
-pub(super) const GROUP: Keys =
-    Keys { what: "a table of prefix lengths", known: &["v4", "v6"], aliases: &[] };
+pub(super) const GROUP: Keys = Keys { what: "`group`", known: &["v4", "v6"], aliases: &[] };
 
-pub(super) const DEFENCE: Keys =
-    Keys { what: "a table of the defence", known: &["auto"], aliases: &[] };
+pub(super) const DEFENCE: Keys = Keys { what: "`[defence]`", known: &["auto"], aliases: &[] };
 
 pub(super) const MODES: &[(&str, RuleMode)] =
     &[("enforce", RuleMode::Enforce), ("shadow", RuleMode::Shadow), ("off", RuleMode::Off)];
 
 /// Where the parts of a plan stand in the file.
 #[derive(Debug, Default)]
-pub(super) struct Places<'a> {
+pub(super) struct Places {
     /// The rules of the file, in its order.
-    pub(super) rules: Vec<Place<'a>>,
-    pub(super) limits: Vec<Place<'a>>,
-    pub(super) group: Option<Range<usize>>,
+    pub(super) rules: Vec<Place>,
+    pub(super) limits: Vec<Place>,
     pub(super) clients: Option<Range<usize>>,
 }
 
 /// Where a rule or a limit stands.
 #[derive(Debug)]
-pub(super) struct Place<'a> {
+pub(super) struct Place {
     /// `rule "login-flood"`.
     pub(super) name: String,
-    /// Of its name, or of the whole.
+    /// Of its name; of a limit, of its quota.
     pub(super) span: Range<usize>,
-    pub(super) when: Option<Text<'a>>,
 }
 
 /// The state of reading a file.
@@ -91,15 +88,13 @@ pub(super) struct Reader<'a> {
     pub(super) report: Report<'a>,
     pub(super) scheme: Scheme,
     pub(super) plan: Plan,
-    pub(super) places: Places<'a>,
+    pub(super) places: Places,
+    /// The names of rules and limits so far, and where each is given.
+    pub(super) taken: BTreeMap<Name, Range<usize>>,
 }
 
 /// Reads a file on top of what the program has described.
-pub(super) fn read<'a>(
-    file: &'a str,
-    root: &'a Spanned<DeTable<'a>>,
-    base: Plan,
-) -> Reader<'a> {
+pub(super) fn read<'a>(file: &'a str, root: &'a Spanned<DeTable<'a>>, base: Plan) -> Reader<'a> {
     let mut scheme = base.scheme.clone();
     for (name, list) in base.lists.iter() {
         scheme = scheme.list(name, list.holds());
@@ -107,8 +102,11 @@ pub(super) fn read<'a>(
     for limit in &base.limits {
         scheme = scheme.limit(&limit.name);
     }
+    let rules = base.rules.iter().map(|rule| &rule.name);
+    let names = rules.chain(base.limits.iter().map(|limit| &limit.name));
+    let taken = names.map(|name| (Name::clone(name), 0..0)).collect();
     let mut reader =
-        Reader { report: Report::new(file), scheme, plan: base, places: Places::default() };
+        Reader { report: Report::new(file), scheme, plan: base, places: Places::default(), taken };
     let section = Section::new(&mut reader.report, root.get_ref(), root.span(), "", &FILE);
     reader.file(&section);
     reader
@@ -199,15 +197,13 @@ impl<'a> Reader<'a> {
         }
         self.plan.client = ClientIp::new(trust.unwrap_or_default(), header);
         if let Some(value) = client.get("group") {
-            self.places.group = Some(value.span());
             if let Some(group) = Section::of(report, &value, &GROUP) {
                 let mut bits = |key, most, unless| {
                     let bits = group.get(key).and_then(|it| it.number(report, 0..=most));
                     bits.and_then(|it| u8::try_from(it).ok()).unwrap_or(unless)
                 };
                 let ClientGroup { v4, v6 } = self.plan.group;
-                self.plan.group =
-                    ClientGroup { v4: bits("v4", 32, v4), v6: bits("v6", 128, v6) };
+                self.plan.group = ClientGroup { v4: bits("v4", 32, v4), v6: bits("v6", 128, v6) };
             }
         }
     }
@@ -217,18 +213,17 @@ impl<'a> Reader<'a> {
             &[("bytes", Type::Bytes), ("int", Type::Int), ("bool", Type::Bool), ("ip", Type::Ip)];
         let report = &mut self.report;
         for (key, value) in entries(report, file, "fields", "a table of fields and their types") {
-            if let Some(holds) = value.word(report, TYPES) {
-                self.scheme.fields.insert(Name::from(&*key), holds);
-            }
+            let holds = value.word(report, TYPES).unwrap_or(Type::Bytes);
+            self.scheme.fields.insert(Name::from(&*key), holds);
         }
     }
 
     fn groups(&mut self, file: &Section<'a>) {
         let report = &mut self.report;
         for (key, value) in entries(report, file, "groups", "a table of groups and their modes") {
-            if let Some(mode) = value.word(report, MODES) {
-                self.plan.groups.push((Name::from(&*key), mode));
-            }
+            // Rules of a group with a wrong mode are not wrong for that.
+            let mode = value.word(report, MODES).unwrap_or_default();
+            self.plan.groups.push((Name::from(&*key), mode));
         }
     }
 
@@ -245,7 +240,7 @@ impl<'a> Reader<'a> {
             return Some(Name::clone(known));
         }
         let message = format!("group `{}` is not defined", crate::error::snippet(name));
-        let near = nearest(name, self.plan.groups.iter().map(|(group, _)| &**group));
+        let near = closest(name, self.plan.groups.iter().map(|(group, _)| &**group));
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("define it: [groups] {} = \"enforce\"", crate::error::snippet(name)),
@@ -262,7 +257,8 @@ impl<'a> Reader<'a> {
             &[("off", true), ("elevated", false), ("defend", false), ("lockdown", false)];
         let Some(auto) = defence.get("auto") else { return };
         if auto.word(report, AUTO) == Some(false) {
-            let message = "the gate cannot defend itself yet: detection is not available in this version";
+            let message =
+                "the gate cannot defend itself yet: detection is not available in this version";
             let diagnostic = Diagnostic::new(Code::NotAvailable, auto.span(), message)
                 .with_help("write auto = \"off\", or leave [defence] out");
             report.push(&auto.place, diagnostic);
@@ -373,7 +369,8 @@ fn trust<'a>(report: &mut Report<'a>, value: &Value<'a>) -> Trust {
             addresses(report, value).filter(|set| !set.is_empty()).map_or(Trust::None, Trust::Nets)
         }
         _ => {
-            value.wrong(report, "the addresses of proxies, as in [\"10.0.0.0/8\"], or their number");
+            value
+                .wrong(report, "the addresses of proxies, as in [\"10.0.0.0/8\"], or their number");
             Trust::None
         }
     }
