@@ -69,6 +69,19 @@ impl GateBuilder {
         gate.0.base.set(self.plan);
         Ok(gate)
     }
+
+    /// Whether a text describes a gate, on top of what was described here. Nothing is built.
+    ///
+    /// # Errors
+    /// All mistakes of the text at once.
+    pub fn check_toml(self, text: &str) -> Result<(), ConfigError> {
+        let Read { plan, places } = Read::new(text, self.plan)?;
+        let problems = problems_of(&plan);
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(places.place_all(text, BuildError::new(problems)))
+    }
 }
 
 /// A text that was read without mistakes.

@@ -4,6 +4,7 @@ mod duration;
 mod face;
 mod limits;
 mod lists;
+mod model;
 mod read;
 mod rules;
 mod section;
@@ -11,7 +12,7 @@ mod text;
 mod then;
 
 pub(super) use self::face::Base;
-pub use self::face::ConfigError;
+pub use self::{face::ConfigError, model::*};
 
 #[cfg(test)]
 mod tests;

@@ -27,7 +27,7 @@ use crate::{
     gate::{MissingPeer, Mode, plan::Plan},
     limit::OnSaturation,
     quota::Quota,
-    request::{ClientGroup, ClientIp, ForwardedBy, Trust},
+    request::{ClientGroup, ClientIp, ForwardedBy, Trust, client_ip},
     rule::{Code, Diagnostic, Expr, Name, Phase, RuleMode, Scheme, Term, Type, closest},
 };
 
@@ -176,26 +176,21 @@ impl<'a> Reader<'a> {
     fn client(&mut self, value: &Value<'a>) {
         let report = &mut self.report;
         let Some(client) = Section::of(report, value, &CLIENT) else { return };
-        let mut header = ForwardedBy::default();
-        if let Some(value) = client.get("header") {
-            if let Some(text) = value.text(report, "the name of a header") {
-                header = match text.value.to_ascii_lowercase().as_str() {
-                    "x-forwarded-for" => ForwardedBy::XForwardedFor,
-                    "forwarded" => ForwardedBy::Forwarded,
-                    name if is_header_name(name) => ForwardedBy::Single(name.into()),
-                    _ => {
-                        value.refuse(report, "this is not the name of a header");
-                        ForwardedBy::default()
-                    }
-                };
-            }
-        }
+        let header = client.get("header").and_then(|value| header(report, &value));
         let trust = client.get("trust").map(|value| trust(report, &value));
         if trust.is_none() && client.get("header").is_some() {
             let help = "say which proxies write it, as in trust = [\"10.0.0.0/8\"]";
             client.missing(report, "trust", help);
         }
-        self.plan.client = ClientIp::new(trust.unwrap_or_default(), header);
+        let (trust, header) = (trust.unwrap_or_default(), header.unwrap_or_default());
+        if let (Trust::Hops(_), ForwardedBy::Single(_)) = (&trust, &header) {
+            let span = client.get("header").map_or(client.span.clone(), |value| value.span());
+            let message = "this header has a single address, on which no proxies can be counted";
+            let diagnostic = Diagnostic::new(Code::Conflict, span, message)
+                .with_help("trust the addresses of the proxies, as in trust = [\"10.0.0.0/8\"]");
+            report.push(&client.place_of("header"), diagnostic);
+        }
+        self.plan.client = ClientIp::new(trust, header);
         if let Some(value) = client.get("group") {
             if let Some(group) = Section::of(report, &value, &GROUP) {
                 let mut bits = |key, most, unless| {
@@ -321,6 +316,15 @@ pub(super) fn tables<'a>(file: &Section<'a>, key: &str) -> Vec<Value<'a>> {
 
 /// The addresses that a value lists.
 pub(super) fn addresses<'a>(report: &mut Report<'a>, value: &Value<'a>) -> Option<CidrSet> {
+    nets(report, value, |_| None)
+}
+
+/// The addresses that a value lists; some may have names.
+fn nets<'a>(
+    report: &mut Report<'a>,
+    value: &Value<'a>,
+    named: impl Fn(&str) -> Option<&'static [&'static str]>,
+) -> Option<CidrSet> {
     let mut prefixes = Vec::new();
     let mut whole = true;
     for item in value.items() {
@@ -328,13 +332,19 @@ pub(super) fn addresses<'a>(report: &mut Report<'a>, value: &Value<'a>) -> Optio
             whole = false;
             continue;
         };
+        if let Some(nets) = named(text.value) {
+            prefixes.extend(nets.iter().filter_map(|net| parse_prefix(net).ok()));
+            continue;
+        }
         match parse_prefix(text.value) {
             Ok(prefix) => prefixes.push(prefix),
             Err(error) => {
                 whole = false;
                 let span = text.span_of_column(error.column());
-                let message = format!("{}", error.kind());
-                report.push(&item.place, Diagnostic::new(Code::BadValue, span, message));
+                report.push(
+                    &item.place,
+                    Diagnostic::new(Code::BadValue, span, error.kind().to_string()),
+                );
             }
         }
     }
@@ -365,15 +375,24 @@ fn trust<'a>(report: &mut Report<'a>, value: &Value<'a>) -> Trust {
                 _ => Trust::None,
             }
         }
-        DeValue::Array(_) | DeValue::String(_) => {
-            addresses(report, value).filter(|set| !set.is_empty()).map_or(Trust::None, Trust::Nets)
-        }
+        DeValue::Array(_) | DeValue::String(_) => nets(report, value, client_ip::alias)
+            .filter(|set| !set.is_empty())
+            .map_or(Trust::None, Trust::Nets),
         _ => {
             value
                 .wrong(report, "the addresses of proxies, as in [\"10.0.0.0/8\"], or their number");
             Trust::None
         }
     }
+}
+
+fn header<'a>(report: &mut Report<'a>, value: &Value<'a>) -> Option<ForwardedBy> {
+    let text = value.text(report, "the name of a header")?;
+    if is_header_name(text.value) {
+        return Some(ForwardedBy::header(text.value));
+    }
+    value.refuse(report, "this is not the name of a header");
+    None
 }
 
 /// RFC 9110: a token.
