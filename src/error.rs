@@ -474,6 +474,39 @@ pub enum BuildProblem {
         /// The clients that were asked for.
         clients: usize,
     },
+    /// A part of a limit is not what it can be.
+    #[error("limit {number}, {name:?}: {part} {why}")]
+    LimitPart {
+        /// Which limit, counted from 1.
+        number: usize,
+        /// The start of its name.
+        name: String,
+        /// Which part: `by`, `when`, `count_if`, `cost`, `distinct` or `then`.
+        part: &'static str,
+        /// What is wrong with it, and what would be right.
+        why: String,
+    },
+    /// More limits ask for the response than can be settled.
+    #[error(
+        "{limits} limits have a count_if or a cost that asks for the response; use at most {most}"
+    )]
+    TooManySettled {
+        /// The number of such limits.
+        limits: usize,
+        /// The most that there can be.
+        most: usize,
+    },
+    /// The conditions about responses ask too much about requests.
+    #[error(
+        "the count_if of all limits ask {parts} different things about the request; use at most {most}, \
+         or ask for them in when"
+    )]
+    TooManyParts {
+        /// The number of such conditions.
+        parts: usize,
+        /// The most that there can be.
+        most: usize,
+    },
     /// A client group has more bits than the address.
     #[error(
         "client group: {family} = {bits} is more than the {most} bits of such an address; use 0 to {most}"

@@ -72,8 +72,8 @@ pub use crate::{
         KeyedLimiterError,
     },
     gate::{
-        Gate, GateBuilder, GateLists, GateStats, ListError, MissingKey, MissingPeer, Mode, Outcome,
-        RuleStats, Then,
+        Gate, GateBans, GateBuilder, GateLists, GateStats, LimitRule, ListError, MissingKey,
+        MissingPeer, Mode, Outcome, RuleStats, Then,
     },
     limit::{
         AddressLimiter, Capacity, ExactLimiter, KeyedLimiter, KeyedPermits, KeyedStats,

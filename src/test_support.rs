@@ -1,5 +1,7 @@
 //! What unit tests share.
 
+use std::vec::Vec;
+
 use proptest::test_runner::Config;
 
 /// This many cases of a property, or as many as `PROPTEST_CASES` says if that is more; one under miri.
@@ -11,4 +13,33 @@ pub(crate) fn cases(cases: u32) -> Config {
     // miri is a thousand times slower, and looks for other mistakes.
     let cases = if cfg!(miri) { 1 } else { asked.max(cases) };
     Config { cases, failure_persistence: None, ..default }
+}
+
+/// The lines of a table of cases, each by its columns; lines that start with `#` are remarks.
+pub(crate) fn rows(table: &str) -> impl Iterator<Item = Vec<&str>> {
+    let lines = table.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    lines.map(|line| line.split('\t').collect())
+}
+
+/// What a column stands for: `\\` is a backslash, `\xHH` any byte, and `""` nothing.
+pub(crate) fn unescaped(column: &str) -> Vec<u8> {
+    if column == "\"\"" {
+        return Vec::new();
+    }
+    let mut bytes = Vec::new();
+    let mut rest = column;
+    while let Some((plain, escape)) = rest.split_once('\\') {
+        bytes.extend_from_slice(plain.as_bytes());
+        rest = if let Some(after) = escape.strip_prefix('\\') {
+            bytes.push(b'\\');
+            after
+        } else {
+            let digits = escape.strip_prefix('x').and_then(|digits| digits.get(..2));
+            let digits = digits.unwrap_or_else(|| panic!("{column:?} has an escape that is none"));
+            bytes.push(u8::from_str_radix(digits, 16).unwrap());
+            &escape[3..]
+        };
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    bytes
 }

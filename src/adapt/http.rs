@@ -1,4 +1,6 @@
-//! Denials as HTTP responses (RFC 6585, RFC 9110 and RFC 9457).
+//! Requests of the `http` crate, and denials as its responses (RFC 6585, RFC 9110 and RFC 9457).
+
+mod view;
 
 use alloc::format;
 
@@ -8,6 +10,7 @@ use http::{
     header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
 };
 
+pub(super) use self::view::view;
 use crate::verdict::{Denial, DenialReason};
 
 /// The response to a refused request: the status, `Retry-After` in whole seconds, rounded up, where

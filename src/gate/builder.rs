@@ -3,7 +3,7 @@
 use alloc::string::String;
 
 use super::{
-    Gate, MissingPeer, Mode,
+    Gate, LimitRule, MissingPeer, Mode,
     plan::{LimitPlan, Plan},
 };
 use crate::{
@@ -69,6 +69,21 @@ impl GateBuilder {
     pub fn limit(mut self, name: impl Into<String>, quota: Quota) -> Self {
         self.plan.limits.push(LimitPlan::per_client(&name.into(), quota));
         self
+    }
+
+    /// One more limit, with a condition, a key of its own, or whatever else a [`LimitRule`] says.
+    pub fn limit_rule(mut self, limit: LimitRule) -> Self {
+        self.plan.limits.push(limit.into());
+        self
+    }
+
+    /// How many bans there can be at a time; 10,000 unless set here. A new one displaces the one that ends
+    /// first.
+    ///
+    /// # Memory
+    /// About 125 bytes a ban, allocated by [`build`](Self::build).
+    pub fn bans(self, bans: usize) -> Self {
+        Self { plan: Plan { bans: Some(bans), ..self.plan } }
     }
 
     /// One more rule. Rules are asked by their priority, and those of equal priority in the order in which

@@ -5,15 +5,16 @@ use core::time::Duration;
 
 use super::{
     Gate, Inner, Mode,
-    effects::{Effect, Fared},
-    limiting::{Bans, Limits, Pending, Ruling},
+    bans::Bans,
+    effects::{Effect, End, Fared},
+    limits::{Pending, Ruling, Sentence},
     pipeline::{Found, Passed, Refusal, Witness},
-    snapshot::Snapshot,
+    snapshot::{Setting, Snapshot},
     stats::Tally,
 };
 use crate::{
     request::{Client, Request},
-    rule::{Ban, Facts},
+    rule::{Facts, Name},
     time::Timestamp,
     verdict::{Admission, Denial, DenialReason, Mark, Traces, Verdict},
 };
@@ -36,6 +37,7 @@ impl Gate {
         match result {
             Ok(Passed { standing, pending }) => {
                 gate.totals.admitted.add();
+                let traces = traces.named(&snapshot.setting.names);
                 Verdict::admitted(Admission::new(standing, traces, pending))
             }
             Err(refusal) => gate.refuse(&snapshot, refusal, traces, mode),
@@ -63,12 +65,27 @@ impl Witness for Doing<'_> {
     }
 
     #[inline]
-    fn limits(&mut self, limits: &Limits, facts: &Facts<'_>, now: Timestamp) -> Ruling {
-        limits.check(facts, now)
+    fn judged(&mut self, snapshot: &Snapshot, facts: &Facts<'_>, end: End, by: Option<usize>) {
+        if let Some(candidate) = &snapshot.candidate {
+            candidate.compare(facts, end, by);
+        }
     }
 
-    fn ban(&mut self, bans: &Bans, client: &Client, ban: Ban, now: Timestamp) -> Duration {
-        if self.mode == Mode::Enforce { bans.ban(client, ban, now) } else { ban.first }
+    #[inline]
+    fn limits(&mut self, setting: &Setting, facts: &Facts<'_>, now: Timestamp) -> Ruling {
+        setting.limits.check(facts, &setting.bans, now)
+    }
+
+    fn shadow_limit(&mut self, setting: &Setting, limit: usize) {
+        if let Some(tally) = setting.limit_tallies.get(limit) {
+            tally.holds_in_shadow(true);
+        }
+    }
+
+    fn ban(&mut self, bans: &Bans, sentence: Sentence, by: &Name, now: Timestamp) -> Duration {
+        let Sentence { subject, ban } = sentence;
+        // Who only observes keeps nobody out.
+        if self.mode == Mode::Enforce { bans.ban(subject, ban, by, now) } else { ban.first }
     }
 }
 
@@ -85,13 +102,17 @@ impl Inner {
                 Refusal::Rule { rule, .. } | Refusal::RuleBans { rule, .. } => {
                     traces.mark(Mark::ShadowRule(rule));
                 }
-                Refusal::Limit { limit, .. } => traces.mark(Mark::ShadowLimit(limit)),
+                Refusal::Limit { limit, .. }
+                | Refusal::MissingKey { limit }
+                | Refusal::Banned { limit: Some(limit), .. } => {
+                    traces.mark(Mark::ShadowLimit(limit));
+                }
                 _ => {}
             }
             let traces = traces.named(&setting.names);
             return Verdict::admitted(Admission::new(None, traces, Pending::default()));
         }
-        Verdict::denied(refusal.denial(tally).with_traces(traces))
+        Verdict::denied(refusal.denial(tally).with_traces(traces.named(&setting.names)))
     }
 
     /// Whose refusal it is.
@@ -100,13 +121,15 @@ impl Inner {
         let totals = &self.totals;
         match refusal {
             Refusal::MissingPeer => &totals.no_peer,
-            Refusal::Banned { .. } => &totals.bans,
+            Refusal::Banned { limit: None, .. } => &totals.bans,
             Refusal::DenyList => &totals.deny_list,
             Refusal::Rule { rule, .. } | Refusal::RuleBans { rule, .. } => {
                 // Every rule has one, with the number that it has in the set.
                 setting.effects.get(rule).map_or(&totals.bans, |effect| &effect.tally)
             }
-            Refusal::Limit { limit, .. } => {
+            Refusal::Limit { limit, .. }
+            | Refusal::MissingKey { limit }
+            | Refusal::Banned { limit: Some(limit), .. } => {
                 setting.limit_tallies.get(limit).map_or(&totals.saturated, |tally| tally)
             }
             Refusal::Saturated { .. } => &totals.saturated,
@@ -118,11 +141,12 @@ impl Refusal {
     fn denial(self, tally: &Tally) -> Denial {
         let (reason, standing, wait) = match self {
             Self::MissingPeer => (DenialReason::MissingPeer, None, None),
-            Self::Banned { wait } => (DenialReason::Banned, None, Some(wait)),
+            Self::Banned { wait, .. } => (DenialReason::Banned, None, Some(wait)),
             Self::DenyList => (DenialReason::DenyList, None, None),
             Self::Rule { .. } => (DenialReason::Rule, None, None),
             Self::RuleBans { wait, .. } => (DenialReason::Rule, None, wait),
             Self::Limit { decision, .. } => (DenialReason::Limit, Some(decision.standing()), None),
+            Self::MissingKey { .. } => (DenialReason::MissingKey, None, None),
             Self::Saturated { wait } => (DenialReason::Saturated, None, Some(wait)),
         };
         let denial = Denial::new(reason, Arc::clone(&tally.name), standing, wait);

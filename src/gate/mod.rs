@@ -28,13 +28,15 @@
 //! - **I4** memory is allocated when a gate is built or changed, and does not grow with traffic;
 //! - **I5** an IPv4 address is the same address in every spelling, in lists and in limits.
 
+mod banned;
+mod bans;
 mod builder;
+mod candidate;
 mod check;
-mod clients;
 #[cfg(feature = "config")]
 pub mod config;
 mod effects;
-mod limiting;
+mod limits;
 mod lists;
 mod pipeline;
 mod plan;
@@ -46,9 +48,13 @@ mod stats;
 use alloc::sync::Arc;
 use core::{fmt, time::Duration};
 
-pub(crate) use self::limiting::Pending;
+pub(crate) use self::limits::Pending;
 pub use self::{
+    banned::GateBans,
+    bans::BanInfo,
     builder::GateBuilder,
+    candidate::{CandidateReport, CandidateSample},
+    limits::LimitRule,
     lists::{GateLists, ListError},
     plan::{MissingKey, Then},
     stats::{GateStats, RuleStats},
@@ -209,8 +215,7 @@ impl Gate {
     /// An admission that is dropped instead means that its response is not known.
     pub fn finish(&self, admission: Admission, outcome: Outcome, now: Timestamp) {
         self.0.totals.finished(outcome.status);
-        let snapshot = self.0.snapshot.load();
-        snapshot.setting.limits.finish(admission.into_pending(), outcome.answer(), now);
+        admission.into_pending().finish(outcome.answer(), now);
     }
 
     /// What has been decided since the gate was built.

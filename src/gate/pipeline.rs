@@ -16,8 +16,9 @@ use core::{
 
 use super::{
     MissingPeer,
+    bans::{Bans, Subject},
     effects::{Effect, End, Fared, Judged},
-    limiting::{Bans, Limits, Pending, Ruling},
+    limits::{Pending, Ruling, Sentence},
     snapshot::{Setting, Snapshot},
 };
 use crate::{
@@ -25,9 +26,9 @@ use crate::{
         Client, Request, Trust,
         canonical::{Canonical, UriFlags},
     },
-    rule::{Ban, Facts, Lists},
+    rule::{Facts, Lists, Name},
     time::Timestamp,
-    verdict::{Decision, Traces},
+    verdict::{Decision, Mark, Traces},
 };
 
 /// Who hears of the stages, and lets them charge or not.
@@ -41,11 +42,17 @@ pub(super) trait Witness {
     /// A rule holds. The marks are those before it.
     fn rule(&mut self, at: usize, effect: &Effect, fared: Fared, facts: &Facts<'_>);
 
-    /// Asks the limits.
-    fn limits(&mut self, limits: &Limits, facts: &Facts<'_>, now: Timestamp) -> Ruling;
+    /// All rules are asked, or one has ended them.
+    fn judged(&mut self, snapshot: &Snapshot, facts: &Facts<'_>, end: End, by: Option<usize>);
 
-    /// A rule bans this client; for how long that is.
-    fn ban(&mut self, bans: &Bans, client: &Client, ban: Ban, now: Timestamp) -> Duration;
+    /// Asks the limits.
+    fn limits(&mut self, setting: &Setting, facts: &Facts<'_>, now: Timestamp) -> Ruling;
+
+    /// A limit in shadow would deny.
+    fn shadow_limit(&mut self, setting: &Setting, limit: usize);
+
+    /// A rule or a limit bans this one; for how long that is.
+    fn ban(&mut self, bans: &Bans, sentence: Sentence, by: &Name, now: Timestamp) -> Duration;
 }
 
 /// What the stages say.
@@ -66,12 +73,30 @@ pub(super) struct Passed {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Refusal {
     MissingPeer,
-    Banned { wait: Duration },
+    /// By which limit, if it is not the client that is banned.
+    Banned {
+        limit: Option<usize>,
+        wait: Duration,
+    },
     DenyList,
-    Rule { rule: usize, status: u16 },
-    RuleBans { rule: usize, wait: Option<Duration> },
-    Limit { limit: usize, decision: Decision },
-    Saturated { wait: Duration },
+    Rule {
+        rule: usize,
+        status: u16,
+    },
+    RuleBans {
+        rule: usize,
+        wait: Option<Duration>,
+    },
+    Limit {
+        limit: usize,
+        decision: Decision,
+    },
+    MissingKey {
+        limit: usize,
+    },
+    Saturated {
+        wait: Duration,
+    },
 }
 
 impl Snapshot {
@@ -99,41 +124,38 @@ impl Snapshot {
                 Client::Unknown
             }
         };
-        if !setting.reads_requests {
+        if !setting.reads_requests && self.candidate.is_none() {
             let facts = Facts { client: address, group: setting.group, ..bare(request) };
             return setting.limit(&facts, Traces::default(), now, witness);
         }
+        let counters = setting.limits.at(now);
         Canonical::with(request, |canonical| {
             let facts = Facts {
                 client: address,
                 group: setting.group,
                 tag_names: self.rules.tags(),
                 chance: chance(&client),
+                counters: &counters,
                 ..Facts::of(request, canonical, self.rules.lists())
             };
-            self.judge(&client, &facts, now, witness)
+            self.judge(&facts, now, witness)
         })
     }
 
     /// The rules, and then the limits.
-    fn judge(
-        &self,
-        client: &Client,
-        facts: &Facts<'_>,
-        now: Timestamp,
-        witness: &mut impl Witness,
-    ) -> Found {
+    fn judge(&self, facts: &Facts<'_>, now: Timestamp, witness: &mut impl Witness) -> Found {
         let setting = &*self.setting;
         let seen = |at, effect: &Effect, fared| witness.rule(at, effect, fared, facts);
         let Judged { end, by, skips_limits, traces } =
             setting.effects.judge(&self.rules, facts, seen);
-        let traces = traces.named(&setting.names);
+        witness.judged(self, facts, end, by);
         let result = match (end, by) {
             (End::Denied { status }, Some(rule)) => Err(Refusal::Rule { rule, status }),
             (End::Banned(ban), Some(rule)) => {
-                let wait = setting
-                    .may_ban(facts.client)
-                    .then(|| witness.ban(&setting.bans, client, ban, now));
+                let client = facts.client.map(|client| Subject::Net(facts.group.net_of(client)));
+                let sentence = client.map(|subject| Sentence { subject, ban });
+                let name = setting.names.rules.get(rule);
+                let wait = setting.sentence(sentence, name, now, witness);
                 Err(Refusal::RuleBans { rule, wait })
             }
             (End::Allowed { bypasses_limits: true }, _) => Ok(Passed::default()),
@@ -157,49 +179,90 @@ impl Setting {
             witness.exempted();
             return Err(Ok(Passed::default()));
         }
-        let client = Client::of(address, self.group);
-        if let Some(wait) = self.bans.check(&client, now) {
-            return Err(Err(Refusal::Banned { wait }));
+        if let Some(wait) = self.bans.check(address, now) {
+            return Err(Err(Refusal::Banned { limit: None, wait }));
         }
         if self.deny.contains(address) && !self.allow.contains(address) {
             return Err(Err(Refusal::DenyList));
         }
-        Ok(client)
+        Ok(Client::of(address, self.group))
     }
 
     #[inline]
     fn limit(
         &self,
         facts: &Facts<'_>,
-        traces: Traces,
+        mut traces: Traces,
         now: Timestamp,
         witness: &mut impl Witness,
     ) -> Found {
-        let result = match witness.limits(&self.limits, facts, now) {
-            Ruling::Passes { standing, pending } => Ok(Passed { standing, pending }),
-            Ruling::Denied { limit, decision } => Err(Refusal::Limit { limit, decision }),
+        let result = match witness.limits(self, facts, now) {
+            Ruling::Passes { standing, would_deny, pending } => {
+                if would_deny != 0 {
+                    self.in_shadow(would_deny, &mut traces, witness);
+                }
+                Ok(Passed { standing, pending })
+            }
+            Ruling::Denied { limit, decision, ban } => {
+                let _ = self.sentence(ban, self.names.limits.get(limit), now, witness);
+                Err(Refusal::Limit { limit, decision })
+            }
+            Ruling::Banned { limit, wait } => Err(Refusal::Banned { limit: Some(limit), wait }),
+            Ruling::MissingKey { limit } => Err(Refusal::MissingKey { limit }),
             Ruling::Saturated { wait } => Err(Refusal::Saturated { wait }),
         };
         Found { result, traces }
     }
 
+    /// The limits with these bits would deny.
+    #[cold]
+    fn in_shadow(&self, mut limits: u64, traces: &mut Traces, witness: &mut impl Witness) {
+        while limits != 0 {
+            let limit = usize::try_from(limits.trailing_zeros()).unwrap_or(0);
+            limits &= limits.wrapping_sub(1);
+            traces.mark(Mark::ShadowLimit(limit));
+            witness.shadow_limit(self, limit);
+        }
+    }
+
+    /// Has somebody banned, if there is somebody to ban.
+    fn sentence(
+        &self,
+        sentence: Option<Sentence>,
+        by: Option<&Name>,
+        now: Timestamp,
+        witness: &mut impl Witness,
+    ) -> Option<Duration> {
+        let sentence = sentence.filter(|sentence| self.may_ban(&sentence.subject))?;
+        Some(witness.ban(&self.bans, sentence, by?, now))
+    }
+
     /// I3; an exempt client has passed before.
-    fn may_ban(&self, client: Option<IpAddr>) -> bool {
+    fn may_ban(&self, subject: &Subject) -> bool {
         let own = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-        client.is_some_and(|client| {
-            !own.contains(&client)
-                && match &self.client.trust {
-                    Trust::Nets(nets) => !nets.contains(client),
-                    Trust::None | Trust::Hops(_) => true,
-                }
-        })
+        match subject {
+            Subject::Net(net) => {
+                !own.iter().any(|own| net.contains(own))
+                    && match &self.client.trust {
+                        Trust::Nets(nets) => !nets.overlaps(net),
+                        Trust::None | Trust::Hops(_) => true,
+                    }
+            }
+            Subject::Key { .. } => true,
+        }
     }
 }
 
 /// The facts of a request that nobody reads.
 fn bare<'a>(request: &'a Request<'a>) -> Facts<'a> {
-    static NOTHING: Canonical<'static> =
-        Canonical { path: b"", query: None, host: b"", flags: UriFlags(0), oversize: false };
+    static NOTHING: Canonical<'static> = Canonical {
+        path: b"",
+        raw_path: b"",
+        query: None,
+        host: b"",
+        flags: UriFlags(0),
+        oversize: false,
+    };
     static NO_LISTS: Lists = Lists::new();
     Facts::of(request, &NOTHING, &NO_LISTS)
 }

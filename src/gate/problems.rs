@@ -7,15 +7,13 @@ use alloc::{
 };
 
 use super::{
-    clients::MOST_LIMITS,
     effects::MOST_BITS,
+    limits,
     plan::{LimitPlan, Plan},
     stats::OWN_NAMES,
 };
 use crate::{
-    error::{BuildProblem, KeyedLimiterError, snippet},
-    limit::{Capacity, KeyedLimiter},
-    quota::Quota,
+    error::{BuildProblem, snippet},
     rule::{Action, Expr, Kind, Mention, Name, Rule, Skip, Term},
 };
 
@@ -87,7 +85,7 @@ fn of_actions(number: usize, rule: &Rule, plan: &Plan, problems: &mut Vec<BuildP
 
 fn of_limits(plan: &Plan, problems: &mut Vec<BuildProblem>) {
     for (at, limit) in plan.limits.iter().enumerate() {
-        let LimitPlan { name, quota, .. } = limit;
+        let LimitPlan { name, .. } = limit;
         let number = at.saturating_add(1);
         if !is_a_name(name) {
             problems.push(BuildProblem::LimitName { number, name: snippet(name) });
@@ -97,15 +95,8 @@ fn of_limits(plan: &Plan, problems: &mut Vec<BuildProblem>) {
         {
             problems.push(BuildProblem::DuplicateLimit { number, name: String::from(&**name) });
         }
-        // Whether a quota fits does not depend on the size.
-        if let Err(error) = KeyedLimiter::new(*quota, Capacity::keys(1)) {
-            problems.push(refused(at, name, *quota, 1, error));
-        }
     }
-    if plan.limits.len() > MOST_LIMITS {
-        let limits = plan.limits.len();
-        problems.push(BuildProblem::TooManyLimits { limits, most: MOST_LIMITS });
-    }
+    problems.extend(limits::problems(plan));
 }
 
 /// The lists and limits that rules and limits name must be there, and lists hold what is asked for.
@@ -167,26 +158,10 @@ fn is_a_group(name: &Name, plan: &Plan) -> bool {
         || plan.rules.iter().any(|rule| rule.group.as_ref() == Some(name))
 }
 
-/// Why this limit, counted from 0, cannot be had.
-pub(super) fn refused(
-    at: usize,
-    name: &str,
-    quota: Quota,
-    clients: usize,
-    error: KeyedLimiterError,
-) -> BuildProblem {
-    let (number, name) = (at.saturating_add(1), snippet(name));
-    match error {
-        KeyedLimiterError::OutOfRange { .. } => BuildProblem::LimitQuota { number, name, quota },
-        _ => BuildProblem::NoMemory { number, name, clients },
-    }
-}
-
 /// Fit for a header, a JSON string and a log line without escaping.
 pub(super) fn is_a_name(name: &str) -> bool {
     let fit = |c: char| (c == ' ' || c.is_ascii_graphic()) && c != '"' && c != '\\';
     (1..=64).contains(&name.len()) && name.chars().all(fit) && name.trim() == name
 }
 
-pub(super) const DEFAULT_CLIENTS: usize = 100_000;
 const MOST_CLIENTS: usize = 1 << 30;

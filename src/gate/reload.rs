@@ -6,16 +6,18 @@
 //! - **I3** what the plan does not change stays: the clients of limits, counts, bans, the content of lists,
 //!   and the mode.
 
+use alloc::vec::Vec;
+
 use super::{
     Gate, GateBuilder, Inner, Mode,
     lists::{Holdings, declared, is_same},
-    plan::Plan,
+    plan::{LimitPlan, Plan},
     snapshot::{Snapshot, Tallies},
     stats::Totals,
 };
 use crate::{
     error::BuildError,
-    rule::Lists,
+    rule::{Lists, Name, Rule, RuleMode, Scheme},
     sync::{AtomicU64, Mutex, Ordering, Swap},
     time::Timestamp,
 };
@@ -24,10 +26,39 @@ use crate::{
 pub(super) struct Writer {
     /// The mode that the last plan said.
     mode: Mode,
+    /// What rules of the last plan can name, apart from its lists.
+    pub(super) frame: Frame,
     /// The lists as the last plan said.
     defined: Lists,
     pub(super) holdings: Holdings,
     tallies: Tallies,
+}
+
+/// What rules can name, and how far their groups go.
+pub(super) struct Frame {
+    limits: Vec<LimitPlan>,
+    groups: Vec<(Name, RuleMode)>,
+    scheme: Scheme,
+}
+
+impl Frame {
+    fn of(plan: &Plan) -> Self {
+        let Plan { limits, groups, scheme, .. } = plan;
+        Self { limits: limits.clone(), groups: groups.clone(), scheme: scheme.clone() }
+    }
+
+    /// A plan with other rules, and nothing but what they may name.
+    pub(super) fn with_rules(&self, rules: Vec<Rule>, lists: Lists) -> Plan {
+        let Self { limits, groups, scheme } = self;
+        Plan {
+            rules,
+            lists,
+            limits: limits.clone(),
+            groups: groups.clone(),
+            scheme: scheme.clone(),
+            ..Plan::default()
+        }
+    }
 }
 
 impl Gate {
@@ -35,8 +66,9 @@ impl Gate {
         #[cfg(feature = "config")]
         let base = super::config::Base::new(&plan);
         plan.lists = declared(&plan);
-        let (mode, defined) = (plan.mode, plan.lists.clone());
-        let (snapshot, tallies) = Snapshot::build(plan, defined.clone(), None)?;
+        let (mode, defined, frame) = (plan.mode, plan.lists.clone(), Frame::of(&plan));
+        let (snapshot, tallies) = Snapshot::build(plan, defined.clone(), None, Timestamp::ZERO)?;
+        let holdings = Holdings::default();
         let inner = Inner {
             #[cfg(feature = "config")]
             base,
@@ -44,7 +76,7 @@ impl Gate {
             mode: AtomicU64::new(mode.to_word()),
             totals: Totals::new(),
             seed: ahash::RandomState::new(),
-            writer: Mutex::new(Writer { mode, defined, holdings: Holdings::default(), tallies }),
+            writer: Mutex::new(Writer { mode, frame, defined, holdings, tallies }),
         };
         // So that the first check of this thread finds its entry.
         drop(inner.snapshot.load());
@@ -73,25 +105,26 @@ impl Gate {
     }
 
     pub(crate) fn reload_plan(&self, mut plan: Plan, now: Timestamp) -> Result<(), BuildError> {
-        let _ = now;
         let gate = &*self.0;
         let mut writer = gate.writer.lock();
         plan.lists = declared(&plan);
         let before = gate.snapshot.load();
-        let (mode, defined) = (plan.mode, plan.lists.clone());
+        let (mode, defined, frame) = (plan.mode, plan.lists.clone(), Frame::of(&plan));
         let kept = |name: &str| is_same(writer.defined.get(name), defined.get(name));
         let mut lists = defined.clone();
         for (name, list) in before.rules.lists().iter().filter(|(name, _)| kept(name)) {
             lists.set(name, list.clone());
         }
-        let (snapshot, tallies) = Snapshot::build(plan, lists, Some((&before, &writer.tallies)))?;
+        let (snapshot, tallies) =
+            Snapshot::build(plan, lists, Some((&before, &writer.tallies)), now)?;
         let Writer { defined: old, holdings, .. } = &mut *writer;
         holdings.keep(|name| is_same(old.get(name), defined.get(name)));
         gate.snapshot.store(snapshot);
         if mode != writer.mode {
             gate.mode.store(mode.to_word(), Ordering::Relaxed);
         }
-        (writer.mode, writer.defined, writer.tallies) = (mode, defined, tallies);
+        (writer.mode, writer.frame) = (mode, frame);
+        (writer.defined, writer.tallies) = (defined, tallies);
         Ok(())
     }
 }

@@ -12,18 +12,15 @@
 use alloc::{boxed::Box, collections::BTreeMap, sync::Arc};
 
 use super::{
-    MissingPeer,
-    effects::Effects,
-    limiting::{Bans, Limits},
-    plan::Plan,
-    problems::problems_of,
-    stats::Tally,
+    MissingPeer, bans::Bans, candidate::Candidate, effects::Effects, limits::Limits, plan::Plan,
+    problems::problems_of, stats::Tally,
 };
 use crate::{
     cidr::CidrSet,
     error::{BuildError, BuildProblem},
     request::{ClientGroup, ClientIp},
     rule::{Lists, Name, Rule, RuleMode, RuleSet},
+    time::Timestamp,
     verdict::Names,
 };
 
@@ -33,6 +30,8 @@ pub(super) struct Snapshot {
     pub(super) setting: Arc<Setting>,
     /// With the content of the lists.
     pub(super) rules: RuleSet,
+    /// Rules that are judged beside these.
+    pub(super) candidate: Option<Candidate>,
 }
 
 /// What a plan says, without the content of lists.
@@ -66,6 +65,7 @@ impl Snapshot {
         plan: Plan,
         lists: Lists,
         before: Option<(&Self, &Tallies)>,
+        now: Timestamp,
     ) -> Result<(Self, Tallies), BuildError> {
         let problems = problems_of(&plan);
         if !problems.is_empty() {
@@ -74,8 +74,6 @@ impl Snapshot {
         let tallies = tallies_of(&plan, before.map(|(_, tallies)| tallies));
         let rules = compile(plan.rules.iter().cloned(), &plan, lists)?;
         let before = before.map(|(snapshot, _)| &*snapshot.setting);
-        let limits =
-            Limits::build(&plan, before.map(|setting| &setting.limits)).map_err(BuildError::new)?;
         let names = Names {
             rules: rules.rules().iter().map(|rule| Name::clone(&rule.name)).collect(),
             limits: plan.limits.iter().map(|limit| Name::clone(&limit.name)).collect(),
@@ -84,6 +82,9 @@ impl Snapshot {
         let most_bans = plan.bans.unwrap_or(DEFAULT_BANS);
         let bans = before.filter(|setting| setting.most_bans == most_bans);
         let effects = Effects::new(&rules, &tallies);
+        // The last: from here on, limits that go on have their new quotas.
+        let limits = before.map(|setting| &setting.limits);
+        let limits = Limits::build(&plan, rules.tags(), limits, now).map_err(BuildError::new)?;
         let setting = Setting {
             exempt: plan.exempt,
             allow: plan.allow,
@@ -93,7 +94,7 @@ impl Snapshot {
             missing_peer: plan.missing_peer,
             bans: bans.map_or_else(|| Arc::new(Bans::new(most_bans)), |old| Arc::clone(&old.bans)),
             most_bans,
-            reads_requests: !effects.is_empty(),
+            reads_requests: !effects.is_empty() || limits.reads_requests(),
             effects,
             limits,
             limit_tallies: names
@@ -103,19 +104,25 @@ impl Snapshot {
                 .collect(),
             names: Arc::new(names),
         };
-        Ok((Self { setting: Arc::new(setting), rules }, tallies))
+        Ok((Self { setting: Arc::new(setting), rules, candidate: None }, tallies))
     }
 
     /// The same with other content of its lists (I3).
     pub(super) fn with_lists(&self, lists: Lists) -> Self {
-        Self { setting: Arc::clone(&self.setting), rules: self.rules.with_lists(lists) }
+        Self {
+            setting: Arc::clone(&self.setting),
+            candidate: self.candidate.as_ref().map(|candidate| candidate.with_lists(&lists)),
+            rules: self.rules.with_lists(lists),
+        }
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        let Setting { exempt, allow, deny, effects, limits, .. } = &*self.setting;
+        let Setting { exempt, allow, deny, effects, limits, bans, .. } = &*self.setting;
         [exempt, allow, deny]
             .iter()
-            .fold(limits.memory_bytes(), |sum, list| sum.saturating_add(list.memory_bytes()))
+            .fold(limits.memory_bytes().saturating_add(bans.memory_bytes()), |sum, list| {
+                sum.saturating_add(list.memory_bytes())
+            })
             .saturating_add(effects.memory_bytes())
             .saturating_add(self.rules.memory_bytes())
             .saturating_add(size_of::<Setting>())
@@ -152,7 +159,7 @@ pub(super) fn mode_of_group(group: Option<&Name>, plan: &Plan) -> RuleMode {
 }
 
 /// The counts of all rules and limits, those from before where there are.
-fn tallies_of(plan: &Plan, before: Option<&Tallies>) -> Tallies {
+pub(super) fn tallies_of(plan: &Plan, before: Option<&Tallies>) -> Tallies {
     let rules = plan.rules.iter().map(|rule| &rule.name);
     let limits = plan.limits.iter().map(|limit| &limit.name);
     let tally = |name: &Name| {
@@ -162,4 +169,4 @@ fn tallies_of(plan: &Plan, before: Option<&Tallies>) -> Tallies {
     rules.chain(limits).map(tally).collect()
 }
 
-const DEFAULT_BANS: usize = 100_000;
+const DEFAULT_BANS: usize = 10_000;

@@ -232,17 +232,16 @@ impl Totals {
     pub(super) fn snapshot<'a>(
         &self,
         rules: impl Iterator<Item = &'a Tally>,
-        saturation: Option<&Saturation>,
+        saturation: &Saturation,
     ) -> GateStats {
         let own = [&self.deny_list, &self.no_peer, &self.saturated, &self.bans];
-        let of = |count: fn(&Saturation) -> &Counter| saturation.map_or(0, |all| count(all).get());
         GateStats {
             admitted: self.admitted.get(),
             exempted: self.exempted.get(),
             missing_peer: self.missing_peer.get(),
-            saturated: of(|all| &all.unseated),
-            judged_by_network: of(|all| &all.by_network),
-            judged_as_newcomers: of(|all| &all.by_newcomers),
+            saturated: saturation.unseated.get(),
+            judged_by_network: saturation.by_network.get(),
+            judged_as_newcomers: saturation.by_newcomers.get(),
             saturated_refused: self
                 .saturated
                 .denied

@@ -58,14 +58,14 @@
 mod address;
 mod adjustable;
 #[cfg(feature = "std")]
-mod agenda;
+pub(crate) mod agenda;
 mod bucket;
 #[cfg(feature = "std")]
 mod exact;
 mod group;
 mod guard;
 #[cfg(feature = "std")]
-mod index;
+pub(crate) mod index;
 #[cfg(feature = "std")]
 mod keyed;
 mod leased;

@@ -36,6 +36,13 @@ impl ClientGroup {
             Client::Unknown => address,
         }
     }
+
+    /// The network that counts as one client with this address.
+    pub(crate) fn net_of(self, address: IpAddr) -> ipnet::IpNet {
+        let network = self.network_of(address);
+        let bits = if network.is_ipv4() { self.v4.min(32) } else { self.v6.min(128) };
+        ipnet::IpNet::new(network, bits).unwrap_or_else(|_| network.into())
+    }
 }
 
 #[cfg(feature = "std")]

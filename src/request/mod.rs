@@ -6,10 +6,21 @@ mod client;
 pub(crate) mod client_ip;
 mod given;
 mod headers;
+#[cfg(all(feature = "std", any(test, feature = "__reference")))]
+#[doc(hidden)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "slow and obvious, for tests, fuzzing and benches only"
+)]
+pub mod reference;
 
 use alloc::vec::Vec;
 use core::{net::IpAddr, ops::ControlFlow};
 
+#[cfg(feature = "std")]
+pub use canonical::canonical_path;
 #[cfg(feature = "std")]
 pub(crate) use client::Client;
 pub use client::ClientGroup;
@@ -144,9 +155,19 @@ impl<'a> Request<'a> {
     /// The value of the first header line of this name; case does not matter.
     #[must_use]
     pub fn first_header(&self, name: &str) -> Option<&'a [u8]> {
+        let is_it = |line: &str| line.eq_ignore_ascii_case(name);
+        let mut given = self.headers.iter().flatten().chain(&self.more_headers);
+        if let Some((_, value)) = given.find(|(line, _)| is_it(line)) {
+            return Some(value);
+        }
+        let kept = self.kept_headers?;
+        if !name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            // Who keeps lines usually finds one sooner than by going through all of them.
+            return kept.first(name);
+        }
         let mut first = None;
-        self.each_header(|line, value| {
-            if line.eq_ignore_ascii_case(name) {
+        kept.visit(&mut |line, value| {
+            if is_it(line) {
                 first = Some(value);
                 return ControlFlow::Break(());
             }
@@ -165,6 +186,22 @@ impl<'a> Request<'a> {
         if let Some(kept) = self.kept_headers {
             kept.visit(&mut visit);
         }
+    }
+
+    /// Whether the method, a header's name or value, or bytes that the service gave are longer than this.
+    #[cfg(feature = "std")]
+    pub(crate) fn has_value_over(&self, longest: usize) -> bool {
+        let mut given = self.given.iter().flatten().chain(&self.more_given);
+        let is_given = given.any(|(_, value)| match value {
+            Given::Bytes(bytes) => bytes.len() > longest,
+            _ => false,
+        });
+        let mut is_over = is_given || self.method.len() > longest;
+        self.each_header(|name, value| {
+            is_over = is_over || name.len() > longest || value.len() > longest;
+            if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        is_over
     }
 
     /// The value of a field that the service gave, by its full name.

@@ -6,7 +6,7 @@ use core::{cell::Cell, net::IpAddr, ops::ControlFlow};
 use super::{field::Builtin, list::Lists};
 use crate::request::{
     ClientGroup, Given, Request,
-    canonical::{Canonical, UriFlags, cut},
+    canonical::{Canonical, LONGEST, UriFlags, cut},
 };
 
 /// Everything that fields read. Made once for a request, on the stack.
@@ -89,6 +89,16 @@ impl<'a> Facts<'a> {
         }
     }
 
+    /// The same request, of which no rule has said anything yet, for other rules.
+    pub(crate) fn anew(&self, lists: &'a Lists, tag_names: &'a [super::expr::Name]) -> Self {
+        Self { lists, tag_names, marks: Marks::default(), ..*self }
+    }
+
+    /// The canonical path.
+    pub(crate) fn path(&self) -> &'a [u8] {
+        self.canonical.path
+    }
+
     pub(crate) fn given(&self, name: &str) -> Option<Given<'a>> {
         self.request.get_field(name)
     }
@@ -101,7 +111,7 @@ impl<'a> Facts<'a> {
             Builtin::Path => self.canonical.path,
             Builtin::Query => self.canonical.query?,
             Builtin::RawHost => cut(self.request.get_host().as_bytes()),
-            Builtin::RawPath => cut(target.split('?').next().unwrap_or_default().as_bytes()),
+            Builtin::RawPath => self.canonical.raw_path,
             Builtin::RawUri => cut(target.as_bytes()),
             _ => return None,
         })
@@ -123,7 +133,8 @@ impl<'a> Facts<'a> {
             Builtin::Backslash => flags.has(UriFlags::BACKSLASH),
             Builtin::DoubleSlash => flags.has(UriFlags::DOUBLE_SLASH),
             Builtin::NonUtf8 => flags.has(UriFlags::NON_UTF8),
-            Builtin::Oversize => self.canonical.oversize,
+            // Only who asks pays for a look at all values.
+            Builtin::Oversize => self.canonical.oversize || self.request.has_value_over(LONGEST),
             Builtin::ClientKnown => self.state.client_known,
             _ => return None,
         })
@@ -236,5 +247,60 @@ impl<'a> Facts<'a> {
             None => self.each(field, &mut push),
         }
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Builtin, Facts, LONGEST};
+    use crate::{
+        request::{Request, canonical::Canonical},
+        rule::Lists,
+    };
+
+    /// Whatever rules see cut, and nothing else, is oversize.
+    #[test]
+    fn any_value_that_is_seen_cut_is_oversize() {
+        let (exact, longer) = ("a".repeat(LONGEST), "a".repeat(LONGEST + 1));
+        let plain = || Request::new(None).method("GET").host("h").target("/?q").header("a", "b");
+        let oversize = |request: Request<'_>| {
+            let lists = Lists::default();
+            Canonical::with(&request, |canonical| {
+                Facts::of(&request, canonical, &lists).bool(Builtin::Oversize)
+            })
+        };
+        for (text, is_over) in [(&exact, false), (&longer, true)] {
+            let text = text.as_str();
+            for request in [
+                plain().method(text),
+                plain().host(text),
+                plain().target(text),
+                plain().header("user-agent", text),
+                plain().header(text, ""),
+                plain().field("tenant", text),
+            ] {
+                assert_eq!(oversize(request), Some(is_over));
+            }
+        }
+        assert_eq!(oversize(plain()), Some(false));
+    }
+
+    #[test]
+    fn raw_fields_are_what_came() {
+        let lists = Lists::default();
+        let request = Request::new(None).host("H:80").target("http://T:1/a/../%62?c#d");
+        Canonical::with(&request, |canonical| {
+            let facts = Facts::of(&request, canonical, &lists);
+            for (field, expected) in [
+                (Builtin::RawHost, "H:80"),
+                (Builtin::RawPath, "/a/../%62"),
+                (Builtin::RawUri, "http://T:1/a/../%62?c#d"),
+                (Builtin::Host, "t"),
+                (Builtin::Path, "/b"),
+                (Builtin::Query, "c"),
+            ] {
+                assert_eq!(facts.bytes(field), Some(expected.as_bytes()), "{field:?}");
+            }
+        });
     }
 }

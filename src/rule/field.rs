@@ -164,12 +164,12 @@ fields! {
     Cookies "http.request.cookies" ["cookies"] Map Request "the values of the cookies, by name";
     DotSegments "uri.flags.dot_segments" [] Bool Request "the path had . or .. segments";
     EncodedSlash "uri.flags.encoded_slash" [] Bool Request "the path has an encoded slash or backslash";
-    DoubleEncoded "uri.flags.double_encoded" [] Bool Request "the target has an encoded percent sign before two hex digits";
+    DoubleEncoded "uri.flags.double_encoded" [] Bool Request "the path, decoded, has an escape";
     BadPercent "uri.flags.bad_percent" [] Bool Request "the target has a percent sign without two hex digits";
     Nul "uri.flags.nul" [] Bool Request "the target has a NUL, encoded or not";
     Backslash "uri.flags.backslash" [] Bool Request "the path had a backslash";
     DoubleSlash "uri.flags.double_slash" [] Bool Request "the path had two slashes in a row";
-    NonUtf8 "uri.flags.non_utf8" [] Bool Request "the target, decoded, is not UTF-8";
+    NonUtf8 "uri.flags.non_utf8" [] Bool Request "the path or the query, decoded, is not UTF-8";
     Oversize "request.oversize" [] Bool Request "some value was longer than 8 KiB and is seen cut";
     Posture "posture" [] Int Request "normal, elevated, overload, defend or lockdown";
     Load "load" [] Int Request "how busy the service is, 0 to 100";

@@ -17,6 +17,7 @@ mod lexer;
 mod list;
 mod mentions;
 mod parser;
+mod pattern;
 #[cfg(any(test, feature = "__reference"))]
 #[allow(
     clippy::arithmetic_side_effects,
@@ -40,6 +41,7 @@ pub mod samples;
 mod scheme;
 mod set;
 mod suggest;
+mod why;
 
 pub use self::{
     diagnostic::{Code, Diagnostic, Diagnostics, Severity},
@@ -56,4 +58,9 @@ pub(crate) use self::{
     field::{Kind, Phase},
     mentions::Mention,
     suggest::closest,
+};
+pub(crate) use self::{
+    expr::{Atom, Literal, Node, Operand, Set, Test},
+    field::Builtin,
+    index::{Index, Names},
 };

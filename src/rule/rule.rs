@@ -97,7 +97,19 @@ pub enum Class {
     CriticalPlus,
 }
 
-/// How long a client is kept out.
+/// How long a client is kept out: for longer each time that it comes to it.
+///
+/// How often it was is remembered after the ban for as long as the longest ban, as far as there is room.
+///
+/// # Example: a quarter of an hour, an hour, four hours, and a day from then on
+/// ```
+/// use portcullis::rule::Ban;
+/// use std::time::Duration;
+///
+/// let hours = |hours| Duration::from_secs(hours * 3_600);
+/// let ban = Ban::new(Duration::from_secs(900)).escalate(4).most(hours(24));
+/// assert_eq!([0, 1, 2, 3, 4].map(|before| ban.time(before)), [hours(1) / 4, hours(1), hours(4), hours(16), hours(24)]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ban {
     /// The first time.
@@ -107,6 +119,40 @@ pub struct Ban {
     /// But never longer than this.
     pub(crate) most: Duration,
 }
+
+impl Ban {
+    /// Always for so long.
+    #[must_use]
+    pub const fn new(time: Duration) -> Self {
+        Self { first: time, escalate: 1, most: time }
+    }
+
+    /// Each further time it is longer by this factor; up to a day, unless another [`most`](Self::most) is set
+    /// after this.
+    #[must_use]
+    pub fn escalate(self, factor: u32) -> Self {
+        let most = if factor > 1 { self.most.max(A_DAY) } else { self.most };
+        Self { escalate: factor, most, ..self }
+    }
+
+    /// It is never longer than this.
+    #[must_use]
+    pub const fn most(self, time: Duration) -> Self {
+        Self { most: time, ..self }
+    }
+
+    /// How long it is for who was banned so often before.
+    #[must_use]
+    pub fn time(&self, before: u32) -> Duration {
+        let factor = self.escalate.checked_pow(before);
+        factor
+            .and_then(|factor| self.first.checked_mul(factor))
+            .map_or(self.most, |time| time.min(self.most))
+    }
+}
+
+/// How long a ban that gets longer is at most, unless it is said.
+const A_DAY: Duration = Duration::from_secs(24 * 3_600);
 
 impl Action {
     /// Whether no later rule is asked.

@@ -4,12 +4,12 @@ use alloc::sync::Arc;
 use core::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response, header::HOST};
+use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
 use super::{body::GateBody, future::GateFuture, setting::Setting};
-use crate::request;
+use crate::adapt::http::view;
 
 /// A service with a [`Gate`](crate::Gate) in front of it; made by [`GateLayer`](super::GateLayer).
 #[derive(Clone, Debug)]
@@ -40,13 +40,7 @@ where
 
     fn call(&mut self, request: Request<Sent>) -> GateFuture<S::Future> {
         let peer = self.setting.find_peer(request.extensions(), request.headers());
-        let host = match request.uri().host() {
-            Some(host) => host,
-            None => request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or(""),
-        };
-        let target = request.uri().path_and_query().map_or("", |target| target.as_str());
-        let view =
-            request::Request::new(peer).method(request.method().as_str()).host(host).target(target);
+        let view = view(&request, peer);
         match self.setting.gate.check(&view, self.setting.now()).into_result() {
             Ok(admission) => {
                 GateFuture::admitted(self.inner.call(request), admission, Arc::clone(&self.setting))

@@ -173,12 +173,10 @@ impl Era {
         paid: u64,
         reclaimed: u64,
     ) -> Result<(), u64> {
-        let present = self.view();
-        // The era that would no longer be looked at is the one before the last `EARLIER`.
-        let last = present.number.saturating_sub(EARLIER.saturating_sub(1));
-        if present.number >= EARLIER && self.read(last).paid > reclaimed {
-            return Err(self.read(last).paid);
+        if let Some(until) = self.blocked(reclaimed) {
+            return Err(until);
         }
+        let present = self.view();
         let number = present.number.wrapping_add(1);
         // Those before the present era may take longer to fill than it does.
         let paid = paid.max(present.paid);
@@ -186,6 +184,15 @@ impl Era {
         self.number.store(number, Ordering::SeqCst);
         sync::model_fence();
         Ok(())
+    }
+
+    /// Until when the next era cannot start.
+    pub(super) fn blocked(&self, reclaimed: u64) -> Option<u64> {
+        let present = self.view();
+        // The era that would no longer be looked at is the one before the last `EARLIER`.
+        let last = present.number.saturating_sub(EARLIER.saturating_sub(1));
+        let paid = self.read(last).paid;
+        (present.number >= EARLIER && paid > reclaimed).then_some(paid)
     }
 
     #[inline]

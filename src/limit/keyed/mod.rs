@@ -54,7 +54,11 @@ mod table;
 mod word;
 
 use alloc::vec::Vec;
-use core::{fmt, hash::Hash, time::Duration};
+use core::{
+    fmt,
+    hash::{BuildHasher, Hash},
+    time::Duration,
+};
 
 use ahash::RandomState;
 pub use capacity::Capacity;
@@ -286,6 +290,24 @@ impl KeyedLimiter {
         OnKey { table: &self.table, hash: self.hash(key) }
     }
 
+    /// Hashes a key piece by piece, for [`on_hash`](Self::on_hash).
+    #[inline]
+    pub(crate) fn key_hasher(&self) -> ahash::AHasher {
+        self.hasher.build_hasher()
+    }
+
+    /// The bucket of the key with this hash: a [`key_hash`](Self::key_hash), or made by a
+    /// [`key_hasher`](Self::key_hasher).
+    #[inline]
+    pub(crate) fn on_hash(&self, hash: u64) -> OnKey<'_> {
+        OnKey { table: &self.table, hash }
+    }
+
+    #[inline]
+    pub(crate) fn key_hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
+        self.hash(key)
+    }
+
     /// Forgives the key all that it owes: an operator's pardon.
     pub fn forgive<Q: Hash + ?Sized>(&self, key: &Q, now: Timestamp) {
         self.table.refund(self.hash(key), None, now);
@@ -322,6 +344,13 @@ impl KeyedLimiter {
         self.change(quota, now)?;
         *present = quota;
         Ok(())
+    }
+
+    /// Whether [`set_quota`](Self::set_quota) would do it now, if nobody else does it first.
+    pub(crate) fn can_become(&self, quota: Quota, now: Timestamp) -> bool {
+        let _present = self.quota.lock();
+        let reclaimed = self.advance(now).1;
+        self.ticks_of(quota).is_some() && self.table.era.blocked(reclaimed).is_none()
     }
 
     /// The quota in force.
@@ -413,13 +442,10 @@ impl KeyedLimiter {
     /// Starts the next era; the caller holds the lock.
     fn change(&self, quota: Quota, now: Timestamp) -> Result<(), ChangeError> {
         let table = &self.table;
-        let ticks = Ticks::packed_on(table.scale, quota, table.room)
-            .filter(|ticks| u32::try_from(ticks.scale.interval).is_ok())
-            .ok_or(ChangeError::OutOfRange { quota })?;
-        let view = table.era.view();
+        let ticks = self.ticks_of(quota).ok_or(ChangeError::OutOfRange { quota })?;
+        let (view, reclaimed) = self.advance(now);
         let present = table.ticks(&view);
         let at = table.at(now);
-        let reclaimed = table.clock.advance(at, &table.sets, &present).reclaimed;
         // By then all that was owed is paid, and regulars have had the time to come by.
         let paid = at.max(reclaimed).saturating_add(present.lawful);
         let paid = paid.saturating_add(table.clock.protection()).saturating_add(table.clock.lag());
@@ -429,6 +455,20 @@ impl KeyedLimiter {
             .era
             .change(seed, ticks.scale.interval, limit, paid, reclaimed)
             .map_err(|until| ChangeError::TooSoon { until: table.scale.first_of(until) })
+    }
+
+    /// The ticks of another quota, on the scale of the one that the limiter was built with.
+    fn ticks_of(&self, quota: Quota) -> Option<Ticks> {
+        Ticks::packed_on(self.table.scale, quota, self.table.room)
+            .filter(|ticks| u32::try_from(ticks.scale.interval).is_ok())
+    }
+
+    /// The present era, and the reclaim clock by `now`.
+    fn advance(&self, now: Timestamp) -> (View, u64) {
+        let table = &self.table;
+        let view = table.era.view();
+        let ticks = table.ticks(&view);
+        (view, table.clock.advance(table.at(now), &table.sets, &ticks).reclaimed)
     }
 
     #[inline]
@@ -457,6 +497,12 @@ impl OnKey<'_> {
     pub(crate) fn refund_n(&self, n: u32, now: Timestamp) {
         if n > 0 {
             self.table.refund(self.hash, Some(n), now);
+        }
+    }
+
+    pub(crate) fn charge_n(&self, n: u32, now: Timestamp) {
+        if n > 0 {
+            let _ = self.table.settle(self.hash, Ask::Charge(n), now);
         }
     }
 }

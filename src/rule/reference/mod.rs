@@ -2,10 +2,16 @@
 //!
 //! It walks the tree of one rule after the other, copies every value, and knows no shortcut.
 
+#[cfg(test)]
+mod published;
+
 use alloc::{borrow::Cow, vec::Vec};
 use core::net::IpAddr;
 
-use regex_automata::{meta::Regex, util::syntax::Config as Syntax};
+use regex_automata::{
+    meta::{Config, Regex},
+    util::syntax::Config as Syntax,
+};
 
 use super::{
     expr::{Addresses, Atom, Expr, Literal, Node, Operand, Set, Test, UrlDecode},
@@ -264,6 +270,8 @@ pub(crate) fn wildcard(pattern: &[u8], text: &[u8], strict: bool) -> bool {
 
 fn regex(pattern: &str) -> Regex {
     Regex::builder()
+        // An empty match may lie between any two bytes, also where they are no text.
+        .configure(Config::new().utf8_empty(false))
         .syntax(Syntax::new().unicode(false).utf8(false))
         .build(pattern)
         .expect("the scheme has refused what is no pattern")

@@ -1,0 +1,182 @@
+//! Requests of the `http` crate as a gate sees them: borrowed, nothing copied.
+
+use core::{net::IpAddr, ops::ControlFlow};
+
+use http::{
+    HeaderMap, HeaderValue, Version,
+    header::{CONTENT_LENGTH, HOST},
+    request::Request as HttpRequest,
+    uri::Scheme,
+};
+
+use crate::request::{Headers, Request};
+
+/// Lines of one name come in the order in which they were received; the names in the map's own order.
+impl Headers for HeaderMap {
+    fn first(&self, name: &str) -> Option<&[u8]> {
+        self.get(name).map(HeaderValue::as_bytes)
+    }
+
+    fn visit<'a>(&'a self, visit: &mut dyn FnMut(&'a str, &'a [u8]) -> ControlFlow<()>) {
+        for (name, value) in self {
+            if visit(name.as_str(), value.as_bytes()).is_break() {
+                return;
+            }
+        }
+    }
+}
+
+/// What a request tells about itself.
+///
+/// Besides method, host, target and headers, it has the fields `http.request.version`; `ssl`, if the target
+/// has a scheme, as it has in HTTP/2 and to proxies; and `http.request.body.size`, if the client has said
+/// it. What the service knows better, it says in a request of its own.
+pub(in crate::adapt) fn view<B>(request: &HttpRequest<B>, peer: Option<IpAddr>) -> Request<'_> {
+    let uri = request.uri();
+    let headers = request.headers();
+    let host = match uri.authority() {
+        Some(authority) => authority.as_str(),
+        // Not to_str(), which refuses all that is not ASCII, and so would hide the host from rules.
+        None => headers.get(HOST).and_then(text).unwrap_or(""),
+    };
+    let mut view = Request::new(peer)
+        .method(request.method().as_str())
+        .host(host)
+        .target(uri.path_and_query().map_or("", |target| target.as_str()))
+        .header_lines(headers);
+    if let Some(version) = version(request.version()) {
+        view = view.field("http.request.version", version);
+    }
+    if let Some(scheme) = uri.scheme() {
+        view = view.field("ssl", *scheme == Scheme::HTTPS);
+    }
+    if let Some(size) = headers.get(CONTENT_LENGTH).and_then(size) {
+        view = view.field("http.request.body.size", size);
+    }
+    view
+}
+
+fn text(value: &HeaderValue) -> Option<&str> {
+    core::str::from_utf8(value.as_bytes()).ok()
+}
+
+/// A length in digits, and nothing else.
+fn size(value: &HeaderValue) -> Option<i64> {
+    text(value).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()
+}
+
+fn version(version: Version) -> Option<&'static str> {
+    Some(match version {
+        Version::HTTP_09 => "HTTP/0.9",
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_11 => "HTTP/1.1",
+        Version::HTTP_2 => "HTTP/2",
+        Version::HTTP_3 => "HTTP/3",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use core::{net::Ipv4Addr, ops::ControlFlow};
+    use std::vec::Vec;
+
+    use http::{HeaderMap, HeaderValue, Request, Version};
+
+    use super::view;
+    use crate::request::{Given, Headers};
+
+    fn lines(headers: &HeaderMap) -> Vec<(&str, &[u8])> {
+        let mut lines = Vec::new();
+        headers.visit(&mut |name, value| {
+            lines.push((name, value));
+            ControlFlow::Continue(())
+        });
+        lines
+    }
+
+    #[test]
+    fn lines_of_one_name_keep_their_order_and_their_bytes() {
+        let mut headers = HeaderMap::new();
+        let odd = HeaderValue::from_bytes(b"\xff\xfe").unwrap();
+        headers.append("X-Forwarded-For", HeaderValue::from_static("192.0.2.1"));
+        headers.append("accept", HeaderValue::from_static("*/*"));
+        headers.append("x-forwarded-for", odd);
+        headers.append("X-FORWARDED-FOR", HeaderValue::from_static(""));
+        let lines = lines(&headers);
+        assert_eq!(lines.len(), 4);
+        let forwarded = lines.iter().filter(|(name, _)| *name == "x-forwarded-for");
+        let forwarded: Vec<&[u8]> = forwarded.map(|(_, value)| *value).collect();
+        assert_eq!(forwarded, [&b"192.0.2.1"[..], b"\xff\xfe", b""]);
+        assert_eq!(Headers::first(&headers, "x-forwarded-for"), Some(&b"192.0.2.1"[..]));
+        assert_eq!(Headers::first(&headers, "no such name"), None);
+
+        let mut visited = 0;
+        headers.visit(&mut |_, _| {
+            visited += 1;
+            if visited == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert_eq!(visited, 2);
+    }
+
+    #[test]
+    fn a_view_is_what_the_request_says() {
+        let request = Request::builder()
+            .method("POST")
+            .uri("/a/../b?c=%20")
+            .header("Host", "Shop.Example:8080")
+            .header("Content-Length", "42")
+            .header("User-Agent", "curl/8.5")
+            .body(())
+            .unwrap();
+        let peer = Ipv4Addr::new(192, 0, 2, 1).into();
+        let seen = view(&request, Some(peer));
+        assert_eq!(seen.peer(), Some(peer));
+        assert_eq!(seen.get_method(), "POST");
+        assert_eq!(seen.get_host(), "Shop.Example:8080");
+        assert_eq!(seen.get_target(), "/a/../b?c=%20");
+        assert_eq!(seen.first_header("User-Agent"), Some(&b"curl/8.5"[..]));
+        assert_eq!(seen.get_field("http.request.version"), Some(Given::Bytes(b"HTTP/1.1")));
+        assert_eq!(seen.get_field("http.request.body.size"), Some(Given::Int(42)));
+        assert_eq!(seen.get_field("ssl"), None, "not known");
+    }
+
+    #[test]
+    fn the_target_says_more_than_headers() {
+        let request = Request::builder()
+            .uri("https://user@Target.Example:443/x")
+            .version(Version::HTTP_2)
+            .header("host", "header.example")
+            .body(())
+            .unwrap();
+        let seen = view(&request, None);
+        assert_eq!(seen.get_host(), "user@Target.Example:443");
+        assert_eq!(seen.get_target(), "/x");
+        assert_eq!(seen.get_field("ssl"), Some(Given::Bool(true)));
+        assert_eq!(seen.get_field("http.request.version"), Some(Given::Bytes(b"HTTP/2")));
+        assert_eq!(seen.get_field("http.request.body.size"), None);
+
+        let plain = Request::builder().uri("http://h/").body(()).unwrap();
+        assert_eq!(view(&plain, None).get_field("ssl"), Some(Given::Bool(false)));
+        let connect = Request::builder().method("CONNECT").uri("h:443").body(()).unwrap();
+        let seen = view(&connect, None);
+        assert_eq!((seen.get_host(), seen.get_target()), ("h:443", ""));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_not_known() {
+        for length in ["", "-1", "+1", "1,1", "1 ", "99999999999999999999", "\u{661}"] {
+            let length = HeaderValue::from_bytes(length.as_bytes()).unwrap();
+            let host = HeaderValue::from_bytes(b"\xff").unwrap();
+            let request = Request::builder().header("content-length", length).header("host", host);
+            let request = request.body(()).unwrap();
+            let seen = view(&request, None);
+            assert_eq!(seen.get_field("http.request.body.size"), None);
+            assert_eq!(seen.get_host(), "");
+            assert_eq!(seen.first_header("host"), Some(&b"\xff"[..]), "still there for rules");
+        }
+        let host = HeaderValue::from_bytes("h\u{e9}".as_bytes()).unwrap();
+        let request = Request::builder().header("host", host).body(()).unwrap();
+        assert_eq!(view(&request, None).get_host(), "h\u{e9}");
+    }
+}

@@ -1,0 +1,528 @@
+//! Who is kept out for a time: networks, and keys of limits.
+//!
+//! Most requests are not banned, and learn that from two words: which lengths of networks are banned at all,
+//! and a filter of two bits for each ban. Only who is in the filter is looked up, in one of several
+//! tables behind locks.
+//!
+//! A ban that has ended stays in the table, as long as there is room and for as long as its limit says: the
+//! next one of the same subject is longer.
+//!
+//! # Invariants
+//! - **I1** a subject is refused from its ban until the ban ends, by the `now` of who asks, or until it is
+//!   unbanned or displaced, and not longer;
+//! - **I2** the table does not grow: a new ban displaces the one that ends first, and one that has ended
+//!   before all others; those displaced before their end are counted;
+//! - **I3** a ban that meets one in force changes nothing, so that requests in flight do not escalate it; an
+//!   operator's does;
+//! - **I4** who is in no ban meets no lock, except by a chance of one in seventy in a full filter.
+//!
+//! # Bounds
+//! About 150 bytes a ban. Clearing the filter of what has ended reads one table, and is done once for as many
+//! needless look-ups as the table has entries.
+
+use alloc::{boxed::Box, vec::Vec};
+use core::{net::IpAddr, time::Duration};
+
+use ahash::RandomState;
+use ipnet::IpNet;
+
+use crate::{
+    limit::{agenda::Agenda, index::Index},
+    rule::{Ban, Name},
+    sync::{AtomicU64, Mutex, Ordering, RwLock},
+    time::Timestamp,
+};
+
+/// A bounded table of bans.
+pub(super) struct Bans {
+    hasher: RandomState,
+    tables: Box<[RwLock<Table>]>,
+    /// The filter of each table after the other.
+    filter: Box<[AtomicU64]>,
+    lengths: Lengths,
+    displaced: AtomicU64,
+}
+
+/// Who is banned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Subject {
+    /// All clients in it.
+    Net(IpNet),
+    /// All requests that have this key in the limit with this scope.
+    Key { scope: u64, hash: u64 },
+}
+
+/// A ban, as [`Gate::bans`](crate::Gate::bans) lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BanInfo {
+    net: Option<IpNet>,
+    reason: Name,
+    remaining: Duration,
+    level: u32,
+}
+
+impl BanInfo {
+    /// The network whose clients are refused; `None` if it is a key of the limit that is the
+    /// [`reason`](Self::reason). Keys are not kept.
+    #[must_use]
+    pub fn net(&self) -> Option<IpNet> {
+        self.net
+    }
+
+    /// The name of the rule or the limit that has banned it, or what an operator has said.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// How long it still is.
+    #[must_use]
+    pub fn remaining(&self) -> Duration {
+        self.remaining
+    }
+
+    /// How often it was banned by rules and limits so far, as far as that is remembered; 0 for a ban that
+    /// only an operator has made.
+    #[must_use]
+    pub fn level(&self) -> u32 {
+        self.level
+    }
+}
+
+/// Which lengths of networks are banned, a bit each.
+struct Lengths {
+    v4: AtomicU64,
+    v6: [AtomicU64; 3],
+    /// How many bans there are of each: 33 of IPv4, then 129 of IPv6.
+    counts: Mutex<[u32; 33 + 129]>,
+}
+
+/// One of the tables.
+struct Table {
+    entries: Vec<Entry>,
+    most: usize,
+    index: Index,
+    /// When each ends.
+    ends: Agenda,
+    /// Look-ups in vain since the filter was made.
+    in_vain: AtomicU64,
+    /// Room to make a filter.
+    room: Vec<u64>,
+}
+
+struct Entry {
+    subject: Subject,
+    hash: u64,
+    until: Timestamp,
+    /// When the level is forgotten.
+    forgotten: Timestamp,
+    level: u32,
+    reason: Name,
+}
+
+/// How a ban changes what there is.
+#[derive(Clone, Copy)]
+enum Change {
+    Escalate(Ban),
+    Set(Duration),
+}
+
+/// As many tables as this if there is much to hold, so that look-ups do not meet.
+const TABLES: usize = 16;
+/// Fewer bans than this have one table.
+const MANY: usize = 1_024;
+/// Bans for each word of the filter, which then has an eighth of its bits set.
+const PER_WORD: usize = 4;
+
+impl Bans {
+    /// Room for so many bans at a time, at least one.
+    pub(super) fn new(most: usize) -> Self {
+        let most = most.clamp(1, MOST);
+        let tables = if most < MANY { 1 } else { TABLES };
+        let even = most.div_ceil(tables);
+        // Hashes do not spread evenly over several tables.
+        let spare = if tables == 1 { 0 } else { even.isqrt().saturating_mul(4) };
+        let each = even.saturating_add(spare);
+        let words = each.div_ceil(PER_WORD).next_power_of_two();
+        Self {
+            hasher: RandomState::new(),
+            tables: (0..tables).map(|_| RwLock::new(Table::new(each, words))).collect(),
+            filter: (0..tables.saturating_mul(words)).map(|_| AtomicU64::new(0)).collect(),
+            lengths: Lengths::new(),
+            displaced: AtomicU64::new(0),
+        }
+    }
+
+    /// For how long a client with this address is still kept out, if it is.
+    #[inline]
+    pub(super) fn check(&self, address: IpAddr, now: Timestamp) -> Option<Duration> {
+        match address {
+            // Relaxed: a ban acts on the next check that sees it.
+            IpAddr::V4(_) if self.lengths.v4.load(Ordering::Relaxed) == 0 => None,
+            IpAddr::V6(_) if self.lengths.v6_is_empty() => None,
+            address => self.look_up(address, now),
+        }
+    }
+
+    /// For how long a key is still kept out, if it is.
+    #[inline]
+    pub(super) fn check_key(&self, key: &Subject, now: Timestamp) -> Option<Duration> {
+        self.find(key, now)
+    }
+
+    /// Bans for as long as it was banned before: for longer if that is remembered. A ban in force stays.
+    ///
+    /// Says how long it is from now.
+    pub(super) fn ban(
+        &self,
+        subject: Subject,
+        ban: Ban,
+        reason: &Name,
+        now: Timestamp,
+    ) -> Duration {
+        self.change(subject, Change::Escalate(ban), reason, now)
+    }
+
+    /// An operator's ban, from now for so long, whatever was before.
+    pub(super) fn add(&self, net: IpNet, time: Duration, reason: &Name, now: Timestamp) {
+        let subject = Subject::Net(canonical(net));
+        self.change(subject, Change::Set(time), reason, now);
+    }
+
+    /// Ends the ban of exactly this network, and forgets that it was banned. `false` if it was not.
+    pub(super) fn remove(&self, net: IpNet, now: Timestamp) -> bool {
+        let subject = Subject::Net(canonical(net));
+        let hash = self.hasher.hash_one(subject);
+        let Some((table, filter)) = self.table(hash) else { return false };
+        let mut table = table.write();
+        let Some(seat) = table.seat(hash, &subject) else { return false };
+        let removed = table.remove(seat);
+        table.clear_filter(filter, now);
+        if let Some(removed) = &removed {
+            self.lengths.drop_one(&removed.subject);
+        }
+        removed.is_some_and(|removed| removed.until > now)
+    }
+
+    /// All bans in force, those that end last first.
+    pub(super) fn list(&self, now: Timestamp) -> Vec<BanInfo> {
+        let mut all = Vec::new();
+        for table in &self.tables {
+            let table = table.read();
+            let in_force = table.entries.iter().filter(|entry| entry.until > now);
+            all.extend(in_force.map(|entry| BanInfo {
+                net: match entry.subject {
+                    Subject::Net(net) => Some(net),
+                    Subject::Key { .. } => None,
+                },
+                reason: Name::clone(&entry.reason),
+                remaining: entry.until.saturating_duration_since(now),
+                level: entry.level,
+            }));
+        }
+        all.sort_by_key(|ban| core::cmp::Reverse(ban.remaining));
+        all
+    }
+
+    /// Bans that were displaced before their end, for lack of room.
+    pub(super) fn times_displaced(&self) -> u64 {
+        self.displaced.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        let tables = self.tables.iter().map(|table| table.read().memory_bytes());
+        tables
+            .fold(size_of::<Self>(), usize::saturating_add)
+            .saturating_add(size_of_val(&*self.filter))
+    }
+
+    #[inline(never)]
+    fn look_up(&self, address: IpAddr, now: Timestamp) -> Option<Duration> {
+        let address = address.to_canonical();
+        let lengths = self.lengths.of(address);
+        let nets = lengths.filter_map(|length| IpNet::new(address, length).ok());
+        nets.filter_map(|net| self.find(&Subject::Net(net.trunc()), now)).max()
+    }
+
+    #[inline]
+    fn find(&self, subject: &Subject, now: Timestamp) -> Option<Duration> {
+        let hash = self.hasher.hash_one(subject);
+        let (_, filter) = self.table(hash)?;
+        let bits = bits_of(hash);
+        let word = filter.get(word_of(hash, filter.len()))?;
+        if word.load(Ordering::Relaxed) & bits != bits {
+            return None;
+        }
+        self.confirm(hash, subject, now)
+    }
+
+    #[cold]
+    fn confirm(&self, hash: u64, subject: &Subject, now: Timestamp) -> Option<Duration> {
+        let (table, filter) = self.table(hash)?;
+        let (until, clear) = {
+            let table = table.read();
+            let seat = table.seat(hash, subject);
+            let entry = seat.and_then(|seat| table.entries.get(seat));
+            let until = entry.map(|entry| entry.until).filter(|until| *until > now);
+            (until, until.is_none() && table.was_in_vain())
+        };
+        if clear {
+            table.write().clear_filter(filter, now);
+        }
+        until.map(|until| until.saturating_duration_since(now))
+    }
+
+    fn change(&self, subject: Subject, change: Change, reason: &Name, now: Timestamp) -> Duration {
+        let hash = self.hasher.hash_one(subject);
+        let Some((table, filter)) = self.table(hash) else { return Duration::ZERO };
+        let mut table = table.write();
+        let seat = table.seat(hash, &subject);
+        let until = match seat.and_then(|seat| table.entries.get_mut(seat)) {
+            Some(entry) => {
+                entry.change(change, reason, now);
+                entry.until
+            }
+            None => {
+                let entry = Entry::new(subject, hash, change, reason, now);
+                let until = entry.until;
+                self.lengths.add_one(&subject);
+                if let Some(displaced) = table.add(entry) {
+                    self.lengths.drop_one(&displaced.subject);
+                    if displaced.until > now {
+                        self.displaced.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+                until
+            }
+        };
+        if let Some(seat) = seat {
+            table.ends.set(number(seat), until.as_nanos());
+        }
+        if let Some(word) = filter.get(word_of(hash, filter.len())) {
+            word.fetch_or(bits_of(hash), Ordering::Relaxed);
+        }
+        until.saturating_duration_since(now)
+    }
+
+    /// The table of a hash, and its filter.
+    #[inline]
+    fn table(&self, hash: u64) -> Option<(&RwLock<Table>, &[AtomicU64])> {
+        // The top bits, which nothing else takes.
+        let at = usize::try_from(hash >> 60).unwrap_or(0) & self.tables.len().wrapping_sub(1);
+        let words = self.filter.len().checked_div(self.tables.len())?;
+        let start = at.wrapping_mul(words);
+        Some((self.tables.get(at)?, self.filter.get(start..start.wrapping_add(words))?))
+    }
+}
+
+/// More than anybody needs; seats are numbers of 32 bits.
+const MOST: usize = 1 << 26;
+
+/// The two bits of a hash in its word.
+#[inline]
+fn bits_of(hash: u64) -> u64 {
+    1_u64.rotate_left(low(hash)) | 1_u64.rotate_left(low(hash >> 6))
+}
+
+/// The low bits of a hash; a rotation takes the last six.
+#[inline]
+fn low(hash: u64) -> u32 {
+    u32::try_from(hash & 63).unwrap_or(0)
+}
+
+/// The word of a hash among so many, a power of two.
+#[inline]
+fn word_of(hash: u64, words: usize) -> usize {
+    usize::try_from(hash >> 12 & 0xffff_ffff).unwrap_or(0) & words.wrapping_sub(1)
+}
+
+/// The hash that the index of a table knows.
+fn index_hash(hash: u64) -> u32 {
+    u32::try_from(hash >> 20 & 0xffff_ffff).unwrap_or(0)
+}
+
+fn number(seat: usize) -> u32 {
+    u32::try_from(seat).unwrap_or(u32::MAX)
+}
+
+/// Without host bits, and IPv4 where it is that.
+fn canonical(net: IpNet) -> IpNet {
+    let net = net.trunc();
+    match (net, net.addr().to_canonical()) {
+        (IpNet::V6(v6), IpAddr::V4(v4)) if v6.prefix_len() >= 96 => {
+            let bits = v6.prefix_len().saturating_sub(96);
+            IpNet::new(v4.into(), bits).map_or(net, |net| net.trunc())
+        }
+        _ => net,
+    }
+}
+
+impl Table {
+    fn new(most: usize, words: usize) -> Self {
+        let seats = number(most);
+        Self {
+            entries: Vec::with_capacity(most),
+            most,
+            index: Index::new(seats),
+            ends: Agenda::new(seats),
+            in_vain: AtomicU64::new(0),
+            room: alloc::vec![0; words],
+        }
+    }
+
+    fn seat(&self, hash: u64, subject: &Subject) -> Option<usize> {
+        let is_it = |seat: u32| {
+            let entry = usize::try_from(seat).ok().and_then(|seat| self.entries.get(seat));
+            entry.is_some_and(|entry| entry.subject == *subject)
+        };
+        self.index.find(index_hash(hash), is_it).and_then(|seat| usize::try_from(seat).ok())
+    }
+
+    /// Adds what is not there, instead of what ends first if there is no room.
+    fn add(&mut self, entry: Entry) -> Option<Entry> {
+        let displaced = if self.entries.len() >= self.most {
+            let (_, first) = self.ends.first()?;
+            self.remove(usize::try_from(first).ok()?)
+        } else {
+            None
+        };
+        self.index.insert(index_hash(entry.hash), number(self.entries.len()));
+        self.ends.add(entry.until.as_nanos());
+        self.entries.push(entry);
+        displaced
+    }
+
+    fn remove(&mut self, seat: usize) -> Option<Entry> {
+        let last = self.entries.len().checked_sub(1)?;
+        let hash = self.entries.get(seat)?.hash;
+        self.index.remove(index_hash(hash), number(seat));
+        if seat != last {
+            let moved = self.entries.get(last)?.hash;
+            self.index.remove(index_hash(moved), number(last));
+            self.index.insert(index_hash(moved), number(seat));
+        }
+        self.ends.remove(number(seat));
+        Some(self.entries.swap_remove(seat))
+    }
+
+    /// Notes a look-up in vain; says whether it is worth while to make the filter anew.
+    fn was_in_vain(&self) -> bool {
+        let before = self.in_vain.fetch_add(1, Ordering::Relaxed);
+        usize::try_from(before).is_ok_and(|before| before >= self.entries.len().max(16))
+    }
+
+    /// Leaves what is in force in the filter, and nothing else.
+    fn clear_filter(&mut self, filter: &[AtomicU64], now: Timestamp) {
+        self.in_vain.store(0, Ordering::Relaxed);
+        self.room.fill(0);
+        for entry in &self.entries {
+            // Clocks may differ: for another thread it may not have ended.
+            if entry.until.saturating_add(SLACK) > now {
+                if let Some(word) = self.room.get_mut(word_of(entry.hash, filter.len())) {
+                    *word |= bits_of(entry.hash);
+                }
+            }
+        }
+        for (word, made) in filter.iter().zip(&self.room) {
+            word.store(*made, Ordering::Relaxed);
+        }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        size_of::<Self>()
+            .saturating_add(self.entries.capacity().saturating_mul(size_of::<Entry>()))
+            .saturating_add(self.index.memory_bytes())
+            .saturating_add(self.ends.memory_bytes())
+            .saturating_add(size_of_val(&*self.room))
+    }
+}
+
+/// What clocks of threads differ by at most.
+const SLACK: Duration = Duration::from_secs(1);
+
+impl Entry {
+    fn new(subject: Subject, hash: u64, change: Change, reason: &Name, now: Timestamp) -> Self {
+        let reason_now = Name::clone(reason);
+        let mut entry =
+            Self { subject, hash, until: now, forgotten: now, level: 0, reason: reason_now };
+        entry.change(change, reason, now);
+        entry
+    }
+
+    fn change(&mut self, change: Change, reason: &Name, now: Timestamp) {
+        match change {
+            // I3.
+            Change::Escalate(_) if self.until > now => return,
+            Change::Escalate(ban) => {
+                let before = if self.forgotten > now { self.level } else { 0 };
+                self.level = before.saturating_add(1);
+                self.until = now.saturating_add(ban.time(before));
+                self.forgotten = self.until.saturating_add(ban.most);
+            }
+            Change::Set(time) => {
+                self.until = now.saturating_add(time);
+                self.forgotten = self.forgotten.max(self.until);
+            }
+        }
+        if self.reason != *reason {
+            self.reason = Name::clone(reason);
+        }
+    }
+}
+
+impl Lengths {
+    fn new() -> Self {
+        Self {
+            v4: AtomicU64::new(0),
+            v6: core::array::from_fn(|_| AtomicU64::new(0)),
+            counts: Mutex::new([0; 33 + 129]),
+        }
+    }
+
+    #[inline]
+    fn v6_is_empty(&self) -> bool {
+        self.v6.iter().all(|word| word.load(Ordering::Relaxed) == 0)
+    }
+
+    /// The lengths that are banned, of this address's family.
+    fn of(&self, address: IpAddr) -> impl Iterator<Item = u8> {
+        let words = match address {
+            IpAddr::V4(_) => [self.v4.load(Ordering::Relaxed), 0, 0],
+            IpAddr::V6(_) => self.v6.each_ref().map(|word| word.load(Ordering::Relaxed)),
+        };
+        let bits = |word: u64| {
+            let mut left = word;
+            core::iter::from_fn(move || {
+                let bit = u8::try_from(left.trailing_zeros()).ok().filter(|_| left != 0)?;
+                left &= left.wrapping_sub(1);
+                Some(bit)
+            })
+        };
+        let words = (0_u8..).step_by(64).zip(words);
+        words.flat_map(move |(start, word)| bits(word).map(move |bit| start.saturating_add(bit)))
+    }
+
+    fn add_one(&self, subject: &Subject) {
+        self.change(subject, |count| count.saturating_add(1));
+    }
+
+    fn drop_one(&self, subject: &Subject) {
+        self.change(subject, |count| count.saturating_sub(1));
+    }
+
+    fn change(&self, subject: &Subject, to: impl Fn(u32) -> u32) {
+        let Subject::Net(net) = subject else { return };
+        let length = usize::from(net.prefix_len());
+        let (place, word) = match net {
+            IpNet::V4(_) => (length, Some(&self.v4)),
+            IpNet::V6(_) => (length.saturating_add(33), self.v6.get(length / 64)),
+        };
+        let mut counts = self.counts.lock();
+        let (Some(count), Some(word)) = (counts.get_mut(place), word) else { return };
+        *count = to(*count);
+        let bit = 1_u64.rotate_left(u32::from(net.prefix_len()));
+        // Relaxed, and nobody else writes it meanwhile: the counts are locked.
+        let before = word.load(Ordering::Relaxed);
+        word.store(if *count == 0 { before & !bit } else { before | bit }, Ordering::Relaxed);
+    }
+}

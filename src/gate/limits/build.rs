@@ -1,0 +1,330 @@
+//! A description becomes limits, with the buckets of those before where it can.
+
+use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
+
+use super::{
+    Conditions, Cost, Entry, Limits, MOST_LIMITS, Meaning,
+    count::{Counted, Unfit, asks_for_the_response, response_field},
+    judge::bit,
+    key::Key,
+    pending::{self, Settler},
+    state::{Definition, State},
+};
+use crate::{
+    error::{BuildProblem, KeyedLimiterError, snippet},
+    gate::{
+        plan::{self, LimitPlan, Plan, Then},
+        stats::Saturation,
+    },
+    limit::{AdjustableBucket, Capacity, KeyedLimiter, OnSaturation, Share},
+    quota::Quota,
+    rule::{Ban, Expr, Index, Kind, Name, Names, Node, Operand, RuleMode, Term},
+    time::Timestamp,
+};
+
+/// How many clients are remembered unless it is said.
+pub(in crate::gate) const DEFAULT_CLIENTS: usize = 100_000;
+/// The parts about the request in conditions about the response, each a bit in a word.
+const MOST_PARTS: usize = 64;
+
+impl Limits {
+    /// The limits of a plan that has no [`problems`]. `tags` are those that rules set, by their bits.
+    ///
+    /// Call it last: limits that go on have their new quotas when it returns `Ok`. When it does not,
+    /// nothing is changed.
+    ///
+    /// # Errors
+    /// All mistakes, or that memory cannot be had.
+    pub(in crate::gate) fn build(
+        plan: &Plan,
+        tags: &[Name],
+        before: Option<&Self>,
+        now: Timestamp,
+    ) -> Result<Self, Vec<BuildProblem>> {
+        let problems = problems(plan);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let mut build = Build { plan, before, now, settlers: Vec::new(), parts: Vec::new() };
+        let all = build.entries()?;
+        let conditions = build.conditions(&all, tags)?;
+        let clients = plan.clients.unwrap_or(DEFAULT_CLIENTS);
+        let newcomers = match plan.on_saturation {
+            OnSaturation::Deny => Some(plan.newcomers.unwrap_or_else(|| newcomers(clients))),
+            OnSaturation::Allow => None,
+        };
+        // From here on nothing can go wrong.
+        for (entry, limit) in all.iter().zip(&plan.limits) {
+            entry.state.set_quota(limit.quota, now);
+        }
+        let newcomers = newcomers.map(|quota| match before.and_then(|old| old.newcomers.clone()) {
+            Some(bucket) if bucket.quota() == quota => bucket,
+            Some(bucket) => {
+                bucket.set_quota(quota, now);
+                bucket
+            }
+            None => Arc::new(AdjustableBucket::new(quota)),
+        });
+        let saturation = match before {
+            Some(before) => Arc::clone(&before.saturation),
+            None => Arc::new(Saturation::new()),
+        };
+        let is_plain =
+            matches!((&*all, &*plan.limits), ([entry], [limit]) if entry.is_plain(limit));
+        Ok(Self {
+            is_plain: is_plain && conditions.meanings.is_empty(),
+            all,
+            conditions,
+            settlers: build.settlers.into(),
+            newcomers,
+            saturation,
+            missing_peer: plan.missing_peer,
+        })
+    }
+}
+
+struct Build<'a> {
+    plan: &'a Plan,
+    before: Option<&'a Limits>,
+    now: Timestamp,
+    settlers: Vec<Settler>,
+    /// The parts about the request, with the limit that each belongs to.
+    parts: Vec<Node>,
+}
+
+impl Build<'_> {
+    fn entries(&mut self) -> Result<Box<[Entry]>, Vec<BuildProblem>> {
+        let plan = self.plan;
+        plan.limits
+            .iter()
+            .enumerate()
+            .map(|(at, limit)| self.entry(at, limit).map_err(|problem| alloc::vec![problem]))
+            .collect()
+    }
+
+    fn entry(&mut self, at: usize, limit: &LimitPlan) -> Result<Entry, BuildProblem> {
+        let plan = self.plan;
+        let key = Key::of(&limit.by);
+        let keys = plan.clients.unwrap_or(DEFAULT_CLIENTS);
+        let coarse = plan.on_saturation == OnSaturation::Deny;
+        let definition = Definition::of(limit, &key, plan.group, keys, coarse);
+        let old = self.before.and_then(|before| {
+            let mut all = before.all.iter();
+            all.find(|old| old.state.can_become(&definition, limit.quota, self.now))
+        });
+        let state = match old {
+            Some(old) => Arc::clone(&old.state),
+            None => {
+                let refused = |error| refused(at, limit, keys, error);
+                Arc::new(State::new(definition, limit.quota).map_err(refused)?)
+            }
+        };
+        let (cost, response_cost) = match &limit.cost {
+            plan::Cost::Units(units) => (Cost::Units(*units), None),
+            plan::Cost::Request(term) | plan::Cost::Response(term) => {
+                match response_field(&term.0) {
+                    Some(field) => (Cost::Units(1), Some(field)),
+                    None => (Cost::Request(term.0.clone()), None),
+                }
+            }
+        };
+        let counted = match &limit.count_if {
+            Some(expr) => {
+                Some(Counted::of(&expr.0, &mut self.parts).map_err(|Unfit::List| list(at, limit))?)
+            }
+            None => None,
+        };
+        let settler = (counted.is_some() || response_cost.is_some()).then(|| {
+            let slot = u8::try_from(self.settlers.len()).unwrap_or(u8::MAX);
+            let state = Arc::clone(&state);
+            self.settlers.push(Settler { state, counted, cost: response_cost });
+            slot
+        });
+        let groups = plan.groups.iter().filter(|(name, _)| limit.group.as_ref() == Some(name));
+        Ok(Entry {
+            name: Name::clone(&limit.name),
+            key,
+            cost,
+            distinct: limit.distinct.as_ref().map(|term| term.0.clone()),
+            missing: limit.missing,
+            then: limit.then,
+            mode: groups.map(|(_, mode)| *mode).fold(limit.mode, RuleMode::min),
+            share: limit.share,
+            settler,
+            state,
+        })
+    }
+
+    fn conditions(&self, all: &[Entry], tags: &[Name]) -> Result<Conditions, Vec<BuildProblem>> {
+        let (mut always, mut exprs, mut meanings) = (0, Vec::new(), Vec::new());
+        for ((at, entry), limit) in all.iter().enumerate().zip(&self.plan.limits) {
+            match &limit.when {
+                _ if entry.mode == RuleMode::Off => {}
+                None | Some(Expr(Node::Const(true))) => always |= bit(at),
+                Some(Expr(Node::Const(false))) => {}
+                Some(when) => {
+                    exprs.push(when.clone());
+                    meanings.push(Meaning::Limit(at));
+                }
+            }
+        }
+        for (bit, part) in (0..).zip(&self.parts) {
+            exprs.push(Expr(part.clone()));
+            meanings.push(Meaning::Known(bit));
+        }
+        let names = Names { lists: &self.plan.lists, tags };
+        let index = Index::build(exprs, &names).map_err(|(at, _)| {
+            let limit = match meanings.get(at) {
+                Some(Meaning::Limit(limit)) => *limit,
+                _ => 0,
+            };
+            let limit = self.plan.limits.get(limit).map(|plan| (limit, plan));
+            let too_large = |(at, limit)| {
+                part(
+                    at,
+                    limit,
+                    "when",
+                    "is too much together with those of the other limits: \
+                     regular expressions may take 16 MiB in all",
+                )
+            };
+            limit.map(too_large).into_iter().collect::<Vec<_>>()
+        })?;
+        Ok(Conditions { always, index, meanings: meanings.into() })
+    }
+}
+
+impl Entry {
+    /// Whether it is a limit of each client's, and nothing else.
+    fn is_plain(&self, limit: &LimitPlan) -> bool {
+        matches!(self.key, Key::Client)
+            && matches!(self.cost, Cost::Units(1))
+            && limit.when.is_none()
+            && self.distinct.is_none()
+            && self.settler.is_none()
+            && self.mode == RuleMode::Enforce
+            && self.share == Share::ALL
+    }
+}
+
+/// What is wrong with the limits of a plan, all of it; names are looked at where those of rules are.
+pub(in crate::gate) fn problems(plan: &Plan) -> Vec<BuildProblem> {
+    let mut problems = Vec::new();
+    let (mut settled, mut parts) = (0_usize, Vec::new());
+    for (at, limit) in plan.limits.iter().enumerate() {
+        of_limit(at, limit, &mut problems);
+        if let Some(expr) = &limit.count_if {
+            if Counted::of(&expr.0, &mut parts).is_err() {
+                problems.push(list(at, limit));
+            }
+        }
+        let settles = limit.count_if.is_some() || response_cost(limit);
+        settled = settled.saturating_add(usize::from(settles));
+    }
+    let limits = plan.limits.len();
+    if limits > MOST_LIMITS {
+        problems.push(BuildProblem::TooManyLimits { limits, most: MOST_LIMITS });
+    }
+    if settled > pending::MOST {
+        problems.push(BuildProblem::TooManySettled { limits: settled, most: pending::MOST });
+    }
+    if parts.len() > MOST_PARTS {
+        problems.push(BuildProblem::TooManyParts { parts: parts.len(), most: MOST_PARTS });
+    }
+    problems
+}
+
+fn of_limit(at: usize, limit: &LimitPlan, problems: &mut Vec<BuildProblem>) {
+    // Whether a quota fits does not depend on the size. One bucket for everything holds any.
+    let debt = if response_cost(limit) { limit.quota.max_burst() } else { 0 };
+    if !limit.by.is_empty() {
+        if let Err(error) = KeyedLimiter::with_debt(limit.quota, debt, Capacity::keys(1)) {
+            problems.push(refused(at, limit, 1, error));
+        }
+    }
+    let mut wrong = |name, why| problems.push(part(at, limit, name, why));
+    for term in &limit.by {
+        if let Some(why) = unfit_for_a_key(term) {
+            wrong("by", why);
+        }
+    }
+    if let Some(why) = limit.distinct.as_ref().and_then(unfit_for_a_key) {
+        wrong("distinct", why);
+    }
+    match &limit.cost {
+        plan::Cost::Units(0) => wrong("cost", "is 0, which limits nothing: use at least 1"),
+        plan::Cost::Units(_) => {}
+        plan::Cost::Request(term) | plan::Cost::Response(term) => {
+            if term.0.kind() != Kind::Int {
+                wrong("cost", "is not a whole number: use a number, or a field that is one");
+            } else if asks_counters(&term.0) {
+                wrong("cost", "asks a counter, which would go round in circles: use a field");
+            }
+        }
+    }
+    if limit.when.as_ref().is_some_and(|when| asks_for_the_response(&when.0)) {
+        wrong("when", "asks for the response, which is not there yet: use count_if for that");
+    }
+    if let Then::Ban(Ban { first, escalate, most }) = limit.then {
+        if first.is_zero() || escalate == 0 {
+            wrong(
+                "then",
+                "bans for no time: use a ban of at least 1 ns, and a factor of at least 1",
+            );
+        } else if most < first {
+            wrong("then", "bans longer the first time than at most: use a longer max");
+        }
+    }
+}
+
+/// Why a value cannot be a part of a key.
+fn unfit_for_a_key(term: &Term) -> Option<&'static str> {
+    let operand = &term.0;
+    if response_field(operand).is_some() {
+        Some("asks for the response, which is not there yet: use count_if or cost for that")
+    } else if asks_counters(operand) {
+        Some("asks a counter, which would go round in circles: use a field")
+    } else if matches!(operand.kind(), Kind::Map | Kind::Flags) {
+        Some("is a whole map: name one of its values, as in header[\"x-api-key\"]")
+    } else {
+        None
+    }
+}
+
+fn asks_counters(operand: &Operand) -> bool {
+    matches!(operand, Operand::Counter(_)) || operand.inner().is_some_and(asks_counters)
+}
+
+fn response_cost(limit: &LimitPlan) -> bool {
+    match &limit.cost {
+        plan::Cost::Units(_) => false,
+        plan::Cost::Request(term) | plan::Cost::Response(term) => response_field(&term.0).is_some(),
+    }
+}
+
+fn part(at: usize, limit: &LimitPlan, part: &'static str, why: &'static str) -> BuildProblem {
+    let number = at.saturating_add(1);
+    BuildProblem::LimitPart { number, name: snippet(&limit.name), part, why: String::from(why) }
+}
+
+fn list(at: usize, limit: &LimitPlan) -> BuildProblem {
+    let why = "looks a value of the response up in a list, and lists are gone by then: write the \
+               values out, as in status in {401 403}";
+    part(at, limit, "count_if", why)
+}
+
+/// Why a limit cannot be had.
+fn refused(at: usize, limit: &LimitPlan, clients: usize, error: KeyedLimiterError) -> BuildProblem {
+    let (number, name) = (at.saturating_add(1), snippet(&limit.name));
+    match error {
+        KeyedLimiterError::OutOfRange { .. } => {
+            BuildProblem::LimitQuota { number, name, quota: limit.quota }
+        }
+        _ => BuildProblem::NoMemory { number, name, clients },
+    }
+}
+
+/// The budget for newcomers unless it is said: a hundredth of the clients a second.
+fn newcomers(clients: usize) -> Quota {
+    Quota::per_second(u32::try_from(clients / 100).unwrap_or(u32::MAX).max(1))
+}

@@ -1,0 +1,135 @@
+//! What only the response can settle, kept with an admission.
+//!
+//! # Invariants
+//! - **I1** a unit is taken before the request is served, so that requests in flight count;
+//! - **I2** each is settled once at most, by ownership; what is dropped stays taken;
+//! - **I3** it is settled with the buckets that it was taken from, also when the gate has other limits by
+//!   then;
+//! - **I4** nothing is allocated: there is room for [`MOST`] limits.
+
+use alloc::sync::Arc;
+use core::fmt;
+
+use super::{
+    count::{self, Counted},
+    state::{Bucket, State},
+};
+use crate::{
+    limit::Limit,
+    rule::{Answer, Builtin},
+    time::Timestamp,
+};
+
+/// The limits that ask for the response; more are not allowed.
+pub(super) const MOST: usize = 8;
+
+/// How a limit is settled.
+#[derive(Debug)]
+pub(super) struct Settler {
+    pub(super) state: Arc<State>,
+    /// Which responses count; all, if `None`.
+    pub(super) counted: Option<Counted>,
+    /// What the response cost; what was taken, if `None`.
+    pub(super) cost: Option<Builtin>,
+}
+
+/// What was taken for a request, until its response is known.
+#[derive(Default)]
+pub(crate) struct Pending {
+    /// `None` if there is nothing to settle.
+    settlers: Option<Arc<[Settler]>>,
+    /// The parts of conditions that hold, a bit each.
+    known: u64,
+    /// The settlers that have something to settle, a bit each.
+    owed: u8,
+    /// Those of them that have taken from the bucket of a network.
+    of_networks: u8,
+    taken: [Taken; MOST],
+}
+
+/// What one limit has taken.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Taken {
+    pub(super) hash: u64,
+    /// The key with its value, if only distinct ones count.
+    pub(super) pair: u64,
+    pub(super) units: u32,
+}
+
+impl Pending {
+    pub(super) fn add(
+        &mut self,
+        settlers: &Arc<[Settler]>,
+        known: u64,
+        slot: u8,
+        of_network: bool,
+        taken: Taken,
+    ) {
+        let Some(place) = self.taken.get_mut(usize::from(slot)) else { return };
+        *place = taken;
+        let bit = 1_u8.checked_shl(u32::from(slot)).unwrap_or(0);
+        self.owed |= bit;
+        self.of_networks |= if of_network { bit } else { 0 };
+        self.known = known;
+        if self.settlers.is_none() {
+            self.settlers = Some(Arc::clone(settlers));
+        }
+    }
+
+    /// Gives back what does not count, and takes what the response has cost beyond that.
+    pub(crate) fn finish(self, answer: Answer, now: Timestamp) {
+        let Some(settlers) = &self.settlers else { return };
+        for ((settler, taken), slot) in settlers.iter().zip(&self.taken).zip(0_u32..) {
+            let bit = 1_u8.checked_shl(slot).unwrap_or(0);
+            if self.owed & bit == 0 {
+                continue;
+            }
+            let of_network = self.of_networks & bit != 0;
+            if let Some(bucket) = settler.state.bucket(taken.hash, of_network) {
+                settler.settle(bucket, taken, self.known, &answer, now);
+            }
+        }
+    }
+}
+
+impl Settler {
+    fn settle(
+        &self,
+        bucket: Bucket<'_>,
+        taken: &Taken,
+        known: u64,
+        answer: &Answer,
+        now: Timestamp,
+    ) {
+        let counts = self.counted.as_ref().is_none_or(|counted| counted.applies(known, answer));
+        if !counts || self.was_counted(taken, now) {
+            bucket.refund_n(taken.units, now);
+            return;
+        }
+        let Some(cost) = self.cost.and_then(|field| count::read(field, answer)) else { return };
+        let cost = u32::try_from(cost.max(0)).unwrap_or(u32::MAX);
+        if cost < taken.units {
+            bucket.refund_n(taken.units.saturating_sub(cost), now);
+        } else {
+            bucket.charge_n(cost.saturating_sub(taken.units), now);
+        }
+    }
+
+    /// Whether the value was counted for another request since; it is from now on.
+    fn was_counted(&self, taken: &Taken, now: Timestamp) -> bool {
+        let pairs = self.state.pairs();
+        pairs.is_some_and(|pairs| is_known(pairs.on_hash(taken.pair).check_n(1, now)))
+    }
+}
+
+/// Whether a value is known, by the answer of its bucket of one unit. What has no place is not.
+pub(super) fn is_known(answer: crate::verdict::Decision) -> bool {
+    answer.is_denied() && !answer.is_saturated()
+}
+
+/// That there is something, not whose.
+impl fmt::Debug for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pending").field("limits", &self.owed.count_ones()).finish_non_exhaustive()
+    }
+}

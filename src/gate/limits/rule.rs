@@ -1,0 +1,131 @@
+//! How a service describes a limit.
+
+use crate::{
+    gate::plan::{Cost, LimitPlan, MissingKey, Then},
+    limit::Share,
+    quota::Quota,
+    rule::{Expr, Name, RuleMode, Term},
+};
+
+/// A limit with a condition, a key, and what counts: for
+/// [`GateBuilder::limit_rule`](crate::GateBuilder::limit_rule).
+///
+/// Unless it is said otherwise, it is a limit of each client's for all requests, each of them counts one
+/// unit, and what is beyond it is refused.
+///
+/// # Example: five failed logins a minute, then out for a while
+/// ```
+/// use portcullis::{Quota, gate::{LimitRule, Then}, rule::{Ban, Scheme}};
+/// use std::time::Duration;
+///
+/// let scheme = Scheme::new();
+/// let minutes = |minutes| Duration::from_secs(minutes * 60);
+/// let failures = LimitRule::new("login failures", Quota::per_minute(5))
+///     .when(scheme.parse(r#"method == "POST" and path == "/login""#)?)
+///     .count_if(scheme.parse_response("status in {401 403}")?)
+///     .then(Then::Ban(Ban::new(minutes(15)).escalate(4).most(minutes(24 * 60))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "a limit does nothing until a gate is built with it"]
+pub struct LimitRule(pub(in crate::gate) LimitPlan);
+
+impl LimitRule {
+    /// A limit of each client's with this name, which goes into denials, statistics and responses.
+    pub fn new(name: &str, quota: Quota) -> Self {
+        Self(LimitPlan::per_client(name, quota))
+    }
+
+    /// Only requests of which this holds meet the limit.
+    pub fn when(mut self, when: Expr) -> Self {
+        self.0.when = Some(when);
+        self
+    }
+
+    /// Requests with the same values are counted together; all of them, if there is no value.
+    ///
+    /// A value that is missing is one of its own, different from an empty one; see
+    /// [`missing`](Self::missing). Only a limit by the client's address or a network of it can fall back on
+    /// the network when it has no place for a key; others fall back on the [budget for
+    /// newcomers](crate::GateBuilder::newcomers).
+    pub fn by(mut self, terms: impl IntoIterator<Item = Term>) -> Self {
+        self.0.by = terms.into_iter().collect();
+        self
+    }
+
+    /// Only requests whose response is such count.
+    ///
+    /// The unit is taken before the request is served, and given back by
+    /// [`Gate::finish`](crate::Gate::finish) when the response says so: a thousand requests at once do not
+    /// slip through a limit of five. What is never finished counts.
+    pub fn count_if(mut self, condition: Expr) -> Self {
+        self.0.count_if = Some(condition);
+        self
+    }
+
+    /// A request takes so many units.
+    pub fn cost(mut self, units: u32) -> Self {
+        self.0.cost = Cost::Units(units);
+        self
+    }
+
+    /// A request takes as many units as this number says: one if it is missing, none if it is negative.
+    ///
+    /// Where only the response tells, one unit is taken until then; the rest is
+    /// charged afterwards, also beyond an empty bucket, by up to the quota's burst. A request that takes more
+    /// than the burst at once is always denied.
+    pub fn cost_of(mut self, number: Term) -> Self {
+        // Which one it is, the field says.
+        self.0.cost = Cost::Request(number);
+        self
+    }
+
+    /// Only distinct values of this count: a value that was counted takes nothing for the quota's period.
+    ///
+    /// Requests with values that were counted pass as long as there is a unit left. Two values are
+    /// taken for one with a probability of less than 7 in a million. A value is noted when it counts; if
+    /// the limit has a [`count_if`](Self::count_if), that is when its response is known.
+    ///
+    /// # Memory
+    /// 46 bytes for each of the [`clients`](crate::GateBuilder::clients), besides what the limit has anyway.
+    pub fn distinct(mut self, value: Term) -> Self {
+        self.0.distinct = Some(value);
+        self
+    }
+
+    /// What becomes of requests that lack a part of the key, or the value of which distinct ones count.
+    pub fn missing(mut self, missing: MissingKey) -> Self {
+        self.0.missing = missing;
+        self
+    }
+
+    /// What follows a denial.
+    pub fn then(mut self, then: Then) -> Self {
+        self.0.then = then;
+        self
+    }
+
+    /// How far the limit goes. In shadow it counts what passes, and denies nothing.
+    pub fn mode(mut self, mode: RuleMode) -> Self {
+        self.0.mode = mode;
+        self
+    }
+
+    /// The share of clients that it is in force for; for the others it is in shadow.
+    pub fn share(mut self, share: Share) -> Self {
+        self.0.share = share;
+        self
+    }
+
+    /// The group that it belongs to, whose mode it does not go beyond.
+    pub fn group(mut self, group: &str) -> Self {
+        self.0.group = Some(Name::from(group));
+        self
+    }
+}
+
+impl From<LimitRule> for LimitPlan {
+    fn from(LimitRule(plan): LimitRule) -> Self {
+        plan
+    }
+}

@@ -1,0 +1,237 @@
+//! What a limit knows: the buckets of its keys. It outlives the description that it was made for.
+//!
+//! # Invariants
+//! - **I1** a limit whose [`Definition`] is the same goes on with its buckets, whatever else is said of it;
+//! - **I2** another quota of an otherwise equal limit carries debts over, where the store can hold it; else,
+//!   and when the quota was changed just before, the limit starts anew;
+//! - **I3** all memory is allocated when the limit is made.
+
+use alloc::boxed::Box;
+
+use super::key::Key;
+use crate::{
+    error::KeyedLimiterError,
+    gate::plan::{Cost, LimitPlan},
+    limit::{AdjustableBucket, Capacity, KeyedLimiter, Limit, OnKey},
+    quota::Quota,
+    request::ClientGroup,
+    rule::{Expr, Name, Term},
+    time::Timestamp,
+    verdict::Decision,
+};
+
+/// What a limit is, as far as its counts mean something else once it changes.
+///
+/// The quota is not a part of it: debts are carried over into another one. Nor is how far the limit goes, for
+/// whom, what becomes of requests without a key, and what follows a denial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Definition {
+    name: Name,
+    when: Option<Expr>,
+    by: Box<[Term]>,
+    count_if: Option<Expr>,
+    cost: Cost,
+    distinct: Option<Term>,
+    /// What a client is, if that is a part of the key.
+    group: Option<ClientGroup>,
+    /// How many keys it remembers.
+    keys: usize,
+    /// Whether it counts by networks what it has no place for.
+    with_networks: bool,
+    /// How long a value is not counted again, if only distinct ones are.
+    period: Option<u64>,
+}
+
+/// The buckets of one limit.
+#[derive(Debug)]
+pub(super) struct State {
+    definition: Definition,
+    store: Store,
+    /// Keys, with a value each that they were counted for: one unit in a period.
+    pairs: Option<KeyedLimiter>,
+    /// Tells its keys from those of other limits.
+    scope: u64,
+}
+
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each limit, behind an Arc")]
+enum Store {
+    /// Everything in one bucket.
+    One(AdjustableBucket),
+    Each {
+        own: KeyedLimiter,
+        /// Clients without a place, by their networks.
+        networks: Option<KeyedLimiter>,
+    },
+}
+
+/// One bucket of a limit.
+#[derive(Clone, Copy)]
+pub(super) enum Bucket<'a> {
+    Key(OnKey<'a>),
+    One(&'a AdjustableBucket),
+}
+
+/// Newcomers of one network are one client, so fewer networks than clients are to be expected.
+const CLIENTS_PER_NETWORK: usize = 8;
+/// How many values each key has room for, where all keys owe something.
+const VALUES_PER_KEY: usize = 4;
+
+impl Definition {
+    /// `with_networks` is about limits of clients only.
+    pub(super) fn of(
+        plan: &LimitPlan,
+        key: &Key,
+        group: ClientGroup,
+        keys: usize,
+        with_networks: bool,
+    ) -> Self {
+        let period = plan.distinct.as_ref().map(|_| plan.quota.period_nanos());
+        Self {
+            name: Name::clone(&plan.name),
+            when: plan.when.clone(),
+            by: plan.by.clone().into(),
+            count_if: plan.count_if.clone(),
+            cost: plan.cost.clone(),
+            distinct: plan.distinct.clone(),
+            group: key.is_by_client().then_some(group),
+            keys,
+            with_networks: with_networks && key.is_by_client(),
+            period,
+        }
+    }
+}
+
+impl State {
+    /// # Errors
+    /// When the quota is beyond what can be kept for each key, or the memory cannot be had.
+    pub(super) fn new(definition: Definition, quota: Quota) -> Result<Self, KeyedLimiterError> {
+        // What a response costs is known when it has passed, so it may owe as much as it could take.
+        let debt = match definition.cost {
+            Cost::Response(_) => quota.max_burst(),
+            Cost::Units(_) | Cost::Request(_) => 0,
+        };
+        let limiter = |keys| KeyedLimiter::with_debt(quota, debt, Capacity::keys(keys));
+        let store = if definition.by.is_empty() {
+            Store::One(AdjustableBucket::with_debt(quota, debt))
+        } else {
+            let networks = (definition.keys / CLIENTS_PER_NETWORK).max(1);
+            Store::Each {
+                own: limiter(definition.keys)?,
+                networks: definition.with_networks.then(|| limiter(networks)).transpose()?,
+            }
+        };
+        let pairs = definition.period.map(|period| {
+            let once = Quota::new(1, core::time::Duration::from_nanos(period.max(1)));
+            let once = once.unwrap_or(Quota::per_second(1));
+            let pairs = definition.keys.saturating_mul(VALUES_PER_KEY);
+            KeyedLimiter::new(once, Capacity::keys(pairs))
+        });
+        let scope = ahash::RandomState::new().hash_one(0_u8);
+        Ok(Self { definition, store, pairs: pairs.transpose()?, scope })
+    }
+
+    /// Whether it can be what is wanted, from `now` on (I1, I2).
+    pub(super) fn can_become(&self, definition: &Definition, quota: Quota, now: Timestamp) -> bool {
+        self.definition == *definition
+            && match &self.store {
+                Store::One(_) => true,
+                Store::Each { own, networks } => {
+                    let fits = |store: &KeyedLimiter| {
+                        store.quota() == quota || store.can_become(quota, now)
+                    };
+                    fits(own) && networks.as_ref().is_none_or(fits)
+                }
+            }
+    }
+
+    /// Puts the quota in force that it [can have](Self::can_become).
+    pub(super) fn set_quota(&self, quota: Quota, now: Timestamp) {
+        match &self.store {
+            Store::One(bucket) if bucket.quota() != quota => bucket.set_quota(quota, now),
+            Store::One(_) => {}
+            Store::Each { own, networks } => {
+                for store in networks.iter().chain([own]).filter(|store| store.quota() != quota) {
+                    // Whoever asked before has seen that it can be done.
+                    let _ = store.set_quota(quota, now);
+                }
+            }
+        }
+    }
+
+    /// Whose hashes its keys are; `None` if it has no keys.
+    #[inline]
+    pub(super) fn own(&self) -> Option<&KeyedLimiter> {
+        match &self.store {
+            Store::One(_) => None,
+            Store::Each { own, .. } => Some(own),
+        }
+    }
+
+    pub(super) fn networks(&self) -> Option<&KeyedLimiter> {
+        match &self.store {
+            Store::One(_) => None,
+            Store::Each { networks, .. } => networks.as_ref(),
+        }
+    }
+
+    pub(super) fn pairs(&self) -> Option<&KeyedLimiter> {
+        self.pairs.as_ref()
+    }
+
+    pub(super) fn scope(&self) -> u64 {
+        self.scope
+    }
+
+    /// The bucket of a key, or of a network that has no key.
+    #[inline]
+    pub(super) fn bucket(&self, hash: u64, of_network: bool) -> Option<Bucket<'_>> {
+        match &self.store {
+            Store::One(bucket) => Some(Bucket::One(bucket)),
+            Store::Each { own, .. } if !of_network => Some(Bucket::Key(own.on_hash(hash))),
+            Store::Each { networks, .. } => {
+                networks.as_ref().map(|store| Bucket::Key(store.on_hash(hash)))
+            }
+        }
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        let stores = self.own().into_iter().chain(self.networks()).chain(self.pairs());
+        stores.fold(size_of::<Self>(), |sum, store| sum.saturating_add(store.memory_bytes()))
+    }
+}
+
+impl Bucket<'_> {
+    /// Takes units whether they are there or not, as far as there is room for debt.
+    pub(super) fn charge_n(&self, n: u32, now: Timestamp) {
+        match self {
+            Self::Key(key) => key.charge_n(n, now),
+            Self::One(bucket) => bucket.charge_n(n, now),
+        }
+    }
+}
+
+impl Limit for Bucket<'_> {
+    #[inline]
+    fn peek_n(&self, n: u32, now: Timestamp) -> Decision {
+        match self {
+            Self::Key(key) => key.peek_n(n, now),
+            Self::One(bucket) => bucket.peek_n(n, now),
+        }
+    }
+
+    #[inline]
+    fn check_n(&self, n: u32, now: Timestamp) -> Decision {
+        match self {
+            Self::Key(key) => key.check_n(n, now),
+            Self::One(bucket) => bucket.check_n(n, now),
+        }
+    }
+
+    fn refund_n(&self, n: u32, now: Timestamp) {
+        match self {
+            Self::Key(key) => key.refund_n(n, now),
+            Self::One(bucket) => bucket.refund_n(n, now),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Escapes (`%XX`), one after the other.
+
+/// A byte of a text in which escapes are read once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// It stands for itself.
+    Plain(u8),
+    /// It was written as an escape.
+    Escaped(u8),
+    /// A percent sign that two hex digits do not follow.
+    BadPercent,
+}
+
+impl Piece {
+    /// The byte that it stands for.
+    pub(super) const fn byte(self) -> u8 {
+        match self {
+            Self::Plain(byte) | Self::Escaped(byte) => byte,
+            Self::BadPercent => b'%',
+        }
+    }
+}
+
+/// The pieces of a text.
+#[derive(Clone, Debug)]
+pub(super) struct Pieces<'a>(pub(super) &'a [u8]);
+
+impl Iterator for Pieces<'_> {
+    type Item = Piece;
+
+    #[inline]
+    fn next(&mut self) -> Option<Piece> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        if *first != b'%' {
+            return Some(Piece::Plain(*first));
+        }
+        let [high, low, rest @ ..] = rest else { return Some(Piece::BadPercent) };
+        let (Some(high), Some(low)) = (digit(*high), digit(*low)) else {
+            return Some(Piece::BadPercent);
+        };
+        self.0 = rest;
+        Some(Piece::Escaped(high << 4 | low))
+    }
+}
+
+/// The value of a hex digit.
+const fn digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte.wrapping_sub(b'0')),
+        b'a'..=b'f' => Some(byte.wrapping_sub(b'a' - 10)),
+        b'A'..=b'F' => Some(byte.wrapping_sub(b'A' - 10)),
+        _ => None,
+    }
+}
+
+/// Characters that mean the same escaped or not (RFC 3986, section 2.3).
+pub(super) const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+/// The escape of a byte, in upper case.
+pub(super) const fn escape(byte: u8) -> [u8; 3] {
+    [b'%', upper_digit(byte >> 4), upper_digit(byte & 15)]
+}
+
+const fn upper_digit(value: u8) -> u8 {
+    match value {
+        0..=9 => value.wrapping_add(b'0'),
+        _ => value.wrapping_add(b'A' - 10),
+    }
+}

@@ -1,0 +1,216 @@
+use std::vec::Vec;
+
+use proptest::{collection::vec, prelude::*};
+
+use super::{Canonical, LONGEST, SHORT, UriFlags, canonical_path};
+use crate::{
+    request::{Request, reference::check},
+    test_support::cases,
+};
+
+/// What matters in a target, and little else.
+fn byte() -> impl Strategy<Value = u8> {
+    let special = prop::sample::select(&b"/.%2eEFf5c0\\a?#:@6"[..]);
+    prop_oneof![12 => special, 1 => Just(0_u8), 1 => prop::sample::select(&[0x80_u8, 0xc3, 0xa9, 0xff][..])]
+}
+
+/// Pieces that belong together, so that they come in a row often enough.
+fn piece() -> impl Strategy<Value = Vec<u8>> {
+    let known = [
+        "/",
+        "//",
+        "/.",
+        "/..",
+        "/./",
+        "/../",
+        "%2e",
+        "%2E",
+        "%2f",
+        "%5C",
+        "%25",
+        "%252e",
+        "%252f",
+        "%",
+        "%%",
+        "%3",
+        "%36",
+        "%61",
+        "%00",
+        "%c3%a9",
+        "%c3",
+        "%ff",
+        "\\",
+        "a",
+        "index.html",
+        "?",
+        "#",
+        "http://",
+        "h:80",
+        "u@h",
+        "é",
+        ".",
+        "..",
+        "*",
+        "%7e",
+        "%zz",
+        "/a-path-of-some-length/that-is-clean",
+    ];
+    prop_oneof![
+        3 => prop::sample::select(known.to_vec()).prop_map(|piece| piece.as_bytes().to_vec()),
+        1 => vec(byte(), 0..4),
+    ]
+}
+
+fn target() -> impl Strategy<Value = Vec<u8>> {
+    let pieces = vec(piece(), 0..12).prop_map(|pieces| pieces.concat());
+    let rooted = pieces
+        .prop_flat_map(|text| prop_oneof![Just([b"/", text.as_slice()].concat()), Just(text)]);
+    prop_oneof![3 => rooted, 1 => vec(byte(), 0..80), 1 => vec(any::<u8>(), 0..40)]
+}
+
+fn host() -> impl Strategy<Value = Vec<u8>> {
+    let special = prop::sample::select(&b"aAzZ09.:@[]-\xc3/"[..]);
+    let known =
+        ["h", "Shop.Example.", "[::1]", "[::1]:80", "h:80", "h:", "::1", "u:p@H.:8", "..", "."];
+    prop_oneof![
+        2 => vec(special, 0..12),
+        1 => prop::sample::select(known.to_vec()).prop_map(|host| host.as_bytes().to_vec()),
+        1 => vec(any::<u8>(), 0..20),
+    ]
+}
+
+proptest! {
+    #![proptest_config(cases(4_000))]
+
+    /// I1 to I6, and that all of it is what the steps give.
+    #[test]
+    fn any_target_and_host_keep_the_laws(target in target(), host in host(), method in "GET|CONNECT") {
+        let _ = check(&target, &method, &host);
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(100))]
+
+    /// I5: where the limits are, and where the scan goes from 16 bytes at once to one by one.
+    #[test]
+    fn any_length_keeps_the_laws(
+        length in prop_oneof![0..70_usize, SHORT - 20..SHORT + 20, LONGEST - 9..LONGEST + 9],
+        parts in vec(piece(), 0..4),
+        at in any::<prop::sample::Index>(),
+        fill in prop::sample::select(&b"a/%\xc3"[..]),
+    ) {
+        let mut target = std::vec![if fill == b'/' { b'b' } else { fill }; length];
+        let parts = parts.concat();
+        let at = at.index(length + 1);
+        target.splice(at..at, parts.iter().copied());
+        target.insert(0, b'/');
+        let _ = check(&target, "GET", b"");
+        // The same in a query.
+        let queried = [b"/q?", target.as_slice()].concat();
+        let _ = check(&queried, "GET", &target);
+    }
+}
+
+/// Each flag by itself, and what is nearest to it without being odd.
+#[test]
+fn flags_are_what_their_table_says() {
+    for (flag, odd, fine) in [
+        (
+            UriFlags::DOT_SEGMENTS,
+            ["/a/./b", "/..", "/a/%2e%2E", r"/a\.\b", "."],
+            ["/.a", "/a.", "/...", "/a?/../", "/a/..;"],
+        ),
+        (
+            UriFlags::ENCODED_SLASH,
+            ["/a%2fb", "/a%2Fb", "/a%5cb", "/%5C", "/%%2f"],
+            ["/%25", "/a?b=%2f", "/%2", "/%252f", "/f%2"],
+        ),
+        (
+            UriFlags::DOUBLE_ENCODED,
+            ["/%252e", "/%2541", "/%25%32%65", "/%25%2541", "/%252%65"],
+            ["/%25", "/%25g1", "/%252g", "/a?b=%2541", "/%25/41"],
+        ),
+        (
+            UriFlags::BAD_PERCENT,
+            ["/%", "/%2", "/%zz", "/?%", "/?a=%2x"],
+            ["/%20", "/?%20", "/#%", "/25", "/%2541"],
+        ),
+        (
+            UriFlags::NUL,
+            ["/\0", "/%00", "/?\0", "/?a=%00", "/a%00b"],
+            ["/0", "/%2500", "/%30", "/#\0", "/%01"],
+        ),
+        (
+            UriFlags::BACKSLASH,
+            [r"\", r"/a\b", r"/\\", r"/a\", r"/.\."],
+            ["/%5c", r"/?\", r"/#\", "/", "/a"],
+        ),
+        (
+            UriFlags::DOUBLE_SLASH,
+            ["//", "/a//b", r"/a\/b", r"\\", "/a///"],
+            ["/a/./b", "/%2F/", "/?//", "/a/", "/#//"],
+        ),
+        (
+            UriFlags::NON_UTF8,
+            ["/%ff", "/%c3", "/%c3/%a9", "/%C0%AF", "/?%ed%a0%80"],
+            ["/é", "/%c3%a9", "/%F0%9F%98%80", "/#%ff", "/%25ff"],
+        ),
+    ] {
+        for (targets, is_odd) in [(odd, true), (fine, false)] {
+            for target in targets {
+                let request = Request::new(None).target(target);
+                let flags = Canonical::with(&request, |canonical| canonical.flags);
+                assert_eq!(flags.has(flag), is_odd, "{target:?} has flags {flags:?}");
+            }
+        }
+    }
+}
+
+/// What is canonical is not copied, however it came to be looked at.
+#[test]
+fn what_is_canonical_is_borrowed() {
+    use std::borrow::Cow::Borrowed;
+    for target in
+        ["", "/", "*", "/a/b.c/.d?e=%ff", "/%2F", "/é", "http://h/a", "/a#b", "/.well-known/x"]
+    {
+        assert!(matches!(canonical_path(target), Borrowed(_)), "{target}");
+    }
+    assert_eq!(canonical_path("/a//b"), &b"/a/b"[..]);
+}
+
+/// A path that is looked at only in part is told so.
+#[test]
+fn what_is_too_long_is_cut() {
+    let seen = |target: &str, host: &str| {
+        Canonical::with(&Request::new(None).target(target).host(host), |canonical| {
+            let query = canonical.query.map(<[u8]>::len);
+            (canonical.path.len(), query, canonical.host.len(), canonical.oversize)
+        })
+    };
+    let [exact, longer] =
+        [LONGEST, LONGEST + 1].map(|length| std::format!("/{}", "a".repeat(length - 1)));
+    assert_eq!(seen(&exact, &exact), (LONGEST, None, LONGEST, false));
+    assert_eq!(seen(&longer, "h"), (LONGEST, None, 1, true));
+    assert_eq!(seen("/", &longer), (1, None, LONGEST, true));
+    assert_eq!(seen(&std::format!("{longer}?{longer}"), "H"), (LONGEST, Some(LONGEST), 1, true));
+}
+
+#[test]
+fn the_target_names_the_host_if_it_has_one() {
+    for (method, target, host, expected) in [
+        ("GET", "/", "Header.Example:8080", "header.example"),
+        ("GET", "http://u:p@Target.Example.:80/", "header.example", "target.example"),
+        ("GET", "http:///a", "header.example", "header.example"),
+        ("CONNECT", "Target.Example:443", "header.example", "target.example"),
+        ("CONNECT", "", "header.example", "header.example"),
+        ("CONNECT", "/chat", "header.example", "header.example"),
+    ] {
+        let request = Request::new(None).method(method).target(target).host(host);
+        Canonical::with(&request, |canonical| {
+            assert_eq!(canonical.host, expected.as_bytes(), "{method} {target}");
+            let is_authority = method == "CONNECT" && !target.starts_with('/');
+            assert_eq!(canonical.path.is_empty(), is_authority);
+        });
+    }
+}

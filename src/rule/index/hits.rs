@@ -1,0 +1,190 @@
+//! What the indexes found: lists of rules, to be visited in order and each once.
+//!
+//! Most requests hit a few short lists, which are merged by their heads. When there are many, they are
+//! gathered in a bitmap instead.
+
+use core::ops::ControlFlow::{self, Continue};
+
+/// Lists that are merged; more are gathered in a bitmap.
+pub(super) const FEW: usize = 16;
+
+/// Merging costs a step for each list and rule; from here on a bitmap costs less.
+const MUCH: usize = 512;
+
+/// A few lists of rules, by where they start and end among all of them.
+pub(super) struct Hits {
+    spans: [(u32, u32); FEW],
+    len: usize,
+    over: bool,
+}
+
+impl Hits {
+    #[inline]
+    pub(super) const fn new() -> Self {
+        Self { spans: [(0, 0); FEW], len: 0, over: false }
+    }
+
+    /// Takes a list in.
+    #[inline]
+    pub(super) fn push(&mut self, span: (u32, u32)) {
+        match self.spans.get_mut(self.len) {
+            Some(place) => {
+                *place = span;
+                self.len = self.len.wrapping_add(1);
+            }
+            None => self.over = true,
+        }
+    }
+
+    /// The lists, if they are few enough to be merged.
+    #[inline]
+    pub(super) fn few(&self) -> Option<Lists<'_>> {
+        if self.over {
+            return None;
+        }
+        let spans = self.spans.get(..self.len)?;
+        if spans.len() > 2 {
+            let sum = spans.iter().fold(0_usize, |sum, (start, end)| {
+                sum.saturating_add(end.saturating_sub(*start) as usize)
+            });
+            if sum.saturating_mul(spans.len()) > MUCH {
+                return None;
+            }
+        }
+        Some(Lists(spans))
+    }
+}
+
+pub(super) struct Lists<'h>(&'h [(u32, u32)]);
+
+impl Lists<'_> {
+    #[inline]
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Visits the rules in order, each once.
+    #[inline]
+    pub(super) fn merged(&self, postings: &[u16], mut visit: impl FnMut(u16) -> ControlFlow<()>) {
+        match self.0 {
+            [] => {}
+            [span] => {
+                let _ = list(postings, *span).iter().try_for_each(|rule| visit(*rule));
+            }
+            [one, other] => {
+                let _ = merge_two(list(postings, *one), list(postings, *other), visit);
+            }
+            spans => merge(postings, spans, visit),
+        }
+    }
+}
+
+fn list(postings: &[u16], (start, end): (u32, u32)) -> &[u16] {
+    postings.get(start as usize..end as usize).unwrap_or_default()
+}
+
+#[inline]
+fn merge_two(
+    mut one: &[u16],
+    mut other: &[u16],
+    mut visit: impl FnMut(u16) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    loop {
+        match (one.split_first(), other.split_first()) {
+            (Some((a, rest)), Some((b, rest_of_other))) => {
+                if a <= b {
+                    one = rest;
+                }
+                if b <= a {
+                    other = rest_of_other;
+                }
+                visit(*a.min(b))?;
+            }
+            (Some(_), None) => return one.iter().try_for_each(|rule| visit(*rule)),
+            (None, _) => return other.iter().try_for_each(|rule| visit(*rule)),
+        }
+    }
+}
+
+#[inline(never)]
+fn merge(postings: &[u16], spans: &[(u32, u32)], mut visit: impl FnMut(u16) -> ControlFlow<()>) {
+    let mut lists: [&[u16]; FEW] = [&[]; FEW];
+    for (place, span) in lists.iter_mut().zip(spans) {
+        *place = list(postings, *span);
+    }
+    let lists = lists.get_mut(..spans.len()).unwrap_or_default();
+    while let Some(least) = lists.iter().filter_map(|list| list.first()).min().copied() {
+        for list in lists.iter_mut() {
+            if let Some((first, rest)) = list.split_first() {
+                if *first == least {
+                    *list = rest;
+                }
+            }
+        }
+        if visit(least).is_break() {
+            return;
+        }
+    }
+}
+
+/// A set of rules, with a word that says which of its words are not empty.
+pub(super) struct Bitmap<const WORDS: usize> {
+    words: [u64; WORDS],
+    filled: [u64; 16],
+    /// The lists that were taken in already, of those with the lowest numbers.
+    seen: [u64; SEEN_WORDS],
+}
+
+/// So many lists, 64 in a word, are taken in once only, however often they are found. The longest come first.
+const SEEN_WORDS: usize = 16;
+
+impl<const WORDS: usize> Bitmap<WORDS> {
+    pub(super) const fn new() -> Self {
+        Self { words: [0; WORDS], filled: [0; 16], seen: [0; SEEN_WORDS] }
+    }
+
+    /// Takes in the list of this number.
+    pub(super) fn take(&mut self, number: u32, rules: &[u16]) {
+        if let Some(word) = self.seen.get_mut((number >> 6) as usize) {
+            let bit = 1 << (number & 63);
+            if *word & bit != 0 {
+                return;
+            }
+            *word |= bit;
+        }
+        for rule in rules {
+            let at = usize::from(rule >> 6);
+            if let Some(word) = self.words.get_mut(at) {
+                *word |= 1 << (rule & 63);
+            }
+            if let Some(filled) = self.filled.get_mut(at >> 6) {
+                *filled |= 1 << (at & 63);
+            }
+        }
+    }
+
+    /// Visits the rules in order.
+    pub(super) fn each(&self, mut visit: impl FnMut(u16) -> ControlFlow<()>) -> ControlFlow<()> {
+        for (block, filled) in (0_u16..16).zip(self.filled) {
+            for place in bits(filled) {
+                let at = block << 6 | place;
+                let word = self.words.get(usize::from(at)).copied().unwrap_or(0);
+                for bit in bits(word) {
+                    visit(at << 6 | bit)?;
+                }
+            }
+        }
+        Continue(())
+    }
+}
+
+/// The places of the bits of a word, ascending.
+fn bits(mut word: u64) -> impl Iterator<Item = u16> {
+    core::iter::from_fn(move || {
+        // At most 64.
+        let place = u16::try_from(word.trailing_zeros()).unwrap_or(0);
+        let is_left = word != 0;
+        word &= word.wrapping_sub(1);
+        is_left.then_some(place)
+    })
+}

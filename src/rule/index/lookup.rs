@@ -1,0 +1,202 @@
+//! The indexes of one source: of its value they tell, all at once, which keys hold.
+//!
+//! # Invariants
+//! - **I1** a key is told exactly where it holds;
+//! - **I2** a look-up is linear in the value, whatever it is, and in what is told.
+
+use alloc::{boxed::Box, vec::Vec};
+use core::ops::ControlFlow::Continue;
+
+use ipnet::IpNet;
+
+use super::{
+    check::in_list,
+    cover::Key,
+    literals::{Literals, TooManyLiterals},
+    ranges::Ranges,
+    source::{Seen, Source, Value},
+    spec::Case,
+    trie::{Anchor, Trie},
+};
+use crate::cidr::CidrMap;
+
+/// A source with the keys that are asked of it.
+pub(super) struct Field {
+    source: Source,
+    plain: bool,
+    lookups: Box<[Lookup]>,
+}
+
+enum Lookup {
+    Exists(u32),
+    True(u32),
+    List {
+        place: u32,
+        list: u32,
+    },
+    Nets(Box<Nets>),
+    Ranges(Ranges),
+    /// Whole texts and beginnings.
+    Heads(Box<Trie>),
+    /// Ends, the keys reversed.
+    Tails(Box<Trie>),
+    Parts(Box<Literals>),
+}
+
+/// Prefixes of addresses. Only the longest is looked up; each knows the next shorter one around it.
+struct Nets {
+    longest: CidrMap<u32>,
+    links: Box<[Link]>,
+}
+
+#[derive(Clone, Copy)]
+struct Link {
+    list: u32,
+    /// The link of the next shorter prefix around this one.
+    around: u32,
+}
+
+impl Field {
+    /// Makes the indexes for keys, each with the number that is told where it holds.
+    pub(super) fn build(source: Source, keys: Vec<(Key, u32)>) -> Result<Self, TooManyLiterals> {
+        let mut lookups = Vec::new();
+        let (mut nets, mut ranges) = (Vec::new(), Vec::new());
+        let (mut heads, mut tails, mut parts) =
+            (Cases::default(), Cases::default(), Cases::default());
+        for (key, list) in keys {
+            match key {
+                Key::Exists => lookups.push(Lookup::Exists(list)),
+                Key::True => lookups.push(Lookup::True(list)),
+                Key::List(place) => lookups.push(Lookup::List { place, list }),
+                Key::Range(first, last) => ranges.push((first, last, list)),
+                Key::Net(net) => nets.push((net, list)),
+                Key::Text(case, text) => heads.of(case).push((text, Anchor::Exact, list)),
+                Key::Prefix(case, text) => heads.of(case).push((text, Anchor::Prefix, list)),
+                Key::Suffix(case, mut text) => {
+                    text.reverse();
+                    tails.of(case).push((text, Anchor::Prefix, list));
+                }
+                Key::Contains(case, text) => parts.of(case).push((text, list)),
+            }
+        }
+        if !nets.is_empty() {
+            lookups.push(Lookup::Nets(Box::new(Nets::build(&nets))));
+        }
+        if !ranges.is_empty() {
+            lookups.push(Lookup::Ranges(Ranges::build(ranges)));
+        }
+        heads.each(|keys, folded| lookups.push(Lookup::Heads(Box::new(Trie::build(keys, folded)))));
+        tails.each(|keys, folded| lookups.push(Lookup::Tails(Box::new(Trie::build(keys, folded)))));
+        let mut built = Vec::new();
+        parts.each(|keys, folded| built.push(Literals::build(keys, folded)));
+        for literals in built {
+            lookups.push(Lookup::Parts(Box::new(literals?)));
+        }
+        Ok(Self { plain: source.is_plain(), source, lookups: lookups.into() })
+    }
+
+    /// Tells the keys that hold.
+    #[inline]
+    pub(super) fn look(&self, seen: &Seen<'_, '_>, tell: &mut impl FnMut(u32)) {
+        if self.plain {
+            if let Some(value) = self.source.plain(seen) {
+                self.look_up(value, seen, tell);
+            }
+        } else {
+            self.look_at_each(seen, tell);
+        }
+    }
+
+    #[inline(never)]
+    fn look_at_each(&self, seen: &Seen<'_, '_>, tell: &mut impl FnMut(u32)) {
+        self.source.each(seen, &mut |value| {
+            self.look_up(value, seen, tell);
+            Continue(())
+        });
+    }
+
+    #[inline]
+    fn look_up(&self, value: Value<'_>, seen: &Seen<'_, '_>, tell: &mut impl FnMut(u32)) {
+        for lookup in &self.lookups {
+            match (lookup, value) {
+                (Lookup::Heads(trie), Value::Bytes(text)) => trie.walk(text, &mut *tell),
+                (Lookup::Nets(nets), Value::Ip(ip)) => nets.each(ip, tell),
+                (Lookup::Tails(trie), Value::Bytes(text)) => trie.walk_back(text, &mut *tell),
+                (Lookup::Parts(parts), Value::Bytes(text)) => parts.walk(text, &mut *tell),
+                (Lookup::Ranges(ranges), Value::Int(number)) => ranges.stab(number, &mut *tell),
+                (Lookup::True(list), Value::Bool(true)) | (Lookup::Exists(list), _) => tell(*list),
+                (Lookup::List { place, list }, value) if in_list(*place, value, seen) => {
+                    tell(*list);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        let lookups = self.lookups.iter().map(|lookup| match lookup {
+            Lookup::Exists(_) | Lookup::True(_) | Lookup::List { .. } => 0,
+            Lookup::Nets(nets) => size_of::<Nets>()
+                .saturating_add(size_of_val(&*nets.links))
+                .saturating_add(nets.longest.memory_bytes()),
+            Lookup::Ranges(ranges) => ranges.heap_bytes(),
+            Lookup::Heads(trie) | Lookup::Tails(trie) => trie.memory_bytes(),
+            Lookup::Parts(parts) => parts.memory_bytes(),
+        });
+        let itself = size_of::<Self>()
+            .saturating_add(self.source.heap_bytes())
+            .saturating_add(size_of_val(&*self.lookups));
+        lookups.fold(itself, usize::saturating_add)
+    }
+}
+
+/// Keys whose case counts, and keys whose case does not.
+struct Cases<T>([Vec<T>; 2]);
+
+impl<T> Default for Cases<T> {
+    fn default() -> Self {
+        Self([Vec::new(), Vec::new()])
+    }
+}
+
+impl<T> Cases<T> {
+    fn of(&mut self, case: Case) -> &mut Vec<T> {
+        let [exact, folded] = &mut self.0;
+        match case {
+            Case::Exact => exact,
+            Case::Folded => folded,
+        }
+    }
+
+    /// Hands over those that are not empty, and whether case does not count.
+    fn each(self, mut build: impl FnMut(Vec<T>, bool)) {
+        for (keys, folded) in self.0.into_iter().zip([false, true]) {
+            if !keys.is_empty() {
+                build(keys, folded);
+            }
+        }
+    }
+}
+
+impl Nets {
+    fn build(nets: &[(IpNet, u32)]) -> Self {
+        let numbered = nets.iter().zip(0_u32..);
+        let longest: CidrMap<u32> = numbered.map(|((net, _), at)| (*net, at)).collect();
+        let links = nets.iter().map(|(net, list)| {
+            // The last of those around it but itself.
+            let around = longest.supernets(net).filter(|(other, _)| other != net).last();
+            Link { list: *list, around: around.map_or(u32::MAX, |(_, at)| *at) }
+        });
+        let links = links.collect();
+        Self { longest, links }
+    }
+
+    #[inline]
+    fn each(&self, ip: core::net::IpAddr, tell: &mut impl FnMut(u32)) {
+        let mut at = self.longest.lookup(ip).copied().unwrap_or(u32::MAX);
+        while let Some(link) = self.links.get(at as usize) {
+            tell(link.list);
+            at = link.around;
+        }
+    }
+}
