@@ -211,9 +211,10 @@ codes! {
          never filled.";
     NotIndexed "P0606" "No index can find this rule; it is tried for every request."
         "Rules are found by what has to be true of a request: a path, a host, an address, a method, a \
-         header. A rule such as `not ip.src in $office`, or `len(query) gt 100`, has nothing of that kind, \
-         and costs a little time for each request. A few are fine; for a few hundred, add such a \
-         condition: `path starts_with \"/search\" and len(query) gt 100`.";
+         header. A rule that is only about what must not be, such as `not ip.src in $office`, or about \
+         `score` and `tag`, has nothing of that kind, and costs a little time for each request. A few are \
+         fine; for a few hundred, add such a condition: `path starts_with \"/admin\" and not ip.src in \
+         $office`.";
     DuplicateRule "P0607" "Two rules have the same condition and do the same."
         "The second adds nothing but time, and counts what the first one counted. Remove one of them.";
     ShadowedNet "P0608" "An address or network that another one of the set covers."
