@@ -36,7 +36,11 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(description = "The configuration of a gate: who may pass, and how much.")
+)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct GateConfig {
@@ -92,7 +96,7 @@ pub struct GateConfig {
 
 /// One, or several in an array.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 #[serde(untagged, expecting = "one, or an array of them")]
 pub enum OneOrMany<T> {
     /// One.
@@ -549,6 +553,16 @@ impl GateConfig {
             let found = Diagnostic::new(Code::Format, span, error.message());
             Diagnostics::new(text, alloc::vec![found])
         })
+    }
+
+    /// What can be written, as a JSON Schema, for completion in editors.
+    ///
+    /// It is in the repository as `src/gate/config/gate.schema.json`. In a TOML file, a first line
+    /// `#:schema gate.schema.json` names it.
+    #[cfg(feature = "schema")]
+    #[must_use]
+    pub fn schema() -> schemars::Schema {
+        schemars::schema_for!(Self)
     }
 
     /// The text of this configuration: a file that says the same.

@@ -79,7 +79,7 @@ pub(super) struct Places {
 pub(super) struct Place {
     /// `rule "login-flood"`.
     pub(super) name: String,
-    /// Of its name; of a limit, of its quota.
+    /// What is looked at: of a rule, its condition; of a limit, its quota.
     pub(super) span: Range<usize>,
 }
 

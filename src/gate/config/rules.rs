@@ -85,7 +85,8 @@ fn rule<'a>(reader: &mut Reader<'a>, value: &Value<'a>) -> Option<()> {
         }
     };
     let expr = when.as_ref().and_then(|text| reader.expr(text, Phase::Request));
-    let (name, span) = name?;
+    let (name, _) = name?;
+    let span = when.map_or(table.span, |text| text.span());
     let rule = Rule { name, when: expr?, priority: priority?, actions, mode, share, group };
     reader.plan.rules.push(rule);
     reader.places.rules.push(Place { name: table.place, span });
@@ -152,7 +153,9 @@ fn actions<'a>(reader: &mut Reader<'a>, table: &Section<'a>) -> Vec<Action> {
         match value.get() {
             DeValue::Table(_) => {
                 if let Some(inner) = Section::of(&mut reader.report, &value, &THEN) {
-                    of_table(reader, &inner, &mut found);
+                    if !of_table(reader, &inner, &mut found) {
+                        value.refuse(&mut reader.report, format!("expected {}", shown()));
+                    }
                 }
             }
             _ => words(&mut reader.report, &value, &mut found),
@@ -160,10 +163,7 @@ fn actions<'a>(reader: &mut Reader<'a>, table: &Section<'a>) -> Vec<Action> {
     }
     some |= of_table(reader, table, &mut found);
     if !some {
-        let help = format!(
-            "as in then = \"deny\"; there are {}, and `then = \"count\"` only counts",
-            listed(ACTIONS.into_iter())
-        );
+        let help = format!("as in then = \"deny\"; there are {}", shown());
         table.missing(&mut reader.report, "then", &help);
     }
     if found.iter().filter(|action| action.ends()).count() > 1 {
@@ -172,6 +172,10 @@ fn actions<'a>(reader: &mut Reader<'a>, table: &Section<'a>) -> Vec<Action> {
         reader.report.push(&table.place, diagnostic);
     }
     found
+}
+
+fn shown() -> String {
+    listed(ACTIONS.into_iter())
 }
 
 /// Actions that are written as words.
