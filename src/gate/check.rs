@@ -138,7 +138,7 @@ impl Inner {
 }
 
 impl Refusal {
-    fn denial(self, tally: &Tally) -> Denial {
+    pub(super) fn denial(self, tally: &Tally) -> Denial {
         let (reason, standing, wait) = match self {
             Self::MissingPeer => (DenialReason::MissingPeer, None, None),
             Self::Banned { wait, .. } => (DenialReason::Banned, None, Some(wait)),

@@ -36,6 +36,7 @@ mod check;
 #[cfg(feature = "config")]
 pub mod config;
 mod effects;
+mod explain;
 mod limits;
 mod lists;
 mod pipeline;
@@ -54,6 +55,7 @@ pub use self::{
     bans::BanInfo,
     builder::GateBuilder,
     candidate::{CandidateReport, CandidateSample},
+    explain::{Explanation, LimitFate, LimitReport, RuleFate, RuleReport, Stage, StageOutcome},
     limits::LimitRule,
     lists::{GateLists, ListError},
     plan::{MissingKey, Then},

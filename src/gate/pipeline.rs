@@ -114,7 +114,8 @@ impl Snapshot {
         let client = match address {
             Some(address) => match setting.admit(address, now, witness) {
                 Ok(client) => client,
-                Err(end) => return end.into(),
+                Err(None) => return Ok(Passed::default()).into(),
+                Err(Some(refusal)) => return Err(refusal).into(),
             },
             None => {
                 witness.without_client();
@@ -167,23 +168,24 @@ impl Snapshot {
 }
 
 impl Setting {
-    /// The stages that only ask who it is: exempt, bans, lists.
+    /// The stages that only ask who it is: exempt, bans, lists. Whom they do not send on they refuse, or, if
+    /// exempt, admit.
     #[inline]
     fn admit(
         &self,
         address: IpAddr,
         now: Timestamp,
         witness: &mut impl Witness,
-    ) -> Result<Client, Result<Passed, Refusal>> {
+    ) -> Result<Client, Option<Refusal>> {
         if self.exempt.contains(address) {
             witness.exempted();
-            return Err(Ok(Passed::default()));
+            return Err(None);
         }
         if let Some(wait) = self.bans.check(address, now) {
-            return Err(Err(Refusal::Banned { limit: None, wait }));
+            return Err(Some(Refusal::Banned { limit: None, wait }));
         }
         if self.deny.contains(address) && !self.allow.contains(address) {
-            return Err(Err(Refusal::DenyList));
+            return Err(Some(Refusal::DenyList));
         }
         Ok(Client::of(address, self.group))
     }

@@ -64,8 +64,14 @@ mod saturation;
 /// What rules do, and how far they go.
 mod rules;
 
+/// Bans by rules and operators.
+mod bans;
+
 /// Rules beside the live ones.
 mod candidate;
+
+/// What a check would say, and why.
+mod explain;
 
 /// Another plan, and other lists, for a gate that is at work.
 mod reload;

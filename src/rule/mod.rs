@@ -27,7 +27,7 @@ mod pattern;
     clippy::indexing_slicing,
     reason = "slow and obvious, for tests, fuzzing and benches only"
 )]
-mod reference;
+pub(crate) mod reference;
 mod render;
 #[allow(clippy::module_inception, reason = "a rule is what the module is named after")]
 mod rule;
@@ -64,5 +64,5 @@ pub(crate) use self::{
 pub(crate) use self::{
     expr::{Atom, Literal, Node, Operand, Set, Test},
     field::Builtin,
-    index::{Index, Names},
+    index::{Index, Names, Reader, Value},
 };

@@ -63,6 +63,24 @@ impl Scheme {
         self.parse_term_in(text, Phase::Request).map_err(|found| Diagnostics::new(text, found))
     }
 
+    /// The condition that a text says about a request and its response, for
+    /// [`count_if`](crate::gate::LimitRule::count_if).
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub fn parse_response(&self, text: &str) -> Result<Expr, Diagnostics> {
+        self.parse_in(text, Phase::Response).map_err(|found| Diagnostics::new(text, found))
+    }
+
+    /// The value that a text says, of a request or its response, for
+    /// [`cost_of`](crate::gate::LimitRule::cost_of).
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub fn parse_response_term(&self, text: &str) -> Result<Term, Diagnostics> {
+        self.parse_term_in(text, Phase::Response).map_err(|found| Diagnostics::new(text, found))
+    }
+
     /// The same, with the fields that this phase has.
     pub(crate) fn parse_in(&self, text: &str, phase: Phase) -> Result<Expr, Vec<Diagnostic>> {
         check::expr(self, text, phase)

@@ -53,9 +53,12 @@ impl RuleSet {
                     Code::RegexesTooLarge,
                     "with this rule, regular expressions take too much memory",
                 ),
-                TooLarge::Stars => (Code::Wildcard, "a wildcard of this rule has too many stars"),
-                TooLarge::Literals => {
-                    (Code::TooManyTests, "with this rule, too much is looked for anywhere in texts")
+                TooLarge::Literals => (
+                    Code::RegexesTooLarge,
+                    "with this rule, texts to look for anywhere take too much memory",
+                ),
+                TooLarge::Stars => {
+                    (Code::TooManyRules, "a wildcard of this rule has too many stars")
                 }
                 TooLarge::Rules => {
                     (Code::TooManyRules, "with this rule there are too many of them")

@@ -18,7 +18,7 @@ use crate::{
     },
     limit::{AdjustableBucket, Capacity, KeyedLimiter, OnSaturation, Share},
     quota::Quota,
-    rule::{Ban, Expr, Index, Kind, Name, Names, Node, Operand, RuleMode, Term},
+    rule::{Ban, Expr, Index, Kind, Name, Names, Node, Operand, Reader, RuleMode, Term},
     time::Timestamp,
 };
 
@@ -45,9 +45,9 @@ impl Limits {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let mut build = Build { plan, before, now, settlers: Vec::new(), parts: Vec::new() };
+        let mut build = Build { plan, tags, before, now, settlers: Vec::new(), parts: Vec::new() };
         let all = build.entries()?;
-        let conditions = build.conditions(&all, tags)?;
+        let conditions = build.conditions(&all)?;
         let clients = plan.clients.unwrap_or(DEFAULT_CLIENTS);
         let newcomers = match plan.on_saturation {
             OnSaturation::Deny => Some(plan.newcomers.unwrap_or_else(|| newcomers(clients))),
@@ -85,6 +85,7 @@ impl Limits {
 
 struct Build<'a> {
     plan: &'a Plan,
+    tags: &'a [Name],
     before: Option<&'a Limits>,
     now: Timestamp,
     settlers: Vec<Settler>,
@@ -104,7 +105,7 @@ impl Build<'_> {
 
     fn entry(&mut self, at: usize, limit: &LimitPlan) -> Result<Entry, BuildProblem> {
         let plan = self.plan;
-        let key = Key::of(&limit.by);
+        let key = Key::of(&limit.by, self.tags);
         let keys = plan.clients.unwrap_or(DEFAULT_CLIENTS);
         let coarse = plan.on_saturation == OnSaturation::Deny;
         let definition = Definition::of(limit, &key, plan.group, keys, coarse);
@@ -119,13 +120,14 @@ impl Build<'_> {
                 Arc::new(State::new(definition, limit.quota).map_err(refused)?)
             }
         };
-        let (cost, response_cost) = match &limit.cost {
-            plan::Cost::Units(units) => (Cost::Units(*units), None),
+        let response_cost = limit.cost.of_response();
+        let cost = match &limit.cost {
+            plan::Cost::Units(units) => Cost::Units(*units),
+            plan::Cost::Request(_) | plan::Cost::Response(_) if response_cost.is_some() => {
+                Cost::Units(1)
+            }
             plan::Cost::Request(term) | plan::Cost::Response(term) => {
-                match response_field(&term.0) {
-                    Some(field) => (Cost::Units(1), Some(field)),
-                    None => (Cost::Request(term.0.clone()), None),
-                }
+                Cost::Request(Reader::of(&term.0, self.tags))
             }
         };
         let counted = match &limit.count_if {
@@ -145,7 +147,7 @@ impl Build<'_> {
             name: Name::clone(&limit.name),
             key,
             cost,
-            distinct: limit.distinct.as_ref().map(|term| term.0.clone()),
+            distinct: limit.distinct.as_ref().map(|term| Reader::of(&term.0, self.tags)),
             missing: limit.missing,
             then: limit.then,
             mode: groups.map(|(_, mode)| *mode).fold(limit.mode, RuleMode::min),
@@ -155,7 +157,7 @@ impl Build<'_> {
         })
     }
 
-    fn conditions(&self, all: &[Entry], tags: &[Name]) -> Result<Conditions, Vec<BuildProblem>> {
+    fn conditions(&self, all: &[Entry]) -> Result<Conditions, Vec<BuildProblem>> {
         let (mut always, mut exprs, mut meanings) = (0, Vec::new(), Vec::new());
         for ((at, entry), limit) in all.iter().enumerate().zip(&self.plan.limits) {
             match &limit.when {
@@ -172,7 +174,7 @@ impl Build<'_> {
             exprs.push(Expr(part.clone()));
             meanings.push(Meaning::Known(bit));
         }
-        let names = Names { lists: &self.plan.lists, tags };
+        let names = Names { lists: &self.plan.lists, tags: self.tags };
         let index = Index::build(exprs, &names).map_err(|(at, _)| {
             let limit = match meanings.get(at) {
                 Some(Meaning::Limit(limit)) => *limit,
@@ -218,7 +220,7 @@ pub(in crate::gate) fn problems(plan: &Plan) -> Vec<BuildProblem> {
                 problems.push(list(at, limit));
             }
         }
-        let settles = limit.count_if.is_some() || response_cost(limit);
+        let settles = limit.count_if.is_some() || limit.cost.of_response().is_some();
         settled = settled.saturating_add(usize::from(settles));
     }
     let limits = plan.limits.len();
@@ -236,7 +238,7 @@ pub(in crate::gate) fn problems(plan: &Plan) -> Vec<BuildProblem> {
 
 fn of_limit(at: usize, limit: &LimitPlan, problems: &mut Vec<BuildProblem>) {
     // Whether a quota fits does not depend on the size. One bucket for everything holds any.
-    let debt = if response_cost(limit) { limit.quota.max_burst() } else { 0 };
+    let debt = limit.cost.room_for_debt(limit.quota);
     if !limit.by.is_empty() {
         if let Err(error) = KeyedLimiter::with_debt(limit.quota, debt, Capacity::keys(1)) {
             problems.push(refused(at, limit, 1, error));
@@ -255,7 +257,7 @@ fn of_limit(at: usize, limit: &LimitPlan, problems: &mut Vec<BuildProblem>) {
         plan::Cost::Units(0) => wrong("cost", "is 0, which limits nothing: use at least 1"),
         plan::Cost::Units(_) => {}
         plan::Cost::Request(term) | plan::Cost::Response(term) => {
-            if term.0.kind() != Kind::Int {
+            if term.0.kind() != Kind::Int || term.0.is_each() {
                 wrong("cost", "is not a whole number: use a number, or a field that is one");
             } else if asks_counters(&term.0) {
                 wrong("cost", "asks a counter, which would go round in circles: use a field");
@@ -284,8 +286,8 @@ fn unfit_for_a_key(term: &Term) -> Option<&'static str> {
         Some("asks for the response, which is not there yet: use count_if or cost for that")
     } else if asks_counters(operand) {
         Some("asks a counter, which would go round in circles: use a field")
-    } else if matches!(operand.kind(), Kind::Map | Kind::Flags) {
-        Some("is a whole map: name one of its values, as in header[\"x-api-key\"]")
+    } else if matches!(operand.kind(), Kind::Array | Kind::Map | Kind::Flags) {
+        Some("is more than one value: name one of them, as in header[\"x-api-key\"]")
     } else {
         None
     }
@@ -293,13 +295,6 @@ fn unfit_for_a_key(term: &Term) -> Option<&'static str> {
 
 fn asks_counters(operand: &Operand) -> bool {
     matches!(operand, Operand::Counter(_)) || operand.inner().is_some_and(asks_counters)
-}
-
-fn response_cost(limit: &LimitPlan) -> bool {
-    match &limit.cost {
-        plan::Cost::Units(_) => false,
-        plan::Cost::Request(term) | plan::Cost::Response(term) => response_field(&term.0).is_some(),
-    }
 }
 
 fn part(at: usize, limit: &LimitPlan, part: &'static str, why: &'static str) -> BuildProblem {

@@ -56,6 +56,8 @@ pub(super) struct Judges<'a> {
     on_networks: u64,
     /// Those that have none for its network either: the budget's, or nobody's.
     beyond: u64,
+    /// They say what they would, and nobody takes or counts anything.
+    only_looks: bool,
 }
 
 /// What they say.
@@ -88,11 +90,17 @@ enum Judge<'a> {
     /// A bucket that is asked whether there is a unit, and keeps it.
     Looked(Bucket<'a>),
     Budget(&'a AdjustableBucket),
+    LookedBudget(&'a AdjustableBucket),
 }
 
 impl<'a> Judges<'a> {
     pub(super) fn new(limits: &'a Limits, facts: &'a Facts<'a>, asked: &'a [Asked]) -> Self {
-        Self { limits, facts, asked, on_networks: 0, beyond: 0 }
+        Self { limits, facts, asked, on_networks: 0, beyond: 0, only_looks: false }
+    }
+
+    /// The same, to find out what they would say.
+    pub(super) fn looking(limits: &'a Limits, facts: &'a Facts<'a>, asked: &'a [Asked]) -> Self {
+        Self { only_looks: true, ..Self::new(limits, facts, asked) }
     }
 
     /// Takes from all of them, or from none.
@@ -135,12 +143,8 @@ impl<'a> Judges<'a> {
                 _ => break answer,
             }
         };
-        let counts = &self.limits.saturation;
-        counts.unseated.add();
-        if self.beyond != 0 && self.limits.newcomers.is_some() {
-            counts.by_newcomers.add();
-        } else if self.on_networks != 0 {
-            counts.by_network.add();
+        if !self.only_looks {
+            self.count();
         }
         let own = self.place(answer.strictest()).filter(|place| self.is_own(*place));
         match (answer.decision(), own) {
@@ -163,6 +167,16 @@ impl<'a> Judges<'a> {
         }
     }
 
+    fn count(&self) {
+        let counts = &self.limits.saturation;
+        counts.unseated.add();
+        if self.beyond != 0 && self.limits.newcomers.is_some() {
+            counts.by_newcomers.add();
+        } else if self.on_networks != 0 {
+            counts.by_network.add();
+        }
+    }
+
     fn denied(&self, place: Option<usize>, decision: Decision) -> Judgement {
         match place.and_then(|place| self.asked.get(place)) {
             Some(asked) => Judgement::Denied { limit: asked.limit, decision },
@@ -177,11 +191,17 @@ impl<'a> Judges<'a> {
             let bucket = self.bucket(place, asked)?;
             Some(match asked.is_known {
                 true => (Some(place), 1, Judge::Looked(bucket)),
+                false if self.only_looks => (Some(place), asked.units, Judge::Looked(bucket)),
                 false => (Some(place), asked.units, Judge::Bucket(bucket)),
             })
         });
         let budget = self.limits.newcomers.as_ref().filter(|_| self.beyond != 0);
-        buckets.chain(budget.map(|budget| (None, 1, Judge::Budget(budget))))
+        let only_looks = self.only_looks;
+        buckets.chain(budget.map(move |budget| {
+            let judge =
+                if only_looks { Judge::LookedBudget(budget) } else { Judge::Budget(budget) };
+            (None, 1, judge)
+        }))
     }
 
     fn bucket(&self, place: usize, asked: &Asked) -> Option<Bucket<'a>> {
@@ -248,7 +268,7 @@ impl Limit for Judge<'_> {
     fn peek_n(&self, n: u32, now: Timestamp) -> Decision {
         match self {
             Self::Bucket(bucket) | Self::Looked(bucket) => bucket.peek_n(n, now),
-            Self::Budget(budget) => budget.peek_n(n, now),
+            Self::Budget(budget) | Self::LookedBudget(budget) => budget.peek_n(n, now),
         }
     }
 
@@ -258,13 +278,14 @@ impl Limit for Judge<'_> {
             Self::Bucket(bucket) => bucket.check_n(n, now),
             Self::Looked(bucket) => bucket.peek_n(n, now),
             Self::Budget(budget) => budget.check_n(n, now),
+            Self::LookedBudget(budget) => budget.peek_n(n, now),
         }
     }
 
     fn refund_n(&self, n: u32, now: Timestamp) {
         match self {
             Self::Bucket(bucket) => bucket.refund_n(n, now),
-            Self::Looked(_) => {}
+            Self::Looked(_) | Self::LookedBudget(_) => {}
             Self::Budget(budget) => budget.refund_n(n, now),
         }
     }

@@ -10,12 +10,11 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::{hash::Hasher, net::IpAddr};
 
-use super::value::{self, Value};
 use crate::{
     gate::MissingPeer,
     limit::KeyedLimiter,
     request::{Client, ClientGroup},
-    rule::{Builtin, Facts, Operand, Term},
+    rule::{Builtin, Facts, Name, Operand, Reader, Term, Value},
 };
 
 /// How a key is made.
@@ -31,9 +30,17 @@ pub(super) enum Key {
 /// One value of a key.
 #[derive(Debug)]
 pub(super) struct Part {
-    operand: Operand,
-    /// It is the client's address, or a network that this is in.
-    is_client: bool,
+    reader: Reader,
+    /// If it is the client's address, or a network that this is in: which.
+    net: Option<Net>,
+}
+
+/// A network that an address is in.
+#[derive(Clone, Copy, Debug)]
+enum Net {
+    /// The one that counts as one client.
+    Client,
+    Of(ClientGroup),
 }
 
 /// The key of a request.
@@ -57,11 +64,14 @@ mod mark {
 }
 
 impl Key {
-    pub(super) fn of(terms: &[Term]) -> Self {
+    pub(super) fn of(terms: &[Term], tags: &[Name]) -> Self {
         match terms {
             [] => Self::Everything,
             [term] if *term == Term::client() => Self::Client,
-            terms => Self::Values(terms.iter().map(Part::of).collect::<Vec<_>>().into()),
+            terms => Self::Values({
+                let parts = terms.iter().map(|term| Part::of(term, tags));
+                parts.collect::<Vec<_>>().into()
+            }),
         }
     }
 
@@ -70,7 +80,7 @@ impl Key {
         match self {
             Self::Everything => false,
             Self::Client => true,
-            Self::Values(parts) => parts.iter().any(|part| part.is_client),
+            Self::Values(parts) => parts.iter().any(|part| part.net.is_some()),
         }
     }
 
@@ -79,7 +89,7 @@ impl Key {
         match self {
             Self::Everything => false,
             Self::Client => true,
-            Self::Values(parts) => matches!(&**parts, [Part { is_client: true, .. }]),
+            Self::Values(parts) => matches!(&**parts, [Part { net: Some(_), .. }]),
         }
     }
 
@@ -89,13 +99,7 @@ impl Key {
         match self {
             Self::Client => Some(facts.group.net_of(address)),
             Self::Values(parts) => match &**parts {
-                [Part { operand, is_client: true }] => Some(match operand {
-                    Operand::Cidr { v4, v6, .. } => {
-                        ClientGroup { v4: *v4, v6: *v6 }.net_of(address)
-                    }
-                    Operand::Builtin(Builtin::Client) => facts.group.net_of(address),
-                    _ => ipnet::IpNet::from(address),
-                }),
+                [Part { net: Some(net), .. }] => Some(net.of(address, facts.group)),
                 _ => None,
             },
             Self::Everything => None,
@@ -106,7 +110,7 @@ impl Key {
     pub(super) fn reads_requests(&self) -> bool {
         match self {
             Self::Everything | Self::Client => false,
-            Self::Values(parts) => parts.iter().any(|part| !part.is_client),
+            Self::Values(parts) => parts.iter().any(|part| part.net.is_none()),
         }
     }
 
@@ -146,10 +150,10 @@ fn hash(parts: &[Part], store: &KeyedLimiter, facts: &Facts<'_>, as_network: boo
     let mut hasher = store.key_hasher();
     let mut lacks = false;
     for part in parts {
-        if part.is_client && facts.client.is_none() {
+        if part.net.is_some() && facts.client.is_none() {
             hasher.write_u8(mark::UNKNOWN_CLIENT);
         } else {
-            lacks |= !feed(&part.operand, facts, part.is_client && as_network, &mut hasher);
+            lacks |= !feed(&part.reader, facts, part.net.is_some() && as_network, &mut hasher);
         }
     }
     Made { hash: hasher.finish(), lacks }
@@ -157,39 +161,35 @@ fn hash(parts: &[Part], store: &KeyedLimiter, facts: &Facts<'_>, as_network: boo
 
 /// Feeds a value; says whether there is one.
 pub(super) fn feed(
-    operand: &Operand,
+    reader: &Reader,
     facts: &Facts<'_>,
     as_network: bool,
     hasher: &mut impl Hasher,
 ) -> bool {
-    let mut found = false;
-    value::each(operand, facts, &mut |value| {
-        found = true;
-        match value {
-            Value::Bool(value) => {
-                hasher.write_u8(mark::BOOL);
-                hasher.write_u8(u8::from(value));
-            }
-            Value::Int(value) => {
-                hasher.write_u8(mark::INT);
-                hasher.write_i64(value);
-            }
-            Value::Bytes(value) => {
-                hasher.write_u8(mark::BYTES);
-                hasher.write_usize(value.len());
-                hasher.write(value);
-            }
-            Value::Ip(ip) => match if as_network { NETWORK.network_of(ip) } else { ip } {
-                IpAddr::V4(v4) => {
-                    hasher.write_u8(mark::IPV4);
-                    hasher.write_u32(v4.to_bits());
-                }
-                IpAddr::V6(v6) => {
-                    hasher.write_u8(mark::IPV6);
-                    hasher.write_u128(v6.to_bits());
-                }
-            },
+    let found = reader.read(facts, &mut |value| match value {
+        Value::Bool(value) => {
+            hasher.write_u8(mark::BOOL);
+            hasher.write_u8(u8::from(value));
         }
+        Value::Int(value) => {
+            hasher.write_u8(mark::INT);
+            hasher.write_i64(value);
+        }
+        Value::Bytes(value) => {
+            hasher.write_u8(mark::BYTES);
+            hasher.write_usize(value.len());
+            hasher.write(value);
+        }
+        Value::Ip(ip) => match if as_network { NETWORK.network_of(ip) } else { ip } {
+            IpAddr::V4(v4) => {
+                hasher.write_u8(mark::IPV4);
+                hasher.write_u32(v4.to_bits());
+            }
+            IpAddr::V6(v6) => {
+                hasher.write_u8(mark::IPV6);
+                hasher.write_u128(v6.to_bits());
+            }
+        },
     });
     hasher.write_u8(if found { mark::END } else { mark::MISSING });
     found
@@ -199,16 +199,29 @@ pub(super) fn feed(
 const NETWORK: ClientGroup = ClientGroup { v4: 24, v6: 48 };
 
 impl Part {
-    fn of(term: &Term) -> Self {
-        Self { operand: term.0.clone(), is_client: is_client(&term.0) }
+    fn of(term: &Term, tags: &[Name]) -> Self {
+        Self { reader: Reader::of(&term.0, tags), net: Net::of_operand(&term.0) }
     }
 }
 
-/// Whether the operand is the client's address, or a network that it is in.
-pub(super) fn is_client(operand: &Operand) -> bool {
-    match operand {
-        Operand::Builtin(field) => matches!(field, Builtin::IpSrc | Builtin::Client),
-        Operand::Cidr { of, .. } => is_client(of),
-        _ => false,
+impl Net {
+    /// The network that the operand is, if the client is in it.
+    fn of_operand(operand: &Operand) -> Option<Self> {
+        match operand {
+            Operand::Builtin(Builtin::Client) => Some(Self::Client),
+            Operand::Builtin(Builtin::IpSrc) => Some(Self::Of(ClientGroup { v4: 32, v6: 128 })),
+            // What is cut again is a key like any other.
+            Operand::Cidr { of, v4, v6 } if matches!(**of, Operand::Builtin(Builtin::IpSrc)) => {
+                Some(Self::Of(ClientGroup { v4: *v4, v6: *v6 }))
+            }
+            _ => None,
+        }
+    }
+
+    fn of(self, address: IpAddr, client: ClientGroup) -> ipnet::IpNet {
+        match self {
+            Self::Client => client.net_of(address),
+            Self::Of(group) => group.net_of(address),
+        }
     }
 }

@@ -6,9 +6,10 @@
 //! | part | idea |
 //! |---|---|
 //! | `build` | a description becomes limits, with the buckets of those before where it can |
-//! | `key`, `value` | what is counted together, hashed where it lies |
+//! | `key` | what is counted together, hashed where it lies |
 //! | `state` | the buckets, which outlive a reload |
 //! | `judge` | all of them or none, and who judges a key that finds no place |
+//! | `foresee` | what they would say, for explanations |
 //! | `pending`, `count` | what only the response can settle |
 //! | `rule` | how a service describes a limit |
 //!
@@ -32,12 +33,12 @@
 
 mod build;
 mod count;
+mod foresee;
 mod judge;
 mod key;
 mod pending;
 mod rule;
 mod state;
-mod value;
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{hash::Hasher, ops::ControlFlow, time::Duration};
@@ -60,7 +61,7 @@ use super::{
 };
 use crate::{
     limit::{AdjustableBucket, Limit, Share},
-    rule::{Ban, Counters, Facts, Index, Name, Operand, RuleMode},
+    rule::{Ban, Counters, Facts, Index, Name, Reader, RuleMode},
     time::Timestamp,
     verdict::Decision,
 };
@@ -89,7 +90,7 @@ struct Entry {
     name: Name,
     key: Key,
     cost: Cost,
-    distinct: Option<Operand>,
+    distinct: Option<Reader>,
     missing: MissingKey,
     then: Then,
     mode: RuleMode,
@@ -101,7 +102,7 @@ struct Entry {
 
 enum Cost {
     Units(u32),
-    Request(Operand),
+    Request(Reader),
 }
 
 /// Which limits a request meets, judged together.
@@ -121,6 +122,7 @@ enum Meaning {
 }
 
 /// What the limits say to a request.
+#[derive(Debug)]
 pub(super) enum Ruling {
     /// It passes; where it stands with the strictest limit, if it has a place there.
     Passes {
@@ -458,7 +460,7 @@ impl Entry {
     fn units(&self, facts: &Facts<'_>) -> u32 {
         match &self.cost {
             Cost::Units(units) => *units,
-            Cost::Request(operand) => match value::int(operand, facts) {
+            Cost::Request(reader) => match reader.int(facts) {
                 Some(units) => u32::try_from(units.max(0)).unwrap_or(u32::MAX),
                 None => 1,
             },
@@ -531,3 +533,6 @@ impl Counters for LimitsAt<'_> {
         i64::from(standing.limit()).saturating_sub(i64::from(standing.remaining()))
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -8,14 +8,14 @@
 
 use alloc::boxed::Box;
 
-use super::key::Key;
+use super::{count::response_field, key::Key};
 use crate::{
     error::KeyedLimiterError,
     gate::plan::{Cost, LimitPlan},
     limit::{AdjustableBucket, Capacity, KeyedLimiter, Limit, OnKey},
     quota::Quota,
     request::ClientGroup,
-    rule::{Expr, Name, Term},
+    rule::{Builtin, Expr, Name, Term},
     time::Timestamp,
     verdict::Decision,
 };
@@ -102,15 +102,26 @@ impl Definition {
     }
 }
 
+impl Cost {
+    /// The field that tells what a response costs, if one does.
+    pub(super) fn of_response(&self) -> Option<Builtin> {
+        match self {
+            Self::Units(_) => None,
+            Self::Request(term) | Self::Response(term) => response_field(&term.0),
+        }
+    }
+
+    /// What a response costs is known when it has passed, so it may owe as much as it could take.
+    pub(super) fn room_for_debt(&self, quota: Quota) -> u32 {
+        if self.of_response().is_some() { quota.max_burst() } else { 0 }
+    }
+}
+
 impl State {
     /// # Errors
     /// When the quota is beyond what can be kept for each key, or the memory cannot be had.
     pub(super) fn new(definition: Definition, quota: Quota) -> Result<Self, KeyedLimiterError> {
-        // What a response costs is known when it has passed, so it may owe as much as it could take.
-        let debt = match definition.cost {
-            Cost::Response(_) => quota.max_burst(),
-            Cost::Units(_) | Cost::Request(_) => 0,
-        };
+        let debt = definition.cost.room_for_debt(quota);
         let limiter = |keys| KeyedLimiter::with_debt(quota, debt, Capacity::keys(keys));
         let store = if definition.by.is_empty() {
             Store::One(AdjustableBucket::with_debt(quota, debt))

@@ -29,6 +29,7 @@ mod hits;
 mod literals;
 mod lookup;
 mod ranges;
+mod reader;
 mod source;
 mod spec;
 mod test;
@@ -40,6 +41,7 @@ mod tests;
 use alloc::{boxed::Box, vec::Vec};
 use core::ops::ControlFlow;
 
+pub(crate) use self::reader::{Reader, Value};
 use self::{
     code::{Code, Label, YES},
     compile::Compiler,

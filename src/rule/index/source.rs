@@ -75,7 +75,7 @@ pub(super) enum Step {
 
 /// A value, borrowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Value<'v> {
+pub(crate) enum Value<'v> {
     Bool(bool),
     Int(i64),
     Bytes(&'v [u8]),

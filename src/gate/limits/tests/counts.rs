@@ -1,0 +1,219 @@
+use std::{sync::Barrier, thread};
+
+use super::*;
+
+fn logins() -> LimitRule {
+    LimitRule::new("login failures", Quota::per_minute(5))
+        .when(when(r#"method == "POST" and path == "/login""#))
+        .count_if(response("status in {401 403}"))
+}
+
+fn login(peer: &'static str) -> Request<'static> {
+    from(peer).method("POST").target("/login")
+}
+
+#[test]
+fn only_requests_of_which_the_condition_holds_meet_a_limit() {
+    let world = limits([
+        LimitRule::new("posts", Quota::per_hour(1)).when(when(r#"method == "POST""#)),
+        LimitRule::new("a", Quota::per_hour(2)).when(when(r#"path starts_with "/a""#)),
+        LimitRule::new("never", Quota::per_hour(0)).when(when("client.known and not client.known")),
+        LimitRule::new("all", Quota::per_hour(4)),
+    ]);
+    let request = |method, path| from("192.0.2.1").method(method).target(path);
+    assert_eq!(world.how_many(&request("GET", "/"), 1, NOW), 1);
+    assert_eq!(world.denied_by(&request("POST", "/a"), NOW), None);
+    assert_eq!(world.denied_by(&request("POST", "/"), NOW), Some(0));
+    assert_eq!(world.denied_by(&request("GET", "/ab"), NOW), None);
+    assert_eq!(world.denied_by(&request("GET", "/a"), NOW), Some(1));
+    assert_eq!(world.denied_by(&request("GET", "/"), NOW), None);
+    assert_eq!(world.denied_by(&request("GET", "/"), NOW), Some(3), "denials took nothing");
+}
+
+#[test]
+fn a_unit_is_given_back_when_the_response_does_not_count() {
+    let world = limits([logins()]);
+    let request = login("192.0.2.1");
+    for _ in 0..100 {
+        world.passes(&request, NOW).finish(status(200), NOW);
+    }
+    for _ in 0..4 {
+        world.passes(&request, NOW).finish(status(401), NOW);
+    }
+    assert_eq!(world.left(0, &request, later(1)), 1);
+    drop(world.passes(&request, later(1)));
+    assert_eq!(world.denied_by(&request, later(1)), Some(0), "an unknown response keeps its unit");
+    assert_eq!(world.how_many(&from("192.0.2.1"), 9, NOW), 9, "other requests do not meet it");
+}
+
+/// I1 of what is pending: a thousand at once are not more than five.
+#[test]
+fn a_thousand_parallel_logins_do_not_slip_through_a_limit_of_five() {
+    const THREADS: usize = 20;
+    let world = limits([logins()]);
+    let (start, all_are_in) = (Barrier::new(THREADS), Barrier::new(THREADS));
+    let passed: usize = thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS)
+            .map(|_| {
+                scope.spawn(|| {
+                    start.wait();
+                    let request = login("192.0.2.1");
+                    let mut inside = Vec::new();
+                    for _ in 0..1_000 / THREADS {
+                        if let Ruling::Passes { pending, .. } = world.rule(&request, NOW) {
+                            inside.push(pending);
+                        }
+                    }
+                    all_are_in.wait();
+                    let passed = inside.len();
+                    inside.into_iter().for_each(|pending| pending.finish(status(200), NOW));
+                    passed
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert_eq!(passed, 5);
+    assert_eq!(world.left(0, &login("192.0.2.1"), later(1)), 5, "they all succeeded");
+}
+
+#[test]
+fn a_response_is_judged_with_what_was_known_of_the_request() {
+    let text = r#"(status == 404 and not path starts_with "/a") or
+        (method == "POST" xor response.size > 100) and response.latency_ms in {1..5 9}"#;
+    let expr = response(text);
+    for status in [200, 404] {
+        for (size, latency_ms) in
+            [(None, None), (Some(100), Some(5)), (Some(101), Some(9)), (Some(101), Some(6))]
+        {
+            let answer = Answer { status, size, latency_ms };
+            for (method, path) in [("POST", "/a"), ("GET", "/a"), ("POST", "/"), ("GET", "/")] {
+                let world =
+                    limits([LimitRule::new("a", Quota::per_hour(1)).count_if(expr.clone())]);
+                let request = from("192.0.2.1").method(method).target(path);
+                let counts = world.with(&request, |facts| {
+                    let lists = Lists::new();
+                    let whole = Facts {
+                        answer: Some(answer),
+                        ..Facts::of(&request, facts.canonical, &lists)
+                    };
+                    crate::rule::reference::holds(&expr, &whole)
+                });
+                world.passes(&request, NOW).finish(answer, NOW);
+                let left = world.left(0, &request, later(1));
+                assert_eq!(left, u32::from(!counts), "{answer:?} to {method} {path}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_cost_is_a_number_or_a_number_of_the_request() {
+    let world = limits([
+        LimitRule::new("a", Quota::per_hour(10)).cost(4),
+        LimitRule::new("b", Quota::per_hour(100)).cost_of(term("http.request.body.size")),
+    ]);
+    let sized = |size: i64| from("192.0.2.1").field("http.request.body.size", size);
+    world.passes(&sized(70), NOW);
+    assert_eq!((world.left(0, &sized(0), NOW), world.left(1, &sized(0), NOW)), (6, 30));
+    assert_eq!(world.denied_by(&sized(31), NOW), Some(1));
+    assert_eq!(world.left(0, &sized(0), NOW), 6, "all or none");
+    world.passes(&sized(-5), NOW);
+    assert_eq!((world.left(0, &sized(0), NOW), world.left(1, &sized(0), NOW)), (2, 30));
+    assert_eq!(world.denied_by(&sized(30), NOW), Some(0));
+
+    let alone = limits([LimitRule::new("b", Quota::per_hour(100)).cost_of(term("body.size"))]);
+    world.passes(&from("192.0.2.9"), NOW);
+    assert_eq!(world.left(1, &from("192.0.2.9"), NOW), 99, "one, if it is not said");
+    let huge = denial(&alone.rule(&sized(i64::MAX), NOW)).unwrap();
+    assert_eq!(huge.standing().retry_after(), Duration::MAX, "no wait helps");
+}
+
+#[test]
+fn what_a_response_costs_is_settled_afterwards() {
+    for by in [&["client"][..], &[]] {
+        let limit = LimitRule::new("a", Quota::per_second(10)).by(terms(by));
+        let world = limits([limit.cost_of(term("response.latency_ms"))]);
+        let request = from("192.0.2.1");
+        let cost = |cost| Answer { status: 200, latency_ms: cost, size: None };
+        let pending = world.passes(&request, NOW);
+        assert_eq!(world.left(0, &request, NOW), 9, "one until it is known");
+        pending.finish(cost(Some(4)), NOW);
+        assert_eq!(world.left(0, &request, NOW), 6);
+        world.passes(&request, NOW).finish(cost(None), NOW);
+        assert_eq!(world.left(0, &request, NOW), 5, "not known");
+        for free in [0, -3] {
+            world.passes(&request, NOW).finish(cost(Some(free)), NOW);
+            let soon = NOW.saturating_add(Duration::from_millis(1));
+            assert_eq!(world.left(0, &request, soon), 5);
+        }
+        world.passes(&request, NOW).finish(cost(Some(i64::MAX)), NOW);
+        // Ten are owed beyond an empty bucket, as many as its burst.
+        let after = |millis| NOW.saturating_add(Duration::from_millis(millis));
+        assert_eq!(world.denied_by(&request, after(1_090)), Some(0));
+        let paid = after(1_101);
+        assert_eq!(world.denied_by(&request, paid), None);
+        assert_eq!(world.denied_by(&request, paid), Some(0));
+    }
+}
+
+/// Every kind of test that there is of a number.
+#[test]
+fn tests_of_a_response_are_those_of_the_language() {
+    for test in [
+        "status == 404",
+        "status != 404",
+        "status < 404",
+        "status <= 404",
+        "status > 404",
+        "status >= 404",
+        "status in {200..299 404}",
+        "not status in {404}",
+        "status & 4",
+        "exists(status)",
+        "exists(response.size)",
+        "response.size < 5",
+        "not exists(response.size)",
+        "status > 100 and status < 404",
+    ] {
+        let expr = response(test);
+        let world = limits([LimitRule::new("a", Quota::per_hour(1)).count_if(expr.clone())]);
+        for (at, code) in (1_u32..).zip([0, 200, 299, 300, 403, 404, 405, 599, u16::MAX]) {
+            let request = Request::new(IpAddr::V4(core::net::Ipv4Addr::from_bits(at)));
+            let counts = world.with(&request, |facts| {
+                let lists = Lists::new();
+                let whole = Facts {
+                    answer: Some(status(code)),
+                    ..Facts::of(&request, facts.canonical, &lists)
+                };
+                crate::rule::reference::holds(&expr, &whole)
+            });
+            world.passes(&request, NOW).finish(status(code), NOW);
+            assert_eq!(world.left(0, &request, later(1)), u32::from(!counts), "{test} of {code}");
+        }
+    }
+}
+
+/// Who was judged by its network gets that unit back, and not its own.
+#[test]
+fn what_a_network_lent_it_gets_back() {
+    let plan = Plan {
+        clients: Some(1),
+        ..plan([LimitRule::new("a", Quota::per_hour(2)).count_if(response("status == 404"))])
+    };
+    let world = World::new(plan);
+    let request = |at: u32| Request::new(IpAddr::V4(core::net::Ipv4Addr::from_bits(at)));
+    for at in 0..7 {
+        drop(world.passes(&request(at), NOW));
+    }
+    for _ in 0..5 {
+        world.passes(&request(8), NOW).finish(status(200), NOW);
+    }
+    let now = later(5);
+    let (one, other) = (world.passes(&request(9), now), world.passes(&request(10), now));
+    assert_eq!(world.denied_by(&request(11), now), Some(usize::MAX));
+    one.finish(status(404), now);
+    other.finish(status(200), now);
+    drop(world.passes(&request(11), later(10)));
+    assert_eq!(world.denied_by(&request(12), later(10)), Some(usize::MAX));
+}
