@@ -149,7 +149,7 @@ pub(super) fn v6_net(addr: u128, len: u8) -> IpNet {
 }
 
 /// The prefix in its one form: IPv4 if all of its addresses are IPv4-mapped.
-pub(super) fn fold(net: IpNet) -> IpNet {
+pub(crate) fn fold(net: IpNet) -> IpNet {
     let folded = match net {
         IpNet::V4(_) => None,
         // A length below 96 covers more than the mapped addresses, and stays IPv6: subtracting

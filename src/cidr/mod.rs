@@ -122,6 +122,8 @@ mod tests_pitfalls;
 #[cfg(test)]
 mod tests_text;
 
+#[cfg(feature = "std")]
+pub(crate) use addr::fold;
 pub use edit::CidrEdit;
 pub use embedded::{Embedding, embedded_ipv4, nat64_ipv4};
 pub use error::{CidrEntryError, CidrLineError, CidrParseError, CidrProblem};

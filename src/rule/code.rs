@@ -159,6 +159,10 @@ codes! {
     TooManyTags "P0407" "There are more tags than there may be."
         "Rules can set at most 64 different tags. Several rules can set the same one, and \
          `score` adds up what does not need a name.";
+    TooManyLiterals "P0408" "All that is looked for anywhere in texts is together too much."
+        "`contains`, and the words that wildcards and regular expressions need, are looked for together, \
+         and what finds them has a size. Whole values are better as a list, `path in $paths`, which can \
+         have millions of entries.";
     Format "P0501" "The text of the configuration is not well formed."
         "The text is not TOML: a quote or a bracket is missing, or a key is there twice. Expressions are \
          best in single quotes, `when = 'path eq \"/\"'`, where nothing is escaped.";

@@ -258,7 +258,7 @@ fn first_of(f: &mut fmt::Formatter<'_>, map: Builtin, key: &str) -> fmt::Result 
 }
 
 fn shortest(name: &'static str, aliases: &[&'static str]) -> &'static str {
-    aliases.iter().copied().chain([name]).min_by_key(|name| name.len()).unwrap_or(name)
+    [name].iter().chain(aliases).copied().min_by_key(|name| name.len()).unwrap_or(name)
 }
 
 fn part_of_one(f: &mut fmt::Formatter<'_>, share: Share) -> fmt::Result {

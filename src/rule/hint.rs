@@ -6,7 +6,7 @@
 use alloc::{format, string::String, vec::Vec};
 
 use super::{
-    check::FUNCTIONS,
+    check::function::FUNCTIONS,
     field::{BUILTINS, FIRST_OF, HEADER_NAMES, POSTURES, SUPPLIED},
     parser::OPERATORS,
     scheme::Scheme,
@@ -148,6 +148,29 @@ pub(super) fn operator(word: &str) -> String {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("operators are {}", known.collect::<Vec<_>>().join(", ")),
     }
+}
+
+/// For a word where a comparison goes on and should not: a join that is written otherwise, or none.
+pub(super) fn join(word: &str) -> String {
+    match closest(word, ["and", "or", "xor"]) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => String::from("comparisons are joined with `and` or `or`"),
+    }
+}
+
+/// For a call with too few or too many arguments.
+pub(super) fn call(name: &str) -> Option<&'static str> {
+    const CALLS: &[(&str, &str)] = &[
+        ("cidr", "as in cidr(ip.src, 24, 64)"),
+        ("cidr6", "as in cidr6(ip.src, 64)"),
+        ("starts_with", "as in starts_with(path, \"/a\")"),
+        ("ends_with", "as in ends_with(path, \".php\")"),
+        ("url_decode", "as in url_decode(query) or url_decode(query, \"r\")"),
+        ("substring", "as in substring(path, 0, 4)"),
+        ("sample", "as in sample(0.1)"),
+        ("counter", "as in counter(\"logins\")"),
+    ];
+    CALLS.iter().find(|(known, _)| *known == name).map(|(_, call)| *call)
 }
 
 /// For a list that is not known.

@@ -5,6 +5,7 @@
 
 #![allow(dead_code, unused_imports)]
 
+pub mod build;
 mod check;
 mod code;
 mod diagnostic;
@@ -18,6 +19,8 @@ mod lexer;
 mod lint;
 mod list;
 mod mentions;
+#[cfg(test)]
+mod messages;
 mod parser;
 mod pattern;
 #[cfg(any(test, feature = "__reference"))]

@@ -33,12 +33,8 @@ pub(super) enum Written<'t> {
     Chain {
         join: Join,
         parts: Vec<Written<'t>>,
-        span: Span,
     },
-    Not {
-        of: Box<Written<'t>>,
-        span: Span,
-    },
+    Not(Box<Written<'t>>),
     /// `any(…)`, or `all(…)`; the span is that of the word.
     Quantified {
         all: bool,
@@ -154,20 +150,24 @@ pub(super) const OPERATORS: &[(&str, Operator)] = &[
 /// A condition.
 pub(super) fn condition<'t>(tokens: &[Token<'t>], found: &mut Vec<Diagnostic>) -> Written<'t> {
     let mut parser = Parser::new(tokens, found);
-    let mut written = parser.or();
+    let first = parser.or();
+    if parser.at_end() {
+        return first;
+    }
+    // What stands around a mistake is checked, too.
+    let mut parts = alloc::vec![first, Written::Broken];
     while !parser.at_end() {
         let span = parser.span();
         let what = parser.describe();
         parser.report(span, format!("unexpected {what}"));
-        written = Written::Broken;
         parser.advance();
         parser.recover();
         while parser.join().is_some() {
             parser.advance();
-            parser.or();
+            parts.push(parser.or());
         }
     }
-    written
+    Written::Chain { join: Join::And, parts }
 }
 
 /// A value, and nothing else.
@@ -301,7 +301,6 @@ impl<'p, 't> Parser<'p, 't> {
     }
 
     fn chain(&mut self, join: Join, part: impl Fn(&mut Self) -> Written<'t>) -> Written<'t> {
-        let start = self.span().start;
         let first = part(self);
         if self.join() != Some(join) {
             return first;
@@ -311,7 +310,7 @@ impl<'p, 't> Parser<'p, 't> {
             self.advance();
             parts.push(part(self));
         }
-        Written::Chain { join, parts, span: start..self.end() }
+        Written::Chain { join, parts }
     }
 
     fn unary(&mut self) -> Written<'t> {
@@ -323,11 +322,10 @@ impl<'p, 't> Parser<'p, 't> {
         }
         let before = self.depth;
         self.depth = self.depth.saturating_add(nots);
-        let written =
-            if self.depth > DEEPEST { self.too_deep(start.clone()) } else { self.primary() };
+        let written = if self.depth > DEEPEST { self.too_deep(start) } else { self.primary() };
         self.depth = before;
         // Two of them are none.
-        if nots % 2 == 1 { Written::Not { of: Box::new(written), span: start } } else { written }
+        if nots % 2 == 1 { Written::Not(Box::new(written)) } else { written }
     }
 
     fn too_deep(&mut self, span: Span) -> Written<'t> {
@@ -417,35 +415,30 @@ impl<'p, 't> Parser<'p, 't> {
         let Some((operator, operator_span)) = self.operator() else {
             if !self.ends_here() {
                 let span = self.span();
-                let what = self.describe();
-                let found = Diagnostic::new(
-                    Code::Syntax,
-                    span,
-                    format!("expected an operator, found {what}"),
-                );
-                self.report_as(match self.peek() {
+                let message = format!("expected an operator, found {}", self.describe());
+                let help = match self.peek() {
                     Is::Word("not") | Is::Sign("!") => {
-                        found.with_help("`not` stands before a comparison: not ip.src in $office")
+                        Some("`not` stands before a comparison: not ip.src in $office".into())
                     }
-                    Is::Word(word) => found.with_help(hint::operator(word)),
-                    _ => found,
-                });
+                    Is::Word(word) => Some(hint::operator(word)),
+                    _ => self.join_meant(),
+                };
+                let expected = Diagnostic::new(Code::Syntax, span.clone(), message);
+                self.report_as(Diagnostic { help, ..expected });
                 self.recover();
-                return Written::Broken;
+                let right = Some((Operator::Unknown, span, Right::Broken));
+                return Written::Comparison(Comparison { left, right });
             }
             return Written::Comparison(Comparison { left, right: None });
         };
         let right = self.right(operator);
         if !self.ends_here() {
             let span = self.span();
-            let what = self.describe();
-            let again = self.operator().is_some();
-            let message = if again {
-                String::from("comparisons do not follow each other; join them with `and`")
-            } else {
-                format!("expected `and`, `or` or the end, found {what}")
-            };
-            self.report(span, message);
+            let message = format!("expected `and`, `or` or the end, found {}", self.describe());
+            self.report_as(Diagnostic {
+                help: self.join_meant(),
+                ..Diagnostic::new(Code::Syntax, span, message)
+            });
             self.recover();
         }
         Written::Comparison(Comparison { left, right: Some((operator, operator_span, right)) })
@@ -463,6 +456,17 @@ impl<'p, 't> Parser<'p, 't> {
         (operator || *word == "not" || self.join().is_some()) && *self.peek_after() != Is::Sign("(")
     }
 
+    /// What helps where a comparison goes on and should not.
+    fn join_meant(&self) -> Option<String> {
+        match self.peek() {
+            Is::Word(word) => Some(hint::join(word)),
+            Is::Sign(sign) if OPERATORS.iter().any(|(known, _)| known == sign) => {
+                Some("comparisons are joined with `and`".into())
+            }
+            _ => None,
+        }
+    }
+
     fn operator(&mut self) -> Option<(Operator, Span)> {
         let span = self.span();
         let word = match self.peek() {
@@ -478,6 +482,14 @@ impl<'p, 't> Parser<'p, 't> {
             self.advance();
             self.advance();
             return Some((Operator::StrictWildcard, span.start..self.end()));
+        }
+        if word == "not" && matches!(self.peek_after(), Is::Word(_)) {
+            self.report_as(
+                Diagnostic::new(Code::Syntax, span, "`not` within a comparison")
+                    .with_help("it stands before: `not ip.src in $office`"),
+            );
+            self.advance();
+            return self.operator();
         }
         // A word before what can be compared with is meant as an operator.
         let operand = matches!(self.peek_after(), Is::Literal(_) | Is::List(_) | Is::Sign("{"));
@@ -534,6 +546,9 @@ impl<'p, 't> Parser<'p, 't> {
                 Is::Sign(",") if !items.is_empty() => self.advance(),
                 Is::Literal(_) | Is::Word(_) if self.join().is_none() => {
                     let first = self.value();
+                    if matches!(first.head, Head::Broken) {
+                        self.advance();
+                    }
                     let item = self.range_from(first);
                     items.push(item);
                 }

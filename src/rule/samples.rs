@@ -6,7 +6,7 @@
 //! is another ([`Seeded`]: ten million cases need nothing but a number).
 //!
 //! # Invariants
-//! - **I1** every expression is normal and well typed, as [`super::expr`] demands, and no deeper than
+//! - **I1** every expression is normal and well typed, as the tree demands, and no deeper than
 //!   [`Shape::depth`] levels of operators;
 //! - **I2** a source that has run dry gives zeros, and zeros are the simplest choice everywhere: so every
 //!   draw ends, and a shorter source gives a smaller tree.

@@ -21,6 +21,9 @@ pub struct RuleSet {
     lists: Arc<Lists>,
 }
 
+/// Tags that rules can set: a bit each.
+const MOST_TAGS: usize = 64;
+
 pub(crate) struct Compiled {
     /// By priority, then as they were given; without those that are off.
     pub(crate) rules: Box<[Rule]>,
@@ -45,6 +48,11 @@ impl RuleSet {
                 }
             }
         }
+        if tags.len() > MOST_TAGS {
+            let message = alloc::format!("{} tags are too many; at most {MOST_TAGS}", tags.len());
+            let found = Diagnostic::of_whole(Code::TooManyTags, message);
+            return Err(Diagnostics::without_text(alloc::vec![found]));
+        }
         let exprs: Vec<Expr> = rules.iter().map(|rule| rule.when.clone()).collect();
         let names = Names { lists: &lists, tags: &tags };
         let index = Index::build(exprs, &names).map_err(|(at, what)| {
@@ -53,13 +61,11 @@ impl RuleSet {
                     Code::RegexesTooLarge,
                     "with this rule, regular expressions take too much memory",
                 ),
+                TooLarge::Stars => (Code::Wildcard, "a wildcard of this rule has too many stars"),
                 TooLarge::Literals => (
-                    Code::RegexesTooLarge,
-                    "with this rule, texts to look for anywhere take too much memory",
+                    Code::TooManyLiterals,
+                    "with this rule, too much is looked for anywhere in texts",
                 ),
-                TooLarge::Stars => {
-                    (Code::TooManyRules, "a wildcard of this rule has too many stars")
-                }
                 TooLarge::Rules => {
                     (Code::TooManyRules, "with this rule there are too many of them")
                 }
@@ -123,7 +129,8 @@ impl RuleSet {
     /// ```
     ///
     /// # Cost
-    /// In proportion to the rules, but for a part that does not grow: 10,000 rules take well under a second.
+    /// In proportion to the rules, but for a part that does not grow. It is for when rules are loaded, not for
+    /// each request.
     #[must_use]
     pub fn lints(&self) -> Vec<Diagnostic> {
         lint(&self.compiled.rules, &self.lists)
@@ -151,5 +158,28 @@ impl RuleSet {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.compiled.index.memory_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{format, string::ToString, vec::Vec};
+
+    use super::{
+        super::{Code, Scheme},
+        *,
+    };
+
+    /// A tag without a bit would never be seen by later rules.
+    #[test]
+    fn more_tags_than_bits_are_refused() {
+        let rules = |tags: usize| -> Vec<Rule> {
+            let when = Scheme::new().parse("ssl").unwrap();
+            let tag = |at| Action::Tag(format!("tag {at}").as_str().into());
+            (0..tags).map(|at| Rule::new(&at.to_string(), when.clone()).then(tag(at))).collect()
+        };
+        assert!(RuleSet::new(rules(64), Lists::new()).is_ok());
+        let refused = RuleSet::new(rules(65), Lists::new()).err().unwrap();
+        assert_eq!(refused.iter().map(Diagnostic::code).collect::<Vec<_>>(), [Code::TooManyTags]);
     }
 }

@@ -156,7 +156,10 @@ impl Trie {
     #[inline]
     fn child(&self, node: &Node, byte: u8) -> Option<&Node> {
         let start = node.children as usize;
-        let place = if node.listed {
+        let place = if node.width <= 1 {
+            // Whether it is led to by this byte, its label tells; none is a place that there is not.
+            node.children
+        } else if node.listed {
             self.listed(start, node.width, byte)?
         } else {
             let slot = byte.wrapping_sub(node.lowest);
@@ -339,6 +342,9 @@ impl Builder {
         let (Some((lowest, _)), Some((highest, _))) = (children.first(), children.last()) else {
             return (0, 0, 0, false);
         };
+        if let [(_, only)] = children {
+            return (*only, 1, *lowest, false);
+        }
         let width = usize::from(highest.wrapping_sub(*lowest)).saturating_add(1);
         if width > children.len().saturating_mul(SPARSEST).saturating_add(ALWAYS) {
             let start = place(self.lists.len());

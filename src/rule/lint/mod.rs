@@ -4,8 +4,8 @@
 //! condition that is called constant is. What is not noticed may still be a mistake.
 //!
 //! # Bounds
-//! Rules are compared with earlier ones by what they have in common, and beyond that until
-//! [`MOST_COMPARED`] pairs were looked at; so time is in proportion to the rules, but for a fixed part.
+//! Rules are compared with earlier ones, those first that have a part in common, until [`MOST_COMPARED`]
+//! pairs of these and as many of all were looked at; so time is in proportion to the rules, but for a fixed part.
 
 mod fold;
 mod pattern;
@@ -33,6 +33,9 @@ use crate::{error::snippet, limit::Share};
 
 /// So many pairs of rules are compared part by part.
 const MOST_COMPARED: usize = 500_000;
+
+/// So many rules of one condition are compared by what follows from it.
+const MOST_ALIKE: usize = 64;
 
 /// All doubts about rules in the order in which they are judged, rule by rule.
 pub(super) fn lint(rules: &[Rule], lists: &Lists) -> Vec<Diagnostic> {
@@ -256,16 +259,18 @@ fn shown(item: &Addresses) -> String {
 struct Earlier<'r> {
     /// All rules, by their conditions.
     same: HashMap<&'r Expr, Vec<&'r Rule>, RandomState>,
-    /// Rules after which no other is asked, by the first part of their conditions.
+    /// Rules after which no other is asked, by one part of their conditions.
     ending: HashMap<&'r Node, Vec<&'r Rule>, RandomState>,
     /// The same, in their order.
     ends: Vec<&'r Rule>,
+    /// Pairs that were looked at because they have a part in common, and in any case.
+    compared_alike: usize,
     compared: usize,
 }
 
 fn among<'r>(rule: &'r Rule, earlier: &mut Earlier<'r>, report: &mut Report<'_>) {
     let same = earlier.same.entry(&rule.when).or_default();
-    let twin = same.iter().find(|other| {
+    let twin = same.iter().take(MOST_ALIKE).find(|other| {
         (&other.actions, other.mode, other.share, &other.group)
             == (&rule.actions, rule.mode, rule.share, &rule.group)
     });
@@ -285,8 +290,10 @@ fn among<'r>(rule: &'r Rule, earlier: &mut Earlier<'r>, report: &mut Report<'_>)
     earlier.same.entry(&rule.when).or_default().push(rule);
     if ends_for_all(rule) {
         earlier.ends.push(rule);
-        let first = parts(&rule.when.0).first();
-        earlier.ending.entry(first.unwrap_or(&rule.when.0)).or_default().push(rule);
+        // Under the part that fewest have: many rules may be about one method, and few about one path.
+        let rules_of = |part: &&Node| earlier.ending.get(part).map_or(0, Vec::len);
+        let rarest = parts(&rule.when.0).iter().min_by_key(rules_of);
+        earlier.ending.entry(rarest.unwrap_or(&rule.when.0)).or_default().push(rule);
     }
 }
 
@@ -295,9 +302,13 @@ impl<'r> Earlier<'r> {
     fn covering(&mut self, rule: &Rule) -> Option<&'r Rule> {
         let node = &rule.when.0;
         let has_all = |other: &&&Rule| fold::implies(node, &other.when.0);
-        let named = parts(node).iter().find_map(|part| self.ending.get(part)?.iter().find(has_all));
-        if let Some(before) = named {
-            return Some(before);
+        for part in parts(node) {
+            let left = MOST_COMPARED.saturating_sub(self.compared_alike);
+            let alike = self.ending.get(part).map_or(&[][..], Vec::as_slice).iter().take(left);
+            self.compared_alike = self.compared_alike.saturating_add(alike.len());
+            if let Some(before) = alike.into_iter().find(has_all) {
+                return Some(before);
+            }
         }
         let left = MOST_COMPARED.saturating_sub(self.compared);
         let looked = self.ends.iter().take(left);
