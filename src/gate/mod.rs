@@ -34,7 +34,7 @@ mod builder;
 mod candidate;
 mod check;
 #[cfg(feature = "config")]
-mod config;
+pub mod config;
 mod effects;
 mod explain;
 mod limits;
@@ -112,12 +112,16 @@ struct Inner {
     /// Where clients stand among all of them; kept, so that a share takes in the same ones.
     seed: ahash::RandomState,
     writer: Mutex<Writer>,
+    /// What texts come on top of.
+    #[cfg(feature = "config")]
+    base: config::Base,
 }
 
 /// How far a gate goes; changed at any time by [`Gate::set_mode`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Mode {
     /// Everything passes, nothing is decided.
     Off,
@@ -137,6 +141,7 @@ pub enum Mode {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum MissingPeer {
     /// It skips what needs an address, which is all lists and limits so far, and passes.
     #[default]

@@ -74,6 +74,7 @@ pub(crate) enum Cost {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum MissingKey {
     /// All requests that lack the same parts are counted together.
     #[default]

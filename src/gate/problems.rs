@@ -159,7 +159,7 @@ fn is_a_group(name: &Name, plan: &Plan) -> bool {
 }
 
 /// Fit for a header, a JSON string and a log line without escaping.
-fn is_a_name(name: &str) -> bool {
+pub(super) fn is_a_name(name: &str) -> bool {
     let fit = |c: char| (c == ' ' || c.is_ascii_graphic()) && c != '"' && c != '\\';
     (1..=64).contains(&name.len()) && name.chars().all(fit) && name.trim() == name
 }

@@ -63,11 +63,15 @@ impl Frame {
 
 impl Gate {
     pub(crate) fn from_plan(mut plan: Plan) -> Result<Self, BuildError> {
+        #[cfg(feature = "config")]
+        let base = super::config::Base::new(&plan);
         plan.lists = declared(&plan);
         let (mode, defined, frame) = (plan.mode, plan.lists.clone(), Frame::of(&plan));
         let (snapshot, tallies) = Snapshot::build(plan, defined.clone(), None, Timestamp::ZERO)?;
         let holdings = Holdings::default();
         let inner = Inner {
+            #[cfg(feature = "config")]
+            base,
             snapshot: Swap::new(snapshot),
             mode: AtomicU64::new(mode.to_word()),
             totals: Totals::new(),
@@ -92,7 +96,12 @@ impl Gate {
     /// # Concurrency
     /// Changes of a gate are made one after the other; checks do not wait for them.
     pub fn reload_with(&self, builder: GateBuilder, now: Timestamp) -> Result<(), BuildError> {
-        self.reload_plan(builder.plan, now)
+        #[cfg(feature = "config")]
+        let base = builder.plan.clone();
+        self.reload_plan(builder.plan, now)?;
+        #[cfg(feature = "config")]
+        self.0.base.set(base);
+        Ok(())
     }
 
     pub(crate) fn reload_plan(&self, mut plan: Plan, now: Timestamp) -> Result<(), BuildError> {

@@ -67,6 +67,7 @@ pub struct ExactLimiter<K> {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum OnSaturation {
     /// It is denied: the limit holds for everybody, newcomers wait.
     #[default]

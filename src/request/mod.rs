@@ -3,7 +3,7 @@
 #[cfg(feature = "std")]
 pub(crate) mod canonical;
 mod client;
-mod client_ip;
+pub(crate) mod client_ip;
 mod given;
 mod headers;
 #[cfg(all(feature = "std", any(test, feature = "__reference")))]

@@ -8,12 +8,11 @@ use super::{
     read::{Place, Reader, quota, tables},
     rules::{Common, common, name},
     section::{Keys, Report, Section, Value},
-    text::Text,
     then,
 };
 use crate::{
     gate::plan::{Cost, LimitPlan, MissingKey, Then},
-    rule::{Code, Diagnostic, Kind, Name, Phase, Term},
+    rule::{Code, Diagnostic, Expr, Kind, Name, Phase, Term},
 };
 
 pub(super) const LIMIT: Keys = Keys {
@@ -36,7 +35,7 @@ pub(super) const LIMIT: Keys = Keys {
 };
 
 pub(super) const THEN: Keys =
-    Keys { what: "what follows from a limit", known: &["ban", "escalate", "max"], aliases: &[] };
+    Keys { what: "`then`", known: &["ban", "escalate", "max"], aliases: &[] };
 
 /// The names of all limits, which conditions can ask for.
 pub(super) fn names(file: &Section<'_>) -> Vec<Name> {
@@ -54,7 +53,7 @@ fn limit<'a>(reader: &mut Reader<'a>, value: &Value<'a>) -> Option<()> {
     const MISSING: &[(&str, MissingKey)] =
         &[("group", MissingKey::Group), ("skip", MissingKey::Skip), ("deny", MissingKey::Deny)];
     let table = Section::of(&mut reader.report, value, &LIMIT)?;
-    let name = name(&mut reader.report, &table);
+    let name = name(reader, &table);
     let report = &mut reader.report;
     let quota = match table.get("quota") {
         Some(value) => quota(report, &value),
@@ -83,14 +82,14 @@ fn limit<'a>(reader: &mut Reader<'a>, value: &Value<'a>) -> Option<()> {
         Some(value) => key(reader, &value).map(Some),
         None => Some(None),
     };
-    let (name, span) = name?;
+    let (name, named) = name?;
     let (when, count_if) = (when?, count_if?);
     let limit = LimitPlan {
         name,
         quota: quota?,
-        when: when.as_ref().map(|(_, expr)| expr.clone()),
+        when,
         by: by?,
-        count_if: count_if.map(|(_, expr)| expr),
+        count_if,
         cost: cost?,
         distinct: distinct?,
         missing: missing.unwrap_or_default(),
@@ -100,27 +99,26 @@ fn limit<'a>(reader: &mut Reader<'a>, value: &Value<'a>) -> Option<()> {
         group,
     };
     reader.plan.limits.push(limit);
-    let when = when.map(|(text, _)| text);
-    reader.places.limits.push(Place { name: table.place, span, when });
+    let span = table.get("quota").map_or(named, |value| value.span());
+    reader.places.limits.push(Place { name: table.place, span });
     Some(())
 }
 
 /// A condition that may be left out.
-#[allow(clippy::type_complexity, reason = "a text and what it says, if both are there")]
+#[allow(clippy::option_option, reason = "the outer one is whether it could be read")]
 fn condition<'a>(
     reader: &mut Reader<'a>,
     table: &Section<'a>,
     key: &str,
     phase: Phase,
-) -> Option<Option<(Text<'a>, crate::rule::Expr)>> {
+) -> Option<Option<Expr>> {
     let Some(value) = table.get(key) else { return Some(None) };
     let expected = match phase {
         Phase::Request => "a condition, as in 'path eq \"/login\"'",
         Phase::Response => "a condition, as in 'status in {401 403}'",
     };
     let text = value.text(&mut reader.report, expected)?;
-    let expr = reader.expr(&text, phase)?;
-    Some(Some((text, expr)))
+    reader.expr(&text, phase).map(Some)
 }
 
 /// What is counted together.

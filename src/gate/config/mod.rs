@@ -1,74 +1,132 @@
-//! A gate from a text.
+//! A gate from a text: TOML, or any format that serde reads.
+//!
+//! [`Gate::from_toml`](crate::Gate::from_toml) builds a gate,
+//! [`Gate::reload`](crate::Gate::reload) changes one at work, [`GateBuilder::build_toml`] puts a text on
+//! top of what a program describes, and [`GateBuilder::check_toml`] only looks for mistakes and oddities.
+//! Other formats are read into a [`GateConfig`], for [`GateBuilder::build_config`].
+//!
+//! [`GateBuilder::build_toml`]: crate::GateBuilder::build_toml
+//! [`GateBuilder::check_toml`]: crate::GateBuilder::check_toml
+//! [`GateBuilder::build_config`]: crate::GateBuilder::build_config
+//!
+//! # Example: a whole file
+//! ```toml
+#![doc = include_str!("../../../examples/gate.toml")]
+//! ```
+//!
+//! # The file
+//! All keys may be left out. A key that is not here is an error, never passed over.
+//!
+//! | key | value | if it is left out |
+//! |---|---|---|
+//! | `mode` | `"enforce"`, `"observe"`, `"off"`: [`Mode`](crate::Mode) | `"enforce"` |
+//! | `exempt` | addresses and prefixes that are never banned, limited or shed | nobody |
+//! | `deny`, `allow` | addresses that are refused, and those of them that are not | nobody |
+//! | `clients` | how many clients each limit remembers | 100,000 |
+//! | `newcomers` | a quota for all whom no place is found for | a hundredth of `clients` a second |
+//! | `bans` | how many bans there can be at a time | see [`Gate`](crate::Gate) |
+//! | `missing_peer` | `"skip"`, `"shared"`, `"deny"`: [`MissingPeer`](crate::MissingPeer) | `"skip"` |
+//! | `on_saturation` | `"deny"`, `"allow"`: [`OnSaturation`](crate::OnSaturation) | `"deny"` |
+//! | `[client]` | who the client is, see below | the peer |
+//! | `[fields]` | fields of the service's own: `tenant = "bytes"`, or `"int"`, `"bool"`, `"ip"` | none |
+//! | `[lists]` | lists that conditions name as in `$office`, see below | none |
+//! | `[groups]` | groups of rules and limits, and how far they go: `crawlers = "shadow"` | none |
+//! | `[[rule]]` | a condition and what follows, see below | none |
+//! | `[[limit]]` | how much may pass, see below | none |
+//! | `[defence]` | `auto = "off"`: the gate does nothing by itself. It can not yet; other values are errors | `"off"` |
+//!
+//! Addresses are `"192.0.2.1"` or `"192.0.2.0/24"`, one or an array of them. Quotas are
+//! `"100/min burst 20"`, as [`Quota`](crate::Quota) reads them. Lengths of time are `"15m"`, `"1d"`,
+//! `"1m30s"`. Conditions and values are expressions of the [rules](crate::rule); a literal string (`'…'`)
+//! spares escaping their quotes.
+//!
+//! ## `[client]`
+//! | key | value | if it is left out |
+//! |---|---|---|
+//! | `trust` | the proxies whose header is believed: addresses (`"loopback"`, `"linklocal"`, `"uniquelocal"` are names for some), or how many proxies there are | nobody |
+//! | `header` | the one header they write: `"x-forwarded-for"`, `"forwarded"`, or another one with a single address. Needs `trust` | `"x-forwarded-for"` |
+//! | `group` | what counts as one client: `{ v4 = 32, v6 = 64 }` leading bits | these |
+//!
+//! ## `[lists]`
+//! An array of addresses, of texts, or of whole numbers. Texts that all are addresses are addresses. An empty
+//! list, which the program fills through [`Gate::lists`](crate::Gate::lists), holds what the conditions that
+//! name it ask for; addresses, if none does. `{ type = "text", values = ["10.0.0.1"] }` says the type:
+//! `"addresses"`, `"text"` or `"number"`.
+//!
+//! ## `[[rule]]`
+//! | key | value | if it is left out |
+//! |---|---|---|
+//! | `name` (or `id`) | a name that no other rule or limit has | an error |
+//! | `when` | the condition; `"true"` for every request | an error |
+//! | `then` | `"deny"`, `"allow"`, `"count"`, `"log"`, an array of these, or a table of the actions below | one of them must be there |
+//! | `deny` | `true`, a status, or `{ status = 400 }` | 403 |
+//! | `allow` | `true`, or `{ bypass = ["limits", "shed"] }`: what does not apply either | |
+//! | `ban` | `"15m"`, or `{ for = "15m", escalate = 4, max = "1d" }`: each further ban is longer, up to `max` | `escalate = 1`, `max = "1d"` |
+//! | `skip` | `"rules"`, `"limits"`, `"group:crawlers"`, or an array of these | |
+//! | `count`, `log` | `true` | |
+//! | `tag` | a name, or an array of them, which later rules see as `tag["name"]` | |
+//! | `score` | a number that is added to `score` | |
+//! | `class` | `"critical_plus"`, `"critical"`, `"default"`, `"sheddable"` | `"default"` |
+//! | `priority` | a number; lower is earlier, equals keep their order | 0 |
+//! | `mode` | `"enforce"`, `"shadow"`, `"off"`: [`RuleMode`](crate::rule::RuleMode) | `"enforce"` |
+//! | `enforce_share` | the share of clients that it is enforced for, 0.0 to 1.0 | 1.0 |
+//! | `group` | one of `[groups]`; the less far of both modes counts | none |
+//!
+//! Of `allow`, `deny` and `ban` a rule has at most one.
+//!
+//! ## `[[limit]]`
+//! | key | value | if it is left out |
+//! |---|---|---|
+//! | `name` (or `id`) | a name that no other rule or limit has | an error |
+//! | `quota` | how many | an error |
+//! | `when` | which requests it is about | all |
+//! | `by` | what is counted together: an array of values, as in `["client", 'header["x-api-key"]']`; empty for everything | `["client"]` |
+//! | `count_if` | which responses count, as in `'status in {401 403}'` | all |
+//! | `cost` | what a request takes: a number, or a value of the request or the response | 1 |
+//! | `distinct` | a value of which only distinct ones count | |
+//! | `missing` | what becomes of a request that lacks a part of `by`: `"group"`, `"skip"`, `"deny"`: [`MissingKey`](crate::MissingKey) | `"group"` |
+//! | `then` | `"throttle"`, or `{ ban = "15m", escalate = 4, max = "1d" }` | `"throttle"` |
+//! | `mode`, `enforce_share`, `group` | as those of rules | |
+//!
+//! # Errors
+//! All mistakes of a text are told at once, each with its line, and carets under what is wrong, also inside
+//! of conditions:
+//!
+//! ```
+//! use portcullis::Gate;
+//!
+//! let text = r#"
+//! [[rule]]
+//! name = "login floods"
+//! when = 'pth eq "/login"'
+//! then = "deny"
+//! "#;
+//! let error = Gate::from_toml(text).unwrap_err();
+//! assert!(error.to_string().contains("--> 4:9  (rule \"login floods\", when)"), "{error}");
+//! ```
+//!
+//! # Invariants
+//! - **I1** a text with a mistake builds nothing and changes nothing;
+//! - **I2** each mistake has a place in the text, unless it is one of what the program described;
+//! - **I3** a configuration means the same in every format.
+//!
+//! # Bounds
+//! Reading takes memory in proportion to the text. A gate takes what its settings ask for, and what asks for
+//! more than there is is an error.
 
 mod duration;
+mod face;
 mod limits;
 mod lists;
+mod model;
 mod read;
 mod rules;
 mod section;
 mod text;
 mod then;
 
-use alloc::{string::ToString, vec::Vec};
-use core::ops::Range;
+pub(super) use self::face::Base;
+pub use self::{face::ConfigError, model::*};
 
-use toml::de::DeTable;
-
-use super::plan::Plan;
-use crate::rule::{Code, Diagnostic, Diagnostics};
-
-/// All that is wrong with a configuration.
-pub type ConfigError = Diagnostics;
-
-/// The plan that a text describes, on top of what the program has described.
-fn plan_of(text: &str, base: Plan) -> Result<Plan, Vec<Diagnostic>> {
-    let (root, errors) = DeTable::parse_recoverable(text);
-    let syntax: Vec<Diagnostic> = errors
-        .into_iter()
-        .map(|error| {
-            let span = error.span().unwrap_or_default();
-            Diagnostic::new(Code::Format, inside(text, span), error.message().to_string())
-        })
-        .collect();
-    let reader = read::read(text, &root, base);
-    let mut found = reader.report.found;
-    if !syntax.is_empty() {
-        let lines: Vec<_> =
-            syntax.iter().filter_map(|it| it.span.clone()).map(|it| lines_of(text, &it)).collect();
-        found.retain(|it| !follows(text, it, &lines));
-        found.splice(0..0, syntax);
-    }
-    if found.is_empty() {
-        return Ok(reader.plan);
-    }
-    found.sort_by_key(|it| it.span.as_ref().map_or(0, |span| span.start));
-    Err(found)
-}
-
-/// Whether a mistake may only be there because the text could not be read as TOML.
-fn follows(text: &str, found: &Diagnostic, lines: &[Range<usize>]) -> bool {
-    let absent = matches!(
-        found.code,
-        Code::MissingKey | Code::UnknownGroup | Code::UnknownList | Code::UnknownLimit
-    );
-    let Some(span) = &found.span else { return true };
-    let span = lines_of(text, span);
-    absent || lines.iter().any(|line| line.start < span.end && span.start < line.end)
-}
-
-/// The whole lines that a span touches.
-fn lines_of(text: &str, span: &Range<usize>) -> Range<usize> {
-    let before = text.get(..span.start).unwrap_or_default();
-    let behind = text.get(span.end..).unwrap_or_default();
-    let start = before.rfind('\n').map_or(0, |at| at.saturating_add(1));
-    let end =
-        behind.find('\n').map_or(text.len(), |at| span.end.saturating_add(at).saturating_add(1));
-    start..end
-}
-
-/// The part of a span that is inside the text, from character to character.
-fn inside(text: &str, span: Range<usize>) -> Range<usize> {
-    let floor = |at: usize| (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
-    let (start, end) = (floor(span.start).unwrap_or(0), floor(span.end).unwrap_or(0));
-    start..end.max(start)
-}
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 //! use them are read, so their order in the file does not matter.
 
 use alloc::{
+    collections::BTreeMap,
     format,
     string::{String, ToString},
     vec::Vec,
@@ -18,7 +19,7 @@ use toml::{
 
 use super::{
     limits, lists, rules,
-    section::{Keys, Report, Section, Value, nearest},
+    section::{Keys, Report, Section, Value},
     text::Text,
 };
 use crate::{
@@ -26,8 +27,8 @@ use crate::{
     gate::{MissingPeer, Mode, plan::Plan},
     limit::OnSaturation,
     quota::Quota,
-    request::{ClientGroup, ClientIp, ForwardedBy, Trust},
-    rule::{Code, Diagnostic, Expr, Name, Phase, RuleMode, Scheme, Term, Type},
+    request::{ClientGroup, ClientIp, ForwardedBy, Trust, client_ip},
+    rule::{Code, Diagnostic, Expr, Name, Phase, RuleMode, Scheme, Term, Type, closest},
 };
 
 /// The keys of the whole file.
@@ -55,35 +56,31 @@ pub(super) const FILE: Keys = Keys {
 };
 
 pub(super) const CLIENT: Keys =
-    Keys { what: "a table of the client", known: &["trust", "header", "group"], aliases: &[] };
+    Keys { what: "`[client]`", known: &["trust", "header", "group"], aliases: &[] };
 
-pub(super) const GROUP: Keys =
-    Keys { what: "a table of prefix lengths", known: &["v4", "v6"], aliases: &[] };
+pub(super) const GROUP: Keys = Keys { what: "`group`", known: &["v4", "v6"], aliases: &[] };
 
-pub(super) const DEFENCE: Keys =
-    Keys { what: "a table of the defence", known: &["auto"], aliases: &[] };
+pub(super) const DEFENCE: Keys = Keys { what: "`[defence]`", known: &["auto"], aliases: &[] };
 
 pub(super) const MODES: &[(&str, RuleMode)] =
     &[("enforce", RuleMode::Enforce), ("shadow", RuleMode::Shadow), ("off", RuleMode::Off)];
 
 /// Where the parts of a plan stand in the file.
 #[derive(Debug, Default)]
-pub(super) struct Places<'a> {
+pub(super) struct Places {
     /// The rules of the file, in its order.
-    pub(super) rules: Vec<Place<'a>>,
-    pub(super) limits: Vec<Place<'a>>,
-    pub(super) group: Option<Range<usize>>,
+    pub(super) rules: Vec<Place>,
+    pub(super) limits: Vec<Place>,
     pub(super) clients: Option<Range<usize>>,
 }
 
 /// Where a rule or a limit stands.
 #[derive(Debug)]
-pub(super) struct Place<'a> {
+pub(super) struct Place {
     /// `rule "login-flood"`.
     pub(super) name: String,
-    /// Of its name, or of the whole.
+    /// What is looked at: of a rule, its condition; of a limit, its quota.
     pub(super) span: Range<usize>,
-    pub(super) when: Option<Text<'a>>,
 }
 
 /// The state of reading a file.
@@ -91,7 +88,9 @@ pub(super) struct Reader<'a> {
     pub(super) report: Report<'a>,
     pub(super) scheme: Scheme,
     pub(super) plan: Plan,
-    pub(super) places: Places<'a>,
+    pub(super) places: Places,
+    /// The names of rules and limits so far, and where each is given.
+    pub(super) taken: BTreeMap<Name, Range<usize>>,
 }
 
 /// Reads a file on top of what the program has described.
@@ -103,8 +102,11 @@ pub(super) fn read<'a>(file: &'a str, root: &'a Spanned<DeTable<'a>>, base: Plan
     for limit in &base.limits {
         scheme = scheme.limit(&limit.name);
     }
+    let rules = base.rules.iter().map(|rule| &rule.name);
+    let names = rules.chain(base.limits.iter().map(|limit| &limit.name));
+    let taken = names.map(|name| (Name::clone(name), 0..0)).collect();
     let mut reader =
-        Reader { report: Report::new(file), scheme, plan: base, places: Places::default() };
+        Reader { report: Report::new(file), scheme, plan: base, places: Places::default(), taken };
     let section = Section::new(&mut reader.report, root.get_ref(), root.span(), "", &FILE);
     reader.file(&section);
     reader
@@ -174,28 +176,22 @@ impl<'a> Reader<'a> {
     fn client(&mut self, value: &Value<'a>) {
         let report = &mut self.report;
         let Some(client) = Section::of(report, value, &CLIENT) else { return };
-        let mut header = ForwardedBy::default();
-        if let Some(value) = client.get("header") {
-            if let Some(text) = value.text(report, "the name of a header") {
-                header = match text.value.to_ascii_lowercase().as_str() {
-                    "x-forwarded-for" => ForwardedBy::XForwardedFor,
-                    "forwarded" => ForwardedBy::Forwarded,
-                    name if is_header_name(name) => ForwardedBy::Single(name.into()),
-                    _ => {
-                        value.refuse(report, "this is not the name of a header");
-                        ForwardedBy::default()
-                    }
-                };
-            }
-        }
+        let header = client.get("header").and_then(|value| header(report, &value));
         let trust = client.get("trust").map(|value| trust(report, &value));
         if trust.is_none() && client.get("header").is_some() {
             let help = "say which proxies write it, as in trust = [\"10.0.0.0/8\"]";
             client.missing(report, "trust", help);
         }
-        self.plan.client = ClientIp::new(trust.unwrap_or_default(), header);
+        let (trust, header) = (trust.unwrap_or_default(), header.unwrap_or_default());
+        if let (Trust::Hops(_), ForwardedBy::Single(_)) = (&trust, &header) {
+            let span = client.get("header").map_or(client.span.clone(), |value| value.span());
+            let message = "this header has a single address, on which no proxies can be counted";
+            let diagnostic = Diagnostic::new(Code::Conflict, span, message)
+                .with_help("trust the addresses of the proxies, as in trust = [\"10.0.0.0/8\"]");
+            report.push(&client.place_of("header"), diagnostic);
+        }
+        self.plan.client = ClientIp::new(trust, header);
         if let Some(value) = client.get("group") {
-            self.places.group = Some(value.span());
             if let Some(group) = Section::of(report, &value, &GROUP) {
                 let mut bits = |key, most, unless| {
                     let bits = group.get(key).and_then(|it| it.number(report, 0..=most));
@@ -212,18 +208,17 @@ impl<'a> Reader<'a> {
             &[("bytes", Type::Bytes), ("int", Type::Int), ("bool", Type::Bool), ("ip", Type::Ip)];
         let report = &mut self.report;
         for (key, value) in entries(report, file, "fields", "a table of fields and their types") {
-            if let Some(holds) = value.word(report, TYPES) {
-                self.scheme.fields.insert(Name::from(&*key), holds);
-            }
+            let holds = value.word(report, TYPES).unwrap_or(Type::Bytes);
+            self.scheme.fields.insert(Name::from(&*key), holds);
         }
     }
 
     fn groups(&mut self, file: &Section<'a>) {
         let report = &mut self.report;
         for (key, value) in entries(report, file, "groups", "a table of groups and their modes") {
-            if let Some(mode) = value.word(report, MODES) {
-                self.plan.groups.push((Name::from(&*key), mode));
-            }
+            // Rules of a group with a wrong mode are not wrong for that.
+            let mode = value.word(report, MODES).unwrap_or_default();
+            self.plan.groups.push((Name::from(&*key), mode));
         }
     }
 
@@ -240,7 +235,7 @@ impl<'a> Reader<'a> {
             return Some(Name::clone(known));
         }
         let message = format!("group `{}` is not defined", crate::error::snippet(name));
-        let near = nearest(name, self.plan.groups.iter().map(|(group, _)| &**group));
+        let near = closest(name, self.plan.groups.iter().map(|(group, _)| &**group));
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("define it: [groups] {} = \"enforce\"", crate::error::snippet(name)),
@@ -321,6 +316,15 @@ pub(super) fn tables<'a>(file: &Section<'a>, key: &str) -> Vec<Value<'a>> {
 
 /// The addresses that a value lists.
 pub(super) fn addresses<'a>(report: &mut Report<'a>, value: &Value<'a>) -> Option<CidrSet> {
+    nets(report, value, |_| None)
+}
+
+/// The addresses that a value lists; some may have names.
+fn nets<'a>(
+    report: &mut Report<'a>,
+    value: &Value<'a>,
+    named: impl Fn(&str) -> Option<&'static [&'static str]>,
+) -> Option<CidrSet> {
     let mut prefixes = Vec::new();
     let mut whole = true;
     for item in value.items() {
@@ -328,13 +332,19 @@ pub(super) fn addresses<'a>(report: &mut Report<'a>, value: &Value<'a>) -> Optio
             whole = false;
             continue;
         };
+        if let Some(nets) = named(text.value) {
+            prefixes.extend(nets.iter().filter_map(|net| parse_prefix(net).ok()));
+            continue;
+        }
         match parse_prefix(text.value) {
             Ok(prefix) => prefixes.push(prefix),
             Err(error) => {
                 whole = false;
                 let span = text.span_of_column(error.column());
-                let message = format!("{}", error.kind());
-                report.push(&item.place, Diagnostic::new(Code::BadValue, span, message));
+                report.push(
+                    &item.place,
+                    Diagnostic::new(Code::BadValue, span, error.kind().to_string()),
+                );
             }
         }
     }
@@ -365,15 +375,24 @@ fn trust<'a>(report: &mut Report<'a>, value: &Value<'a>) -> Trust {
                 _ => Trust::None,
             }
         }
-        DeValue::Array(_) | DeValue::String(_) => {
-            addresses(report, value).filter(|set| !set.is_empty()).map_or(Trust::None, Trust::Nets)
-        }
+        DeValue::Array(_) | DeValue::String(_) => nets(report, value, client_ip::alias)
+            .filter(|set| !set.is_empty())
+            .map_or(Trust::None, Trust::Nets),
         _ => {
             value
                 .wrong(report, "the addresses of proxies, as in [\"10.0.0.0/8\"], or their number");
             Trust::None
         }
     }
+}
+
+fn header<'a>(report: &mut Report<'a>, value: &Value<'a>) -> Option<ForwardedBy> {
+    let text = value.text(report, "the name of a header")?;
+    if is_header_name(text.value) {
+        return Some(ForwardedBy::header(text.value));
+    }
+    value.refuse(report, "this is not the name of a header");
+    None
 }
 
 /// RFC 9110: a token.

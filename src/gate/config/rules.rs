@@ -1,6 +1,10 @@
 //! The rules of a file.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
 
 use toml::de::DeValue;
 
@@ -10,6 +14,7 @@ use super::{
     then,
 };
 use crate::{
+    gate::{problems::is_a_name, stats::OWN_NAMES},
     limit::Share,
     rule::{Action, Class, Code, Diagnostic, Name, Phase, Rule, RuleMode, Skip},
 };
@@ -42,16 +47,16 @@ pub(super) const RULE: Keys = Keys {
 };
 
 pub(super) const THEN: Keys = Keys {
-    what: "what follows from a rule",
+    what: "`then`",
     known: &[
         "allow", "deny", "ban", "escalate", "max", "skip", "count", "log", "tag", "score", "class",
     ],
     aliases: &[],
 };
 
-pub(super) const ALLOW: Keys = Keys { what: "what is allowed", known: &["bypass"], aliases: &[] };
+pub(super) const ALLOW: Keys = Keys { what: "`allow`", known: &["bypass"], aliases: &[] };
 
-pub(super) const DENY: Keys = Keys { what: "a denial", known: &["status"], aliases: &[] };
+pub(super) const DENY: Keys = Keys { what: "`deny`", known: &["status"], aliases: &[] };
 
 pub(super) fn read<'a>(reader: &mut Reader<'a>, file: &Section<'a>) {
     for value in tables(file, "rule") {
@@ -61,7 +66,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, file: &Section<'a>) {
 
 fn rule<'a>(reader: &mut Reader<'a>, value: &Value<'a>) -> Option<()> {
     let table = Section::of(&mut reader.report, value, &RULE)?;
-    let name = name(&mut reader.report, &table);
+    let name = name(reader, &table);
     let actions = actions(reader, &table);
     let report = &mut reader.report;
     let priority = match table.get("priority") {
@@ -80,24 +85,48 @@ fn rule<'a>(reader: &mut Reader<'a>, value: &Value<'a>) -> Option<()> {
         }
     };
     let expr = when.as_ref().and_then(|text| reader.expr(text, Phase::Request));
-    let (name, span) = name?;
+    let (name, _) = name?;
+    let span = when.map_or(table.span, |text| text.span());
     let rule = Rule { name, when: expr?, priority: priority?, actions, mode, share, group };
     reader.plan.rules.push(rule);
-    reader.places.rules.push(Place { name: table.place, span, when });
+    reader.places.rules.push(Place { name: table.place, span });
     Some(())
 }
 
-/// The name of a rule or a limit, and where it stands.
+/// The name of a rule or a limit, which nothing else has, and where it stands.
 pub(super) fn name<'a>(
-    report: &mut Report<'a>,
+    reader: &mut Reader<'a>,
     table: &Section<'a>,
 ) -> Option<(Name, core::ops::Range<usize>)> {
+    let report = &mut reader.report;
     let Some(value) = table.get("name") else {
-        table.missing(report, "name", "every denial says whose it is");
+        table.missing(report, "name", "it is named in denials and statistics");
         return None;
     };
     let text = value.text(report, "a name, as a text")?;
-    Some((Name::from(text.value), text.span()))
+    let (name, span) = (Name::from(text.value), text.span());
+    if !is_a_name(&name) {
+        let message =
+            "a name is 1 to 64 visible ASCII characters, or blanks inside, without \" and \\";
+        report.push(&text.place, Diagnostic::new(Code::BadValue, span.clone(), message));
+    } else if OWN_NAMES.contains(&&*name) {
+        let message = format!("the name `{name}` is one of the gate's own");
+        report.push(&text.place, Diagnostic::new(Code::Duplicate, span.clone(), message));
+    } else if let Some(first) = reader.taken.get(&name) {
+        let message = format!("the name `{name}` is taken");
+        let before = report.file.get(..first.start).unwrap_or_default();
+        let line = before.matches('\n').count().saturating_add(1);
+        let help = if first.is_empty() {
+            "the program has described one of this name".to_string()
+        } else {
+            format!("rules and limits have different names, and line {line} has this one")
+        };
+        let diagnostic = Diagnostic::new(Code::Duplicate, span.clone(), message).with_help(help);
+        report.push(&text.place, diagnostic);
+    } else {
+        reader.taken.insert(Name::clone(&name), span.clone());
+    }
+    Some((name, span))
 }
 
 /// What rules and limits have in common.
@@ -124,7 +153,9 @@ fn actions<'a>(reader: &mut Reader<'a>, table: &Section<'a>) -> Vec<Action> {
         match value.get() {
             DeValue::Table(_) => {
                 if let Some(inner) = Section::of(&mut reader.report, &value, &THEN) {
-                    of_table(reader, &inner, &mut found);
+                    if !of_table(reader, &inner, &mut found) {
+                        value.refuse(&mut reader.report, format!("expected {}", shown()));
+                    }
                 }
             }
             _ => words(&mut reader.report, &value, &mut found),
@@ -132,10 +163,7 @@ fn actions<'a>(reader: &mut Reader<'a>, table: &Section<'a>) -> Vec<Action> {
     }
     some |= of_table(reader, table, &mut found);
     if !some {
-        let help = format!(
-            "as in then = \"deny\"; there are {}, and `then = \"count\"` only counts",
-            listed(ACTIONS.into_iter())
-        );
+        let help = format!("as in then = \"deny\"; there are {}", shown());
         table.missing(&mut reader.report, "then", &help);
     }
     if found.iter().filter(|action| action.ends()).count() > 1 {
@@ -144,6 +172,10 @@ fn actions<'a>(reader: &mut Reader<'a>, table: &Section<'a>) -> Vec<Action> {
         reader.report.push(&table.place, diagnostic);
     }
     found
+}
+
+fn shown() -> String {
+    listed(ACTIONS.into_iter())
 }
 
 /// Actions that are written as words.
@@ -215,8 +247,8 @@ fn action<'a>(
             }
         }
         "score" => {
-            let most = i64::from(i32::MAX);
-            found.push(Action::Score(value.number(report, -most..=most)?));
+            let range = i64::from(i32::MIN)..=i64::from(i32::MAX);
+            found.push(Action::Score(value.number(report, range)?));
         }
         "class" => {
             const CLASSES: &[(&str, Class)] = &[

@@ -16,7 +16,7 @@ use toml::{
 use super::text::Text;
 use crate::{
     error::snippet,
-    rule::{Code, Diagnostic},
+    rule::{Code, Diagnostic, closest},
 };
 
 /// What was found in a file.
@@ -57,6 +57,11 @@ pub(super) struct Keys {
 }
 
 impl Keys {
+    fn shown(&self) -> String {
+        let keys: Vec<String> = self.known.iter().map(|key| format!("`{key}`")).collect();
+        keys.join(", ")
+    }
+
     /// The key that is meant by this one.
     fn meant(&self, key: &str) -> Option<&'static str> {
         let alias = self.aliases.iter().find(|(alias, _)| *alias == key).map(|(_, known)| *known);
@@ -190,7 +195,7 @@ impl<'a> Value<'a> {
         let text = self.text(report, &list)?;
         let found = words.iter().find(|(word, _)| *word == text.value).map(|(_, is)| *is);
         if found.is_none() {
-            let near = nearest(text.value, words.iter().map(|(word, _)| *word));
+            let near = closest(text.value, words.iter().map(|(word, _)| *word));
             let found = snippet(text.value);
             let diagnostic = Diagnostic::new(
                 Code::BadValue,
@@ -251,7 +256,7 @@ impl<'a> Section<'a> {
         keys: &'static Keys,
     ) -> Option<Self> {
         let DeValue::Table(table) = value.get() else {
-            value.wrong(report, keys.what);
+            value.wrong(report, &format!("a table with {}", keys.shown()));
             return None;
         };
         Some(Self::new(report, table, value.span(), &value.place, keys))
@@ -260,11 +265,11 @@ impl<'a> Section<'a> {
     fn tell_unknown(&self, report: &mut Report<'a>, key: &str, span: Range<usize>) {
         let message = format!("unknown key `{}` of {}", snippet(key), self.keys.what);
         let spellings = self.keys.aliases.iter().map(|(alias, _)| *alias);
-        let help = match nearest(key, self.keys.known.iter().copied().chain(spellings)) {
+        let help = match closest(key, self.keys.known.iter().copied().chain(spellings)) {
             Some(near) => {
                 format!("did you mean `{}`?", self.keys.meant(near).unwrap_or(near))
             }
-            None => format!("it has {}", listed(self.keys.known.iter().copied())),
+            None => format!("there are {}", self.keys.shown()),
         };
         report.push(&self.place, Diagnostic::new(Code::UnknownKey, span, message).with_help(help));
     }
@@ -304,9 +309,4 @@ pub(super) fn listed<'a>(words: impl Iterator<Item = &'a str>) -> String {
         Some((last, others)) => format!("{} or {last}", others.join(", ")),
         None => String::new(),
     }
-}
-
-/// The word that is nearly this one.
-pub(super) fn nearest<'a>(word: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    words.into_iter().find(|known| known.eq_ignore_ascii_case(word))
 }

@@ -1,0 +1,181 @@
+//! Configurations from texts.
+
+mod formats;
+mod mutations;
+mod reload;
+
+use alloc::{format, string::ToString, vec::Vec};
+
+use super::face::plan_of;
+use crate::{
+    Gate, Request, Timestamp,
+    gate::plan::{Cost, MissingKey, Then},
+    rule::{List, Scheme, Type},
+};
+
+const SAMPLE: &str = include_str!("../../../../examples/gate.toml");
+const EVERY_KEY: &str = include_str!("every_key.toml");
+
+#[test]
+fn the_sample_is_a_gate() {
+    let gate = Gate::from_toml(SAMPLE).unwrap();
+    assert_eq!(gate.lists().names(), ["blocked", "office"]);
+    let plan = plan_of(SAMPLE).unwrap();
+    let names: Vec<_> = plan.rules.iter().map(|rule| rule.name().to_string()).collect();
+    assert_eq!(names, ["blocked addresses", "scanner paths"]);
+    assert_eq!(plan.rules[1].mode, crate::rule::RuleMode::Shadow);
+    let login = &plan.limits[1];
+    assert!(login.when.is_some() && login.count_if.is_some());
+    let Then::Ban(ban) = login.then else { panic!("it bans") };
+    let seconds = (ban.first.as_secs(), ban.escalate, ban.most.as_secs());
+    assert_eq!(seconds, (900, 4, 86_400));
+    let warnings = Gate::builder().check_toml(SAMPLE).unwrap();
+    // The list that is filled live is empty now.
+    let codes: Vec<_> = warnings.iter().map(|it| (it.code().as_str(), it.line())).collect();
+    assert_eq!(codes, [("P0605", Some(15))], "{warnings}");
+}
+
+/// The faces of the documentation: a scanner is only counted, an office is not blocked.
+#[test]
+fn the_sample_decides_as_it_reads() {
+    let gate = Gate::from_toml(SAMPLE).unwrap();
+    let now = Timestamp::from_secs(1);
+    let ask = |ip: &str, path: &str| {
+        let peer: core::net::IpAddr = ip.parse().unwrap();
+        gate.check(&Request::new(peer).method("GET").target(path), now).into_result().is_ok()
+    };
+    assert!(ask("203.0.113.1", "/.env"));
+    let all = "203.0.113.0/24\n192.0.2.0/24".parse::<crate::CidrSet>().unwrap();
+    gate.lists().replace("blocked", all).unwrap();
+    assert!(!ask("203.0.113.1", "/"));
+    assert!(ask("192.0.2.77", "/"));
+    assert!((0..50).all(|_| ask("192.0.2.10", "/")), "exempt");
+    let passed = (0..50).filter(|_| ask("192.0.2.99", "/")).count();
+    assert_eq!(passed, 20);
+}
+
+#[test]
+fn every_key_says_what_it_says() {
+    let plan = plan_of(EVERY_KEY).unwrap();
+    assert_eq!(plan.rules.len(), 8);
+    let held = |name: &str| plan.lists.get(name).map(List::holds);
+    for (name, holds) in [
+        ("office", Type::Ip),
+        ("agents", Type::Bytes),
+        ("ports", Type::Int),
+        ("blocked", Type::Ip),
+        ("names", Type::Bytes),
+        ("sizes", Type::Int),
+        ("words", Type::Bytes),
+        ("nobody", Type::Ip),
+        ("numbers", Type::Int),
+    ] {
+        assert_eq!(held(name), Some(holds), "{name}");
+    }
+    let [everything, one, response] = &plan.limits[..] else { panic!("three limits") };
+    assert_eq!((everything.by.len(), one.by.len(), response.by.len()), (3, 1, 0));
+    assert!(matches!(everything.cost, Cost::Request(_)));
+    assert_eq!(one.cost, Cost::Units(2));
+    assert!(matches!(response.cost, Cost::Response(_)));
+    assert_eq!((everything.missing, response.missing), (MissingKey::Skip, MissingKey::Deny));
+    let shown = format!("{:?}", plan.rules[1].actions);
+    for action in ["Ban", "\"one\"", "\"two\"", "Score(5)", "Log", "Skip(Limits)"] {
+        assert!(shown.contains(action), "{action} in {shown}");
+    }
+    assert_eq!(plan.rules[1].share.as_per_million(), 250_000);
+    assert_eq!(plan.group, crate::ClientGroup { v4: 32, v6: 56 });
+}
+
+/// One file, many mistakes: each is told, where it stands, and what would be right.
+#[test]
+fn all_mistakes_of_a_file_are_told_at_once() {
+    let text = include_str!("mistakes.toml");
+    let error = Gate::from_toml(text).map_err(|it| it.with_origin("gate.toml")).unwrap_err();
+    is_in_file("mistakes.txt", &error.to_string(), include_str!("mistakes.txt"));
+}
+
+/// What does not follow the grammar of TOML is told with the mistakes of the rest.
+#[test]
+fn malformed_texts_are_told_as_such() {
+    let text = "mode = \"enforce\n[client]\ntrust = [\"10.0.0.0/8\"]\n[lists]\na = [1,, 2]\n\
+                [[rule]]\nname = 'x'\nwhen = 'pth eq 1'\nthen = \"deny\"\nthen = \"allow\"\n";
+    let error = Gate::from_toml(text).unwrap_err();
+    let found: Vec<_> = error.iter().map(|it| (it.line(), it.code().as_str())).collect();
+    for expected in
+        [(Some(1), "P0501"), (Some(5), "P0501"), (Some(8), "P0102"), (Some(10), "P0501")]
+    {
+        assert!(found.contains(&expected), "{expected:?} in {error}");
+    }
+    // What follows from an array that is not closed is mostly left out.
+    let error =
+        Gate::from_toml(&SAMPLE.replace("[\"10.0.0.0/8\"]", "[\"10.0.0.0/8\"")).unwrap_err();
+    let first = error.iter().next().unwrap();
+    assert_eq!((first.line(), first.code().as_str()), (Some(6), "P0501"), "{error}");
+    assert!(error.len() < 10, "{error}");
+}
+
+#[test]
+fn names_that_the_program_knows_are_known_to_the_text() {
+    let text = r#"
+        [lists]
+        partners = []
+        [[rule]]
+        name = "x"
+        when = 'tenant eq "a" and ip.src in $partners and counter("theirs") > 5 and ip.src in $more'
+        then = "deny"
+    "#;
+    let partners: crate::CidrSet = "192.0.2.0/24".parse().unwrap();
+    let builder = Gate::builder()
+        .scheme(Scheme::new().field("tenant", Type::Bytes).list("more", Type::Ip))
+        .list("partners", partners.clone())
+        .limit("theirs", crate::Quota::per_second(5));
+    let gate = builder.clone().build_toml(text).unwrap();
+    let Some(List::Addresses(held)) = gate.lists().get("partners") else { panic!("it is there") };
+    assert_eq!(*held, partners);
+    assert!(Gate::from_toml(text).is_err());
+    // What the program has described stays when the text is replaced.
+    gate.reload(text, Timestamp::from_secs(1)).unwrap();
+    gate.reload("", Timestamp::from_secs(1)).unwrap();
+    assert_eq!(gate.lists().names(), ["more", "partners"]);
+    let taken = "[[limit]]\nname = \"theirs\"\nquota = \"1/s\"\n";
+    assert!(builder.build_toml(taken).unwrap_err().to_string().contains("is taken"));
+}
+
+/// Settings of parts that do not exist yet are refused, not passed over.
+#[test]
+fn a_defence_that_is_not_there_is_no_defence() {
+    for auto in ["elevated", "defend", "lockdown"] {
+        let error = Gate::from_toml(&format!("[defence]\nauto = \"{auto}\"\n")).unwrap_err();
+        assert!(error.to_string().contains("not available in this version"), "{error}");
+    }
+    assert!(Gate::from_toml("[defence]\nauto = \"off\"\n").is_ok());
+    assert!(Gate::from_toml("[defence]\nauto = \"of\"\n").is_err());
+}
+
+/// What rules and limits are as a whole is checked by the gate, and told in the file.
+#[test]
+fn mistakes_of_the_whole_are_told_in_the_file_too() {
+    for (text, line, part) in [
+        ("clients = 0\n[[limit]]\nname = 'a'\nquota = '1/s'\n", 1, "0 clients"),
+        ("[[limit]]\nname = 'a'\nquota = '4294967295/s'\n", 3, "cannot be kept"),
+        ("[[limit]]\nname = 'a'\nquota = '4294967295/s'\nby = [7]\n", 4, "expected a value"),
+        ("clients = 4_000_000_000\n", 1, "more than"),
+        ("[[limit]]\nname = 'deny list'\nquota = '1/s'\n", 2, "gate's own"),
+    ] {
+        let error = Gate::from_toml(text).unwrap_err();
+        let at = |it: &&crate::rule::Diagnostic| it.message().contains(part);
+        let found = error.iter().find(at).unwrap_or_else(|| panic!("{part} in {error}"));
+        assert_eq!(found.line(), Some(line), "{error}");
+    }
+}
+
+/// Compares with a file, which is written anew if `PORTCULLIS_BLESS` is set.
+#[allow(clippy::disallowed_methods, reason = "a test that keeps a file up to date")]
+fn is_in_file(name: &str, is: &str, expected: &str) {
+    if is != expected && std::env::var_os("PORTCULLIS_BLESS").is_some() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/gate/config/tests/");
+        std::fs::write(format!("{folder}{name}"), is).unwrap();
+        return;
+    }
+    assert!(is == expected, "not as in {name} (PORTCULLIS_BLESS=1 writes it anew):\n{is}");
+}

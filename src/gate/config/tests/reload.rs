@@ -1,0 +1,57 @@
+//! Texts for a gate that is under load.
+
+use alloc::{format, string::String};
+use core::{
+    net::IpAddr,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+use std::thread;
+
+use crate::{Gate, Request, Timestamp};
+
+fn text(round: usize) -> String {
+    let extra = if round % 3 == 0 {
+        String::new()
+    } else {
+        format!("[[limit]]\nname = 'extra {round}'\nquota = '{round}000/s burst 100000'\n")
+    };
+    format!(
+        "[lists]\nblocked = []\n\
+         [[rule]]\nname = 'round {round}'\nwhen = 'path eq \"/{round}\" or ip.src in $blocked'\nthen = 'deny'\n\
+         [[limit]]\nname = 'per client'\nquota = '500/h'\n{extra}"
+    )
+}
+
+/// Whatever else changes, a limit that stays the same gives nobody more than it says, and a list that was
+/// filled live keeps what it holds.
+#[test]
+fn unchanged_limits_go_on_through_reloads_under_load() {
+    let gate = Gate::from_toml(&text(0)).unwrap();
+    let now = Timestamp::from_secs(1);
+    let blocked = "198.51.100.0/24".parse::<crate::CidrSet>().unwrap();
+    gate.lists().replace("blocked", blocked).unwrap();
+    let passed = AtomicUsize::new(0);
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let client = Request::new("203.0.113.1".parse::<IpAddr>().unwrap()).target("/");
+                let outsider = Request::new("198.51.100.9".parse::<IpAddr>().unwrap()).target("/");
+                while !over.load(Ordering::Relaxed) {
+                    let ok = gate.check(&client, now).into_result().is_ok();
+                    passed.fetch_add(usize::from(ok), Ordering::Relaxed);
+                    assert!(gate.check(&outsider, now).into_result().is_err());
+                }
+            });
+        }
+        for round in 1..40 {
+            gate.reload(&text(round), now).unwrap();
+            assert!(gate.reload("[[limit]]\nname = 'per client'\n", now).is_err());
+        }
+        while passed.load(Ordering::Relaxed) < 500 {
+            thread::yield_now();
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(passed.into_inner(), 500);
+}
