@@ -5,24 +5,21 @@
 //! longest other that it ends with.
 //!
 //! # Invariants
-//! - **I1** a walk visits the value of every entry whose literal occurs, at least once, and no other;
+//! - **I1** a walk visits the value of every entry whose literal occurs, once, and no other;
 //! - **I2** it takes time linear in the text and in what is found, also for `a`, `aa`, `aaa`, … in a text of
-//!   `a`: of literals that end with others, some are marked when they have been visited, and what a
-//!   marked one ends with is not visited again. [`MARKS`] marks are enough for that: there is one in each
-//!   [`spacing`](Many::new) literals of a chain, so that a byte repeats at most two spacings, and a spacing is 8 for up
-//!   to 32,768 literals;
-//! - **I3** a walk allocates nothing: the marks lie on the stack.
+//!   `a`: a literal is marked when it has been visited, and what a marked one ends with has been, too;
+//! - **I3** a walk allocates nothing: the marks lie on the stack, and only after something was found.
 //!
-//! # Memory
-//! Linear in the bytes of all literals, apart from those that end at one byte: of these there are at most
-//! [`MOST_ENDS`].
+//! # Bounds
+//! [`MOST`] literals. Memory is linear in the bytes of all of them, apart from those that end at one byte:
+//! of these there are at most [`MOST_ENDS`].
 
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
 use aho_corasick::{
     Anchored, MatchKind,
-    automaton::Automaton,
+    automaton::{Automaton, StateID},
     dfa::{self, DFA},
     nfa::contiguous::{self, NFA},
 };
@@ -34,9 +31,11 @@ use crate::rule::pattern::Needle;
 const FEW: usize = 4;
 /// The most literals and bytes of them for which every step of the automaton is kept.
 const SMALL: usize = 4096;
-/// Marks of one walk, in words of 64.
-const WORDS: usize = 64;
-const MARKS: usize = WORDS * 64;
+/// The most literals, each of which has a mark: a bit of 8 KiB.
+const MOST: usize = 64 * MANY_WORDS;
+/// Words of marks where there are many literals, and where there are few.
+const MANY_WORDS: usize = 1024;
+const FEW_WORDS: usize = 16;
 /// The most pairs of a beginning of a literal and another literal that it ends with.
 const MOST_ENDS: usize = 4 << 20;
 const NONE: u32 = u32::MAX;
@@ -148,8 +147,6 @@ impl Literals {
 struct Many {
     machine: Machine,
     literals: Box<[Literal]>,
-    /// Whether any literal has a mark.
-    marked: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -165,20 +162,20 @@ struct Literal {
     end: u32,
     /// The longest other literal that it ends with.
     parent: u32,
-    /// The number of its mark.
-    mark: u32,
 }
 
 impl Many {
     fn new(given: &[(&[u8], u32)], folded: bool) -> Result<Self, TooManyLiterals> {
+        if given.len() > MOST {
+            return Err(TooManyLiterals);
+        }
         let mut literals = Vec::with_capacity(given.len());
         let mut start = 0;
         for (_, end) in given {
-            literals.push(Literal { start, end: *end, parent: NONE, mark: NONE });
+            literals.push(Literal { start, end: *end, parent: NONE });
             start = *end;
         }
-        let depths = nest(given, &mut literals)?;
-        let marked = mark(&depths, &mut literals);
+        nest(given, &mut literals)?;
         let texts = given.iter().map(|(literal, _)| *literal);
         let bytes = texts.clone().map(<[u8]>::len).fold(0, usize::saturating_add);
         let machine = if bytes <= SMALL {
@@ -191,50 +188,67 @@ impl Many {
             builder.build(texts).map(Machine::Large)
         };
         let machine = machine.map_err(|_| TooManyLiterals)?;
-        Ok(Self { machine, literals: literals.into(), marked })
+        Ok(Self { machine, literals: literals.into() })
     }
 
     fn walk(&self, text: &[u8], report: impl FnMut(u32, u32)) {
         match &self.machine {
-            Machine::Small(machine) => self.run(machine, text, report),
-            Machine::Large(machine) => self.run(machine, text, report),
+            Machine::Small(machine) => self.find_first(machine, text, report),
+            Machine::Large(machine) => self.find_first(machine, text, report),
         }
     }
 
-    fn run(&self, machine: &impl Automaton, text: &[u8], mut report: impl FnMut(u32, u32)) {
-        let Ok(mut state) = machine.start_state(Anchored::No) else { return };
-        if self.marked {
-            let mut seen = [0_u64; WORDS];
-            for byte in text {
-                state = machine.next_state(Anchored::No, state, *byte);
-                if machine.is_special(state) && machine.is_match(state) {
-                    let longest = machine.match_pattern(state, 0).as_u32();
-                    self.climb(longest, &mut report, |mark| see(&mut seen, mark));
-                }
-            }
-        } else {
-            for byte in text {
-                state = machine.next_state(Anchored::No, state, *byte);
-                if machine.is_special(state) && machine.is_match(state) {
-                    let longest = machine.match_pattern(state, 0).as_u32();
-                    self.climb(longest, &mut report, |_| false);
-                }
-            }
-        }
-    }
-
-    /// Reports a literal and what it ends with, until one that was seen.
+    /// Goes on until something ends: mostly nothing does, and marks are not needed.
     #[inline]
-    fn climb(
-        &self,
-        mut at: u32,
-        report: &mut impl FnMut(u32, u32),
-        mut see: impl FnMut(u32) -> bool,
-    ) {
-        while let Some(literal) = self.literals.get(at as usize) {
-            if literal.mark != NONE && see(literal.mark) {
+    fn find_first(&self, machine: &impl Automaton, text: &[u8], report: impl FnMut(u32, u32)) {
+        let Ok(mut state) = machine.start_state(Anchored::No) else { return };
+        let mut left = text.iter();
+        while let Some(byte) = left.next() {
+            state = machine.next_state(Anchored::No, state, *byte);
+            if machine.is_special(state) && machine.is_match(state) {
+                if self.literals.len() <= FEW_WORDS * 64 {
+                    self.find_all::<FEW_WORDS>(machine, state, left.as_slice(), report);
+                } else {
+                    self.find_all::<MANY_WORDS>(machine, state, left.as_slice(), report);
+                }
                 return;
             }
+        }
+    }
+
+    #[inline(never)]
+    fn find_all<const WORDS: usize>(
+        &self,
+        machine: &impl Automaton,
+        mut state: StateID,
+        left: &[u8],
+        mut report: impl FnMut(u32, u32),
+    ) {
+        let mut marks = [0_u64; WORDS];
+        self.climb(machine.match_pattern(state, 0).as_u32(), &mut marks, &mut report);
+        for byte in left {
+            state = machine.next_state(Anchored::No, state, *byte);
+            if machine.is_special(state) && machine.is_match(state) {
+                self.climb(machine.match_pattern(state, 0).as_u32(), &mut marks, &mut report);
+            }
+        }
+    }
+
+    /// Reports a literal and what it ends with, until one that has its mark.
+    #[inline]
+    fn climb<const WORDS: usize>(
+        &self,
+        mut at: u32,
+        marks: &mut [u64; WORDS],
+        report: &mut impl FnMut(u32, u32),
+    ) {
+        while let Some(literal) = self.literals.get(at as usize) {
+            let Some(word) = marks.get_mut((at / 64) as usize) else { return };
+            let mark = 1_u64 << (at % 64);
+            if *word & mark != 0 {
+                return;
+            }
+            *word |= mark;
             report(literal.start, literal.end);
             at = literal.parent;
         }
@@ -251,23 +265,12 @@ impl Many {
     }
 }
 
-/// Whether this mark was set before; it is now.
-#[inline]
-fn see(seen: &mut [u64; WORDS], mark: u32) -> bool {
-    let bit = 1_u64 << (mark % 64);
-    let Some(word) = seen.get_mut((mark / 64) as usize) else { return false };
-    let before = *word & bit != 0;
-    *word |= bit;
-    before
-}
-
-/// Finds the parent of each literal, and how many literals it ends with.
-fn nest(given: &[(&[u8], u32)], literals: &mut [Literal]) -> Result<Vec<u32>, TooManyLiterals> {
+/// Finds the parent of each literal.
+fn nest(given: &[(&[u8], u32)], literals: &mut [Literal]) -> Result<(), TooManyLiterals> {
     let reversed = |(number, (literal, _)): (u32, &(&[u8], u32))| {
         (literal.iter().rev().copied().collect(), Anchor::Prefix, number)
     };
     let ends = Trie::build((0..).zip(given).map(reversed).collect(), false);
-    let mut depths = Vec::with_capacity(given.len());
     let mut deepest: u32 = 0;
     let mut bytes: usize = 0;
     for ((text, _), literal) in given.iter().zip(literals) {
@@ -278,7 +281,6 @@ fn nest(given: &[(&[u8], u32)], literals: &mut [Literal]) -> Result<Vec<u32>, To
             last = number;
             found = found.saturating_add(1);
         });
-        depths.push(found.saturating_sub(1));
         deepest = deepest.max(found);
         bytes = bytes.saturating_add(text.len());
     }
@@ -300,31 +302,7 @@ fn nest(given: &[(&[u8], u32)], literals: &mut [Literal]) -> Result<Vec<u32>, To
             }
         }
     }
-    Ok(depths)
-}
-
-/// Gives marks to literals in long chains. A spacing apart, and only where the chain goes on for
-/// another spacing, so that each has so many literals for itself and marks suffice.
-fn mark(depths: &[u32], literals: &mut [Literal]) -> bool {
-    let spacing = u32::try_from(literals.len().div_ceil(MARKS)).unwrap_or(NONE).max(8);
-    let mut marks = 0;
-    for at in 0..literals.len() {
-        // What is no deeper than two spacings is visited as often as it ends.
-        let least = spacing.saturating_mul(2);
-        let Some(depth) = depths.get(at).filter(|depth| **depth >= least) else { continue };
-        // The literal on this chain that lies at the last multiple with a spacing below it.
-        let above = depth.checked_rem(spacing).unwrap_or(0).saturating_add(spacing);
-        let mut place = at;
-        for _ in 0..above {
-            let parent = literals.get(place).map_or(NONE, |literal| literal.parent);
-            place = parent as usize;
-        }
-        if let Some(literal) = literals.get_mut(place).filter(|literal| literal.mark == NONE) {
-            literal.mark = marks;
-            marks = marks.saturating_add(1);
-        }
-    }
-    marks != 0
+    Ok(())
 }
 
 #[cfg(test)]
@@ -376,45 +354,27 @@ mod tests {
             literals.extend((0..nested).map(|at| b"a".repeat(at)));
             let compiled = built(&literals, folded);
             let visited = found(&compiled, &text);
-            let expected = slow(&literals, &text, folded);
-            prop_assert_eq!(visited.iter().copied().collect::<BTreeSet<u32>>(), expected);
+            let all: BTreeSet<u32> = visited.iter().copied().collect();
+            prop_assert_eq!(visited.len(), all.len());
+            prop_assert_eq!(all, slow(&literals, &text, folded));
             prop_assert_eq!(compiled.is_empty(), literals.is_empty());
         }
     }
 
-    /// I2: each visit is counted.
+    /// I1 and I2, where marks are many: each is visited once, however often it ends.
     #[test]
-    fn literals_that_end_with_each_other_are_not_visited_for_each_byte() {
-        let literals: Vec<Vec<u8>> = (1..=100).map(|at| b"a".repeat(at)).collect();
-        let compiled = built(&literals, false);
-        for length in [1_000, 2_000, 4_000] {
-            let visits = found(&compiled, &b"a".repeat(length)).len();
-            assert!(visits <= 16 * length + literals.len(), "{visits}");
+    fn many_literals_have_a_mark_each() {
+        let other: Vec<Vec<u8>> = (0..2_000_u32).map(|at| at.to_be_bytes().to_vec()).collect();
+        let nested = (1..=100).map(|at| b"a".repeat(at));
+        let literals: Vec<Vec<u8>> = nested.chain(other).collect();
+        let mut text = b"a".repeat(1_000);
+        text.extend((0..2_000_u32).flat_map(u32::to_be_bytes));
+        let text = text.repeat(2);
+        for folded in [false, true] {
+            let visited = found(&built(&literals, folded), &text);
+            assert_eq!(visited.iter().copied().collect::<BTreeSet<u32>>().len(), 2_100);
+            assert_eq!(visited.len(), 2_100);
         }
-        // Also where chains branch before they are long: nothing has room for a mark of its own.
-        let ends: Vec<Vec<u8>> = (0..12).map(|at| b"b".repeat(at)).collect();
-        let fan = (b'c'..b'z')
-            .flat_map(|first| ends.iter().map(move |end| [&[first], &end[..], b"a"].concat()));
-        let literals: Vec<Vec<u8>> =
-            ends.iter().map(|end| [end, &b"a"[..]].concat()).chain(fan).collect();
-        let text = b"cbbbbbbbbbba".repeat(100);
-        assert!(found(&built(&literals, false), &text).len() <= 16 * text.len());
-    }
-
-    /// I2: marks suffice, however many literals there are and however they end with each other.
-    #[test]
-    fn there_are_marks_for_all() {
-        let given: Vec<Vec<u8>> = (0..600_u32)
-            .flat_map(|at| {
-                (1..=40).map(move |end| [&at.to_be_bytes()[..], &b"a".repeat(end)].concat())
-            })
-            .collect();
-        let literals: Vec<Vec<u8>> = (1..=40).map(|at| b"a".repeat(at)).chain(given).collect();
-        let Search::Many(many) = built(&literals, false).search else { panic!("few") };
-        let marks = many.literals.iter().filter(|literal| literal.mark != NONE);
-        let all: BTreeSet<u32> = marks.map(|literal| literal.mark).collect();
-        assert!(!all.is_empty() && all.iter().all(|mark| *mark < MARKS as u32));
-        assert_eq!(all.len(), *all.last().unwrap() as usize + 1);
     }
 
     #[test]
@@ -424,5 +384,12 @@ mod tests {
         };
         assert!(Literals::build(nested(200), false).unwrap().memory_bytes() < 400_000);
         assert_eq!(Literals::build(nested(3_000), false).map(|_| ()), Err(TooManyLiterals));
+        let different =
+            |count: u32| (0..count).map(|at| (at.to_be_bytes()[..].into(), at)).collect();
+        assert!(Literals::build(different(MOST as u32), false).is_ok());
+        assert_eq!(
+            Literals::build(different(MOST as u32 + 1), false).map(|_| ()),
+            Err(TooManyLiterals)
+        );
     }
 }
