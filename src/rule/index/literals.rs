@@ -1,6 +1,7 @@
 //! Many literals, and which of them occur in a text.
 //!
-//! A few are searched for one by one, as fast as memory is read. More are one Aho-Corasick automaton.
+//! A few are searched for one by one, as fast as memory is read. More are one Aho-Corasick automaton; up to
+//! some dozens are first looked for all at once with vectors, as most texts have none of them.
 //! Where several literals end at one byte, the automaton names the longest, and each literal names the
 //! longest other that it ends with.
 //!
@@ -22,12 +23,13 @@ use aho_corasick::{
     automaton::{Automaton, StateID},
     dfa::{self, DFA},
     nfa::contiguous::{self, NFA},
+    packed,
 };
 
 use super::trie::{Anchor, Trie};
 use crate::rule::pattern::Needle;
 
-/// As many literals are still searched for one by one.
+/// As many literals are still searched for one by one, if they can not be looked for with vectors.
 const FEW: usize = 4;
 /// The most literals and bytes of them for which every step of the automaton is kept.
 const SMALL: usize = 4096;
@@ -39,6 +41,12 @@ const FEW_WORDS: usize = 16;
 /// The most pairs of a beginning of a literal and another literal that it ends with.
 const MOST_ENDS: usize = 4 << 20;
 const NONE: u32 = u32::MAX;
+/// The most literals that are looked for with vectors, and how long they may be. A place where one seems
+/// to begin is compared with some of them: this bounds what a text costs that seems to be full of them.
+const PACKED: usize = 64;
+const PACKED_LENGTHS: core::ops::RangeInclusive<usize> = 3..=32;
+/// Longer texts are not copied to be looked at in lower case.
+const ROOM: usize = 512;
 
 /// Literals with values, to be looked for in texts.
 #[derive(Clone, Debug)]
@@ -92,11 +100,12 @@ impl Literals {
                 _ => literals.push((literal, end)),
             }
         }
-        let search = if literals.len() <= FEW {
+        let glance = Glance::new(&literals, folded);
+        let search = if literals.len() <= if glance.is_some() { 1 } else { FEW } {
             let needle = |(literal, end): &(&[u8], u32)| (Needle::new(literal, !folded), *end);
             Search::Few(literals.iter().map(needle).collect())
         } else {
-            Search::Many(Box::new(Many::new(&literals, folded)?))
+            Search::Many(Box::new(Many::new(&literals, folded, glance)?))
         };
         let values =
             |entries: &[(Box<[u8]>, u32)]| entries.iter().map(|(_, value)| *value).collect();
@@ -145,6 +154,7 @@ impl Literals {
 
 #[derive(Clone, Debug)]
 struct Many {
+    glance: Option<Glance>,
     machine: Machine,
     literals: Box<[Literal]>,
 }
@@ -165,7 +175,11 @@ struct Literal {
 }
 
 impl Many {
-    fn new(given: &[(&[u8], u32)], folded: bool) -> Result<Self, TooManyLiterals> {
+    fn new(
+        given: &[(&[u8], u32)],
+        folded: bool,
+        glance: Option<Glance>,
+    ) -> Result<Self, TooManyLiterals> {
         if given.len() > MOST {
             return Err(TooManyLiterals);
         }
@@ -188,10 +202,13 @@ impl Many {
             builder.build(texts).map(Machine::Large)
         };
         let machine = machine.map_err(|_| TooManyLiterals)?;
-        Ok(Self { machine, literals: literals.into() })
+        Ok(Self { glance, machine, literals: literals.into() })
     }
 
     fn walk(&self, text: &[u8], report: impl FnMut(u32, u32)) {
+        let start = self.glance.as_ref().map_or(Some(0), |glance| glance.first(text));
+        // Nothing begins before.
+        let Some(text) = start.and_then(|start| text.get(start..)) else { return };
         match &self.machine {
             Machine::Small(machine) => self.find_first(machine, text, report),
             Machine::Large(machine) => self.find_first(machine, text, report),
@@ -261,7 +278,41 @@ impl Many {
         };
         size_of::<Self>()
             .saturating_add(machine)
+            .saturating_add(self.glance.as_ref().map_or(0, |glance| glance.search.memory_usage()))
             .saturating_add(size_of_val::<[Literal]>(&self.literals))
+    }
+}
+
+/// A quick look, whether any of some dozens of literals is in a text at all.
+#[derive(Clone, Debug)]
+struct Glance {
+    search: packed::Searcher,
+    folded: bool,
+}
+
+impl Glance {
+    fn new(given: &[(&[u8], u32)], folded: bool) -> Option<Self> {
+        let fit = |(literal, _): &(&[u8], u32)| PACKED_LENGTHS.contains(&literal.len());
+        if given.len() > PACKED || !given.iter().all(fit) {
+            return None;
+        }
+        let search = packed::Searcher::new(given.iter().map(|(literal, _)| *literal))?;
+        Some(Self { search, folded })
+    }
+
+    /// Where the first literal begins, or an earlier place where that is not known.
+    fn first(&self, text: &[u8]) -> Option<usize> {
+        if text.len() < self.search.minimum_len() {
+            return Some(0);
+        }
+        if !self.folded {
+            return self.search.find(text).map(|found| found.start());
+        }
+        let mut room = [0; ROOM];
+        let Some(copy) = room.get_mut(..text.len()) else { return Some(0) };
+        copy.copy_from_slice(text);
+        copy.make_ascii_lowercase();
+        self.search.find(copy).map(|found| found.start())
     }
 }
 
@@ -345,9 +396,18 @@ mod tests {
         /// I1.
         #[test]
         fn it_finds_what_trying_all_literals_finds(
-            literals in prop_oneof![vec(bytes(5), 0..=5), vec(bytes(5), 0..=40)],
-            nested in prop_oneof![Just(0_usize), 0..40_usize],
-            text in prop_oneof![bytes(30), bytes(3).prop_map(|part| part.repeat(20))],
+            literals in prop_oneof![
+                vec(bytes(5), 0..=5),
+                vec(bytes(5), 0..=40),
+                // These are looked for with vectors.
+                vec((bytes(4), bytes(3)).prop_map(|(a, b)| [&a, &b"aBa"[..], &b].concat()), 2..=40),
+            ],
+            nested in prop_oneof![2 => Just(0_usize), 1 => 0..40_usize],
+            text in prop_oneof![
+                bytes(30),
+                bytes(3).prop_map(|part| part.repeat(20)),
+                (bytes(300), bytes(300)).prop_map(|(a, b)| [&b"xyz".repeat(20), &a[..], &b].concat()),
+            ],
             folded in any::<bool>(),
         ) {
             let mut literals = literals;
