@@ -1,45 +1,52 @@
 //! Many literals, and which of them occur in a text.
 //!
-//! A few are searched for one by one, as fast as memory is read. More are one Aho-Corasick automaton.
+//! A few are searched for one by one, as fast as memory is read. More are one Aho-Corasick automaton; up to
+//! some dozens are first looked for all at once with vectors, as most texts have none of them.
 //! Where several literals end at one byte, the automaton names the longest, and each literal names the
 //! longest other that it ends with.
 //!
 //! # Invariants
-//! - **I1** a walk visits the value of every entry whose literal occurs, at least once, and no other;
+//! - **I1** a walk visits the value of every entry whose literal occurs, once, and no other;
 //! - **I2** it takes time linear in the text and in what is found, also for `a`, `aa`, `aaa`, … in a text of
-//!   `a`: of literals that end with others, some are marked when they have been visited, and what a
-//!   marked one ends with is not visited again. [`MARKS`] marks are enough for that: there is one in each
-//!   [`spacing`](Many::new) literals of a chain, so that a byte repeats at most two spacings, and a spacing is 8 for up
-//!   to 32,768 literals;
-//! - **I3** a walk allocates nothing: the marks lie on the stack.
+//!   `a`: a literal is marked when it has been visited, and what a marked one ends with has been, too;
+//! - **I3** a walk allocates nothing: the marks lie on the stack, and only after something was found.
 //!
-//! # Memory
-//! Linear in the bytes of all literals, apart from those that end at one byte: of these there are at most
-//! [`MOST_ENDS`].
+//! # Bounds
+//! [`MOST`] literals. Memory is linear in the bytes of all of them, apart from those that end at one byte:
+//! of these there are at most [`MOST_ENDS`].
 
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
 use aho_corasick::{
     Anchored, MatchKind,
-    automaton::Automaton,
+    automaton::{Automaton, StateID},
     dfa::{self, DFA},
     nfa::contiguous::{self, NFA},
+    packed,
 };
 
 use super::trie::{Anchor, Trie};
 use crate::rule::pattern::Needle;
 
-/// As many literals are still searched for one by one.
+/// As many literals are still searched for one by one, if they can not be looked for with vectors.
 const FEW: usize = 4;
 /// The most literals and bytes of them for which every step of the automaton is kept.
 const SMALL: usize = 4096;
-/// Marks of one walk, in words of 64.
-const WORDS: usize = 64;
-const MARKS: usize = WORDS * 64;
+/// The most literals, each of which has a mark: a bit of 8 KiB.
+const MOST: usize = 64 * MANY_WORDS;
+/// Words of marks where there are many literals, and where there are few.
+const MANY_WORDS: usize = 1024;
+const FEW_WORDS: usize = 16;
 /// The most pairs of a beginning of a literal and another literal that it ends with.
 const MOST_ENDS: usize = 4 << 20;
 const NONE: u32 = u32::MAX;
+/// The most literals that are looked for with vectors, and how long they may be. A place where one seems
+/// to begin is compared with some of them: this bounds what a text costs that seems to be full of them.
+const PACKED: usize = 64;
+const PACKED_LENGTHS: core::ops::RangeInclusive<usize> = 3..=32;
+/// Longer texts are not copied to be looked at in lower case.
+const ROOM: usize = 512;
 
 /// Literals with values, to be looked for in texts.
 #[derive(Clone, Debug)]
@@ -93,11 +100,12 @@ impl Literals {
                 _ => literals.push((literal, end)),
             }
         }
-        let search = if literals.len() <= FEW {
+        let glance = Glance::new(&literals, folded);
+        let search = if literals.len() <= if glance.is_some() { 1 } else { FEW } {
             let needle = |(literal, end): &(&[u8], u32)| (Needle::new(literal, !folded), *end);
             Search::Few(literals.iter().map(needle).collect())
         } else {
-            Search::Many(Box::new(Many::new(&literals, folded)?))
+            Search::Many(Box::new(Many::new(&literals, folded, glance)?))
         };
         let values =
             |entries: &[(Box<[u8]>, u32)]| entries.iter().map(|(_, value)| *value).collect();
@@ -146,10 +154,9 @@ impl Literals {
 
 #[derive(Clone, Debug)]
 struct Many {
+    glance: Option<Glance>,
     machine: Machine,
     literals: Box<[Literal]>,
-    /// Whether any literal has a mark.
-    marked: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -165,20 +172,24 @@ struct Literal {
     end: u32,
     /// The longest other literal that it ends with.
     parent: u32,
-    /// The number of its mark.
-    mark: u32,
 }
 
 impl Many {
-    fn new(given: &[(&[u8], u32)], folded: bool) -> Result<Self, TooManyLiterals> {
+    fn new(
+        given: &[(&[u8], u32)],
+        folded: bool,
+        glance: Option<Glance>,
+    ) -> Result<Self, TooManyLiterals> {
+        if given.len() > MOST {
+            return Err(TooManyLiterals);
+        }
         let mut literals = Vec::with_capacity(given.len());
         let mut start = 0;
         for (_, end) in given {
-            literals.push(Literal { start, end: *end, parent: NONE, mark: NONE });
+            literals.push(Literal { start, end: *end, parent: NONE });
             start = *end;
         }
-        let depths = nest(given, &mut literals)?;
-        let marked = mark(&depths, &mut literals);
+        nest(given, &mut literals)?;
         let texts = given.iter().map(|(literal, _)| *literal);
         let bytes = texts.clone().map(<[u8]>::len).fold(0, usize::saturating_add);
         let machine = if bytes <= SMALL {
@@ -191,50 +202,70 @@ impl Many {
             builder.build(texts).map(Machine::Large)
         };
         let machine = machine.map_err(|_| TooManyLiterals)?;
-        Ok(Self { machine, literals: literals.into(), marked })
+        Ok(Self { glance, machine, literals: literals.into() })
     }
 
     fn walk(&self, text: &[u8], report: impl FnMut(u32, u32)) {
+        let start = self.glance.as_ref().map_or(Some(0), |glance| glance.first(text));
+        // Nothing begins before.
+        let Some(text) = start.and_then(|start| text.get(start..)) else { return };
         match &self.machine {
-            Machine::Small(machine) => self.run(machine, text, report),
-            Machine::Large(machine) => self.run(machine, text, report),
+            Machine::Small(machine) => self.find_first(machine, text, report),
+            Machine::Large(machine) => self.find_first(machine, text, report),
         }
     }
 
-    fn run(&self, machine: &impl Automaton, text: &[u8], mut report: impl FnMut(u32, u32)) {
-        let Ok(mut state) = machine.start_state(Anchored::No) else { return };
-        if self.marked {
-            let mut seen = [0_u64; WORDS];
-            for byte in text {
-                state = machine.next_state(Anchored::No, state, *byte);
-                if machine.is_special(state) && machine.is_match(state) {
-                    let longest = machine.match_pattern(state, 0).as_u32();
-                    self.climb(longest, &mut report, |mark| see(&mut seen, mark));
-                }
-            }
-        } else {
-            for byte in text {
-                state = machine.next_state(Anchored::No, state, *byte);
-                if machine.is_special(state) && machine.is_match(state) {
-                    let longest = machine.match_pattern(state, 0).as_u32();
-                    self.climb(longest, &mut report, |_| false);
-                }
-            }
-        }
-    }
-
-    /// Reports a literal and what it ends with, until one that was seen.
+    /// Goes on until something ends: mostly nothing does, and marks are not needed.
     #[inline]
-    fn climb(
-        &self,
-        mut at: u32,
-        report: &mut impl FnMut(u32, u32),
-        mut see: impl FnMut(u32) -> bool,
-    ) {
-        while let Some(literal) = self.literals.get(at as usize) {
-            if literal.mark != NONE && see(literal.mark) {
+    fn find_first(&self, machine: &impl Automaton, text: &[u8], report: impl FnMut(u32, u32)) {
+        let Ok(mut state) = machine.start_state(Anchored::No) else { return };
+        let mut left = text.iter();
+        while let Some(byte) = left.next() {
+            state = machine.next_state(Anchored::No, state, *byte);
+            if machine.is_special(state) && machine.is_match(state) {
+                if self.literals.len() <= FEW_WORDS * 64 {
+                    self.find_all::<FEW_WORDS>(machine, state, left.as_slice(), report);
+                } else {
+                    self.find_all::<MANY_WORDS>(machine, state, left.as_slice(), report);
+                }
                 return;
             }
+        }
+    }
+
+    #[inline(never)]
+    fn find_all<const WORDS: usize>(
+        &self,
+        machine: &impl Automaton,
+        mut state: StateID,
+        left: &[u8],
+        mut report: impl FnMut(u32, u32),
+    ) {
+        let mut marks = [0_u64; WORDS];
+        self.climb(machine.match_pattern(state, 0).as_u32(), &mut marks, &mut report);
+        for byte in left {
+            state = machine.next_state(Anchored::No, state, *byte);
+            if machine.is_special(state) && machine.is_match(state) {
+                self.climb(machine.match_pattern(state, 0).as_u32(), &mut marks, &mut report);
+            }
+        }
+    }
+
+    /// Reports a literal and what it ends with, until one that has its mark.
+    #[inline]
+    fn climb<const WORDS: usize>(
+        &self,
+        mut at: u32,
+        marks: &mut [u64; WORDS],
+        report: &mut impl FnMut(u32, u32),
+    ) {
+        while let Some(literal) = self.literals.get(at as usize) {
+            let Some(word) = marks.get_mut((at / 64) as usize) else { return };
+            let mark = 1_u64 << (at % 64);
+            if *word & mark != 0 {
+                return;
+            }
+            *word |= mark;
             report(literal.start, literal.end);
             at = literal.parent;
         }
@@ -247,27 +278,50 @@ impl Many {
         };
         size_of::<Self>()
             .saturating_add(machine)
+            .saturating_add(self.glance.as_ref().map_or(0, |glance| glance.search.memory_usage()))
             .saturating_add(size_of_val::<[Literal]>(&self.literals))
     }
 }
 
-/// Whether this mark was set before; it is now.
-#[inline]
-fn see(seen: &mut [u64; WORDS], mark: u32) -> bool {
-    let bit = 1_u64 << (mark % 64);
-    let Some(word) = seen.get_mut((mark / 64) as usize) else { return false };
-    let before = *word & bit != 0;
-    *word |= bit;
-    before
+/// A quick look, whether any of some dozens of literals is in a text at all.
+#[derive(Clone, Debug)]
+struct Glance {
+    search: packed::Searcher,
+    folded: bool,
 }
 
-/// Finds the parent of each literal, and how many literals it ends with.
-fn nest(given: &[(&[u8], u32)], literals: &mut [Literal]) -> Result<Vec<u32>, TooManyLiterals> {
+impl Glance {
+    fn new(given: &[(&[u8], u32)], folded: bool) -> Option<Self> {
+        let fit = |(literal, _): &(&[u8], u32)| PACKED_LENGTHS.contains(&literal.len());
+        if given.len() > PACKED || !given.iter().all(fit) {
+            return None;
+        }
+        let search = packed::Searcher::new(given.iter().map(|(literal, _)| *literal))?;
+        Some(Self { search, folded })
+    }
+
+    /// Where the first literal begins, or an earlier place where that is not known.
+    fn first(&self, text: &[u8]) -> Option<usize> {
+        if text.len() < self.search.minimum_len() {
+            return Some(0);
+        }
+        if !self.folded {
+            return self.search.find(text).map(|found| found.start());
+        }
+        let mut room = [0; ROOM];
+        let Some(copy) = room.get_mut(..text.len()) else { return Some(0) };
+        copy.copy_from_slice(text);
+        copy.make_ascii_lowercase();
+        self.search.find(copy).map(|found| found.start())
+    }
+}
+
+/// Finds the parent of each literal.
+fn nest(given: &[(&[u8], u32)], literals: &mut [Literal]) -> Result<(), TooManyLiterals> {
     let reversed = |(number, (literal, _)): (u32, &(&[u8], u32))| {
         (literal.iter().rev().copied().collect(), Anchor::Prefix, number)
     };
     let ends = Trie::build((0..).zip(given).map(reversed).collect(), false);
-    let mut depths = Vec::with_capacity(given.len());
     let mut deepest: u32 = 0;
     let mut bytes: usize = 0;
     for ((text, _), literal) in given.iter().zip(literals) {
@@ -278,7 +332,6 @@ fn nest(given: &[(&[u8], u32)], literals: &mut [Literal]) -> Result<Vec<u32>, To
             last = number;
             found = found.saturating_add(1);
         });
-        depths.push(found.saturating_sub(1));
         deepest = deepest.max(found);
         bytes = bytes.saturating_add(text.len());
     }
@@ -300,31 +353,7 @@ fn nest(given: &[(&[u8], u32)], literals: &mut [Literal]) -> Result<Vec<u32>, To
             }
         }
     }
-    Ok(depths)
-}
-
-/// Gives marks to literals in long chains. A spacing apart, and only where the chain goes on for
-/// another spacing, so that each has so many literals for itself and marks suffice.
-fn mark(depths: &[u32], literals: &mut [Literal]) -> bool {
-    let spacing = u32::try_from(literals.len().div_ceil(MARKS)).unwrap_or(NONE).max(8);
-    let mut marks = 0;
-    for at in 0..literals.len() {
-        // What is no deeper than two spacings is visited as often as it ends.
-        let least = spacing.saturating_mul(2);
-        let Some(depth) = depths.get(at).filter(|depth| **depth >= least) else { continue };
-        // The literal on this chain that lies at the last multiple with a spacing below it.
-        let above = depth.checked_rem(spacing).unwrap_or(0).saturating_add(spacing);
-        let mut place = at;
-        for _ in 0..above {
-            let parent = literals.get(place).map_or(NONE, |literal| literal.parent);
-            place = parent as usize;
-        }
-        if let Some(literal) = literals.get_mut(place).filter(|literal| literal.mark == NONE) {
-            literal.mark = marks;
-            marks = marks.saturating_add(1);
-        }
-    }
-    marks != 0
+    Ok(())
 }
 
 #[cfg(test)]
@@ -367,54 +396,45 @@ mod tests {
         /// I1.
         #[test]
         fn it_finds_what_trying_all_literals_finds(
-            literals in prop_oneof![vec(bytes(5), 0..=5), vec(bytes(5), 0..=40)],
-            nested in prop_oneof![Just(0_usize), 0..40_usize],
-            text in prop_oneof![bytes(30), bytes(3).prop_map(|part| part.repeat(20))],
+            literals in prop_oneof![
+                vec(bytes(5), 0..=5),
+                vec(bytes(5), 0..=40),
+                // These are looked for with vectors.
+                vec((bytes(4), bytes(3)).prop_map(|(a, b)| [&a, &b"aBa"[..], &b].concat()), 2..=40),
+            ],
+            nested in prop_oneof![2 => Just(0_usize), 1 => 0..40_usize],
+            text in prop_oneof![
+                bytes(30),
+                bytes(3).prop_map(|part| part.repeat(20)),
+                (bytes(300), bytes(300)).prop_map(|(a, b)| [&b"xyz".repeat(20), &a[..], &b].concat()),
+            ],
             folded in any::<bool>(),
         ) {
             let mut literals = literals;
             literals.extend((0..nested).map(|at| b"a".repeat(at)));
             let compiled = built(&literals, folded);
             let visited = found(&compiled, &text);
-            let expected = slow(&literals, &text, folded);
-            prop_assert_eq!(visited.iter().copied().collect::<BTreeSet<u32>>(), expected);
+            let all: BTreeSet<u32> = visited.iter().copied().collect();
+            prop_assert_eq!(visited.len(), all.len());
+            prop_assert_eq!(all, slow(&literals, &text, folded));
             prop_assert_eq!(compiled.is_empty(), literals.is_empty());
         }
     }
 
-    /// I2: each visit is counted.
+    /// I1 and I2, where marks are many: each is visited once, however often it ends.
     #[test]
-    fn literals_that_end_with_each_other_are_not_visited_for_each_byte() {
-        let literals: Vec<Vec<u8>> = (1..=100).map(|at| b"a".repeat(at)).collect();
-        let compiled = built(&literals, false);
-        for length in [1_000, 2_000, 4_000] {
-            let visits = found(&compiled, &b"a".repeat(length)).len();
-            assert!(visits <= 16 * length + literals.len(), "{visits}");
+    fn many_literals_have_a_mark_each() {
+        let other: Vec<Vec<u8>> = (0..2_000_u32).map(|at| at.to_be_bytes().to_vec()).collect();
+        let nested = (1..=100).map(|at| b"a".repeat(at));
+        let literals: Vec<Vec<u8>> = nested.chain(other).collect();
+        let mut text = b"a".repeat(1_000);
+        text.extend((0..2_000_u32).flat_map(u32::to_be_bytes));
+        let text = text.repeat(2);
+        for folded in [false, true] {
+            let visited = found(&built(&literals, folded), &text);
+            assert_eq!(visited.iter().copied().collect::<BTreeSet<u32>>().len(), 2_100);
+            assert_eq!(visited.len(), 2_100);
         }
-        // Also where chains branch before they are long: nothing has room for a mark of its own.
-        let ends: Vec<Vec<u8>> = (0..12).map(|at| b"b".repeat(at)).collect();
-        let fan = (b'c'..b'z')
-            .flat_map(|first| ends.iter().map(move |end| [&[first], &end[..], b"a"].concat()));
-        let literals: Vec<Vec<u8>> =
-            ends.iter().map(|end| [end, &b"a"[..]].concat()).chain(fan).collect();
-        let text = b"cbbbbbbbbbba".repeat(100);
-        assert!(found(&built(&literals, false), &text).len() <= 16 * text.len());
-    }
-
-    /// I2: marks suffice, however many literals there are and however they end with each other.
-    #[test]
-    fn there_are_marks_for_all() {
-        let given: Vec<Vec<u8>> = (0..600_u32)
-            .flat_map(|at| {
-                (1..=40).map(move |end| [&at.to_be_bytes()[..], &b"a".repeat(end)].concat())
-            })
-            .collect();
-        let literals: Vec<Vec<u8>> = (1..=40).map(|at| b"a".repeat(at)).chain(given).collect();
-        let Search::Many(many) = built(&literals, false).search else { panic!("few") };
-        let marks = many.literals.iter().filter(|literal| literal.mark != NONE);
-        let all: BTreeSet<u32> = marks.map(|literal| literal.mark).collect();
-        assert!(!all.is_empty() && all.iter().all(|mark| *mark < MARKS as u32));
-        assert_eq!(all.len(), *all.last().unwrap() as usize + 1);
     }
 
     #[test]
@@ -424,5 +444,12 @@ mod tests {
         };
         assert!(Literals::build(nested(200), false).unwrap().memory_bytes() < 400_000);
         assert_eq!(Literals::build(nested(3_000), false).map(|_| ()), Err(TooManyLiterals));
+        let different =
+            |count: u32| (0..count).map(|at| (at.to_be_bytes()[..].into(), at)).collect();
+        assert!(Literals::build(different(MOST as u32), false).is_ok());
+        assert_eq!(
+            Literals::build(different(MOST as u32 + 1), false).map(|_| ()),
+            Err(TooManyLiterals)
+        );
     }
 }

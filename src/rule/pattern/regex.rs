@@ -144,10 +144,12 @@ impl Engine {
             .nfa_size_limit(Some(LARGEST));
         let nfa =
             thompson::Compiler::new().configure(nfa).build_from_hir(hir).map_err(|_| TooLarge)?;
-        let prefilter = Prefilter::from_hir_prefix(MatchKind::LeftmostFirst, hir);
+        // A byte or two are met too often for skipping to be faster than the table.
+        let prefilter = Prefilter::from_hir_prefix(MatchKind::LeftmostFirst, hir)
+            .filter(|prefilter| prefilter.is_fast() && prefilter.max_needle_len() > 2);
         let config = dense::Config::new()
             .start_kind(StartKind::Unanchored)
-            .prefilter(prefilter.filter(Prefilter::is_fast))
+            .prefilter(prefilter)
             .dfa_size_limit(Some(TRIED))
             .determinize_size_limit(Some(TRIED));
         if let Ok(dfa) = dense::Builder::new().configure(config).build_from_nfa(&nfa) {
