@@ -548,3 +548,6 @@ impl Lengths {
         word.store(if *count == 0 { before & !bit } else { before | bit }, Ordering::Relaxed);
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -4,6 +4,7 @@
 #![allow(missing_docs, reason = "a test")]
 
 mod hostile_texts;
+mod limits;
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},

@@ -39,8 +39,8 @@ pub(super) struct Asked {
     /// The limit, counted from 0.
     pub(super) limit: usize,
     pub(super) hash: u64,
-    /// The key with its value, if only distinct ones count.
-    pub(super) pair: u64,
+    /// The hash of the value, if only distinct ones count.
+    pub(super) value: u32,
     pub(super) units: u32,
     /// The value was counted already: the request takes nothing, and passes if there is a unit.
     pub(super) is_known: bool,

@@ -29,7 +29,7 @@
 //! the limit. So a value counts once in a period, from when it was counted. Two values are
 //! taken for one with a probability of at most 14 / 2²¹, see [`KeyedLimiter`](crate::KeyedLimiter); there is
 //! room for four values for each key that the limit remembers, and a value that finds none is counted each
-//! time.
+//! time, as is one whose response counts while its client is judged by its network.
 
 mod build;
 mod count;
@@ -346,10 +346,10 @@ impl Limits {
         }
         if let (Some(value), Some(pairs)) = (&entry.distinct, entry.state.pairs()) {
             let mut hasher = pairs.key_hasher();
-            hasher.write_u64(asked.hash);
             lacks |= !key::feed(value, facts, false, &mut hasher);
-            asked.pair = hasher.finish();
-            asked.is_known = is_known(pairs.on_hash(asked.pair).peek_n(1, now));
+            asked.value = u32::try_from(hasher.finish() >> 32).unwrap_or(0);
+            let pair = entry.state.pair(asked.hash, asked.value);
+            asked.is_known = pair.is_some_and(|pair| is_known(pair.peek_n(1, now)));
         }
         match entry.missing {
             MissingKey::Skip if lacks => Met::Not,
@@ -380,11 +380,11 @@ impl Limits {
                 true => entry.network_of(facts, self.missing_peer).0,
                 false => asked.hash,
             };
-            let taken = Taken { hash, pair: asked.pair, units: asked.units };
+            let taken = Taken { hash, value: asked.value, units: asked.units };
             pending.add(&self.settlers, known, slot, of_network, taken);
-        } else if let Some(pairs) = entry.state.pairs() {
+        } else if let Some(pair) = entry.state.pair(asked.hash, asked.value) {
             // Another thread may have counted the value since this one looked.
-            if is_known(pairs.on_hash(asked.pair).check_n(1, now)) && !of_network {
+            if is_known(pair.check_n(1, now)) && !of_network {
                 if let Some(bucket) = entry.state.bucket(asked.hash, false) {
                     bucket.refund_n(asked.units, now);
                 }

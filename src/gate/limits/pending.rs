@@ -51,8 +51,8 @@ pub(crate) struct Pending {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Taken {
     pub(super) hash: u64,
-    /// The key with its value, if only distinct ones count.
-    pub(super) pair: u64,
+    /// The hash of the value, if only distinct ones count.
+    pub(super) value: u32,
     pub(super) units: u32,
 }
 
@@ -117,8 +117,8 @@ impl Settler {
 
     /// Whether the value was counted for another request since; it is from now on.
     fn was_counted(&self, taken: &Taken, now: Timestamp) -> bool {
-        let pairs = self.state.pairs();
-        pairs.is_some_and(|pairs| is_known(pairs.on_hash(taken.pair).check_n(1, now)))
+        let pair = self.state.pair(taken.hash, taken.value);
+        pair.is_some_and(|pair| is_known(pair.check_n(1, now)))
     }
 }
 

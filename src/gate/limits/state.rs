@@ -186,8 +186,16 @@ impl State {
         }
     }
 
+    /// Whose hashes values are, if only distinct ones count.
     pub(super) fn pairs(&self) -> Option<&KeyedLimiter> {
         self.pairs.as_ref()
+    }
+
+    /// The bucket of a key with a value: it has one unit, which is there unless the value was counted.
+    pub(super) fn pair(&self, hash: u64, value: u32) -> Option<OnKey<'_>> {
+        // An odd factor tells all values apart; and both are hashes that nobody can foresee.
+        let spread = u64::from(value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.pairs.as_ref().map(|pairs| pairs.on_hash(hash ^ spread))
     }
 
     pub(super) fn scope(&self) -> u64 {

@@ -168,3 +168,9 @@ fn an_explanation_is_what_a_check_says() {
         assert_eq!(denied, (left == 1).then_some(1));
     }
 }
+
+/// It travels with every admission.
+#[test]
+fn what_is_pending_is_small() {
+    assert!(size_of::<Pending>() <= 160, "{}", size_of::<Pending>());
+}
