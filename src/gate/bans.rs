@@ -125,6 +125,12 @@ struct Entry {
 enum Change {
     Escalate(Ban),
     Set(Duration),
+    /// As it is in another table.
+    Copy {
+        until: Timestamp,
+        forgotten: Timestamp,
+        level: u32,
+    },
 }
 
 /// As many tables as this if there is much to hold, so that look-ups do not meet.
@@ -151,6 +157,19 @@ impl Bans {
             lengths: Lengths::new(),
             displaced: AtomicU64::new(0),
         }
+    }
+
+    /// A table with another room and the same bans, as far as there is room; those that end last are kept.
+    pub(super) fn resized(&self, most: usize, now: Timestamp) -> Self {
+        let other = Self::new(most);
+        for table in &self.tables {
+            let table = table.read();
+            for entry in table.entries.iter().filter(|entry| entry.forgotten > now) {
+                let Entry { subject, until, forgotten, level, ref reason, .. } = *entry;
+                other.change(subject, Change::Copy { until, forgotten, level }, reason, now);
+            }
+        }
+        other
     }
 
     /// For how long a client with this address is still kept out, if it is.
@@ -462,6 +481,9 @@ impl Entry {
             Change::Set(time) => {
                 self.until = now.saturating_add(time);
                 self.forgotten = self.forgotten.max(self.until);
+            }
+            Change::Copy { until, forgotten, level } => {
+                (self.until, self.forgotten, self.level) = (until, forgotten, level);
             }
         }
         if self.reason != *reason {

@@ -9,14 +9,14 @@
 //! A replacement costs as much as there are lists, whatever they hold. The first edit of a list copies it;
 //! later ones change the copy that was replaced before, see [`Live`].
 
-use alloc::{collections::BTreeMap, string::String, vec::Vec};
+use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 use core::fmt;
 
 use super::{Gate, plan::Plan, reload::Writer};
 use crate::{
     cidr::{CidrEdit, CidrSet, Live},
     error::snippet,
-    rule::{List, Lists, Name, NumberSet, TextSet, Type},
+    rule::{List, Lists, Name, NumberSet, TextSet, Type, closest},
     sync::shared,
 };
 
@@ -33,7 +33,7 @@ pub enum ListError {
     Unknown {
         /// The start of the name that was asked for.
         name: String,
-        /// Which lists there are.
+        /// Which one was probably meant, or which lists there are.
         known: String,
     },
     /// The list holds values of another type.
@@ -198,6 +198,13 @@ pub(super) fn is_same(one: Option<&List>, other: Option<&List>) -> bool {
 
 fn unknown(name: &str, lists: &Lists) -> ListError {
     const SHOWN: usize = 8;
+    let like = closest(name, lists.iter().map(|(name, _)| name));
+    if let Some(like) = like {
+        return ListError::Unknown {
+            name: snippet(name),
+            known: format!("did you mean {like:?}?"),
+        };
+    }
     let mut known = String::from("the gate has ");
     for (at, (name, _)) in lists.iter().take(SHOWN).enumerate() {
         known.push_str(if at == 0 { "" } else { ", " });

@@ -80,7 +80,11 @@ impl Snapshot {
             tags: rules.tags().into(),
         };
         let most_bans = plan.bans.unwrap_or(DEFAULT_BANS);
-        let bans = before.filter(|setting| setting.most_bans == most_bans);
+        let bans = match before {
+            None => Arc::new(Bans::new(most_bans)),
+            Some(old) if old.most_bans == most_bans => Arc::clone(&old.bans),
+            Some(old) => Arc::new(old.bans.resized(most_bans, now)),
+        };
         let effects = Effects::new(&rules, &tallies);
         // The last: from here on, limits that go on have their new quotas.
         let limits = before.map(|setting| &setting.limits);
@@ -92,7 +96,7 @@ impl Snapshot {
             client: plan.client,
             group: plan.group,
             missing_peer: plan.missing_peer,
-            bans: bans.map_or_else(|| Arc::new(Bans::new(most_bans)), |old| Arc::clone(&old.bans)),
+            bans,
             most_bans,
             reads_requests: !effects.is_empty() || limits.reads_requests(),
             effects,

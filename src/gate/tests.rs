@@ -64,6 +64,9 @@ mod saturation;
 /// What rules do, and how far they go.
 mod rules;
 
+/// Bans by rules and operators.
+mod bans;
+
 /// Rules beside the live ones.
 mod candidate;
 

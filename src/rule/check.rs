@@ -64,7 +64,9 @@ fn read<T>(
     if text.len() > LONGEST {
         let message = format!("{} bytes are too many for an expression", text.len());
         let help = format!("at most {LONGEST}; long sets belong into lists");
-        return Err(alloc::vec![Diagnostic::new(Code::TooLong, 0..text.len(), message).help(help)]);
+        return Err(alloc::vec![
+            Diagnostic::new(Code::TooLong, 0..text.len(), message).with_help(help)
+        ]);
     }
     let (tokens, found) = lexer::tokens(text);
     let mut checker = Checker { scheme, text, phase, quantified: false, found };
@@ -132,7 +134,7 @@ impl Checker<'_> {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.found.push(Diagnostic::new(code, span, message).help(help));
+        self.found.push(Diagnostic::new(code, span, message).with_help(help));
     }
 
     /// How it is written, short enough to be quoted.

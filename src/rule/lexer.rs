@@ -60,6 +60,20 @@ const SIGNS: &[&str] = &[
     ">", "~", "&", "*",
 ];
 
+/// Signs of other languages, what they are likely to mean, and what to write instead. The longest first.
+const OTHER_SIGNS: &[(&str, &str, &str)] = &[
+    ("===", "==", "write `==` or `eq`"),
+    ("!==", "!=", "write `!=` or `ne`"),
+    ("&&&", "&&", "write `&&` or `and`"),
+    ("|||", "||", "write `||` or `or`"),
+    ("=>", ">=", "write `>=` or `ge`"),
+    ("=<", "<=", "write `<=` or `le`"),
+    ("<>", "!=", "write `!=` or `ne`"),
+    ("=~", "~", "write `~` or `matches`"),
+    ("!~", "~", "write `not` before the comparison: not path matches r\"…\""),
+    (":=", "==", "write `==` or `eq`"),
+];
+
 /// The words of the text, with an [`Is::End`] after them, and what is not a word.
 pub(super) fn tokens(text: &str) -> (Vec<Token<'_>>, Vec<Diagnostic>) {
     let mut lexer = Lexer { text, at: 0, pattern: false, found: Vec::new() };
@@ -131,6 +145,16 @@ impl<'t> Lexer<'t> {
         }
         if first.is_ascii_alphabetic() || first == '_' {
             return Some(Is::Word(self.take(word_length(rest))));
+        }
+        if let Some((sign, meant, help)) =
+            OTHER_SIGNS.iter().find(|(sign, ..)| rest.starts_with(*sign))
+        {
+            let start = self.at;
+            self.take(sign.len());
+            let diagnostic =
+                Diagnostic::new(Code::Syntax, start..self.at, format!("`{sign}` is no operator"));
+            self.found.push(diagnostic.with_help(*help));
+            return Some(Is::Sign(meant));
         }
         if let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
             self.take(sign.len());
@@ -366,10 +390,20 @@ impl<'t> Lexer<'t> {
             Err(error) => {
                 if matches!(error.kind(), CidrProblem::NotAnAddress) {
                     let number = !lump.contains([':', '/']) && lump.matches('.').count() < 3;
-                    let message = if number { "not a number" } else { "not an address" };
-                    self.report(span, message, "");
+                    let lump = crate::error::snippet(lump);
+                    let message =
+                        format!("`{lump}` is no {}", if number { "number" } else { "address" });
+                    let help = if number {
+                        "numbers are whole, as in 250; hexadecimal ones start with 0x"
+                    } else {
+                        "addresses are written as in 192.0.2.1 or 2001:db8::1, without quotes"
+                    };
+                    self.report(span, message, help);
                 } else {
-                    self.report(span, error.kind().to_string(), "");
+                    // What is wrong comes first, and what to write after the semicolon.
+                    let told = error.kind().to_string();
+                    let (message, help) = told.split_once("; ").unwrap_or((&told, ""));
+                    self.report(span, message, help);
                 }
                 Plain::Broken
             }

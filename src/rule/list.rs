@@ -64,6 +64,16 @@ impl List {
             Self::Numbers(_) => Type::Int,
         }
     }
+
+    /// Whether it holds nothing now.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Addresses(set) => set.is_empty(),
+            Self::Texts(set) => set.0.is_empty(),
+            Self::Numbers(set) => set.0.is_empty(),
+        }
+    }
 }
 
 impl From<CidrSet> for List {

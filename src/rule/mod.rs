@@ -6,13 +6,16 @@
 #![allow(dead_code, unused_imports)]
 
 mod check;
+mod code;
 mod diagnostic;
 mod display;
 mod expr;
 mod facts;
 mod field;
+mod hint;
 mod index;
 mod lexer;
+mod lint;
 mod list;
 mod mentions;
 mod parser;
@@ -25,6 +28,7 @@ mod pattern;
     reason = "slow and obvious, for tests, fuzzing and benches only"
 )]
 pub(crate) mod reference;
+mod render;
 #[allow(clippy::module_inception, reason = "a rule is what the module is named after")]
 mod rule;
 #[cfg(any(test, feature = "__reference"))]
@@ -38,10 +42,11 @@ mod rule;
 pub mod samples;
 mod scheme;
 mod set;
+mod suggest;
 mod why;
 
 pub use self::{
-    diagnostic::{Code, Diagnostic, Diagnostics},
+    diagnostic::{Code, Diagnostic, Diagnostics, Severity},
     expr::{Expr, Term},
     field::Type,
     list::{List, Lists, NumberSet, TextSet},
@@ -54,6 +59,7 @@ pub(crate) use self::{
     facts::{Answer, Counters, Facts, State},
     field::{Kind, Phase},
     mentions::Mention,
+    suggest::closest,
 };
 pub(crate) use self::{
     expr::{Atom, Literal, Node, Operand, Set, Test},

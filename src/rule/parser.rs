@@ -12,6 +12,7 @@ use alloc::{boxed::Box, format, string::String, vec::Vec};
 use super::{
     diagnostic::{Code, Diagnostic},
     expr::DEEPEST,
+    hint,
     lexer::{Is, Plain, Span, Token},
 };
 
@@ -126,7 +127,7 @@ pub(super) enum Item<'t> {
 }
 
 /// Words of operators, as they are written in letters or as signs.
-const OPERATORS: &[(&str, Operator)] = &[
+pub(super) const OPERATORS: &[(&str, Operator)] = &[
     ("eq", Operator::Eq),
     ("==", Operator::Eq),
     ("ne", Operator::Ne),
@@ -417,7 +418,18 @@ impl<'p, 't> Parser<'p, 't> {
             if !self.ends_here() {
                 let span = self.span();
                 let what = self.describe();
-                self.report(span, format!("expected an operator, found {what}"));
+                let found = Diagnostic::new(
+                    Code::Syntax,
+                    span,
+                    format!("expected an operator, found {what}"),
+                );
+                self.report_as(match self.peek() {
+                    Is::Word("not") | Is::Sign("!") => {
+                        found.with_help("`not` stands before a comparison: not ip.src in $office")
+                    }
+                    Is::Word(word) => found.with_help(hint::operator(word)),
+                    _ => found,
+                });
                 self.recover();
                 return Written::Broken;
             }
@@ -473,7 +485,8 @@ impl<'p, 't> Parser<'p, 't> {
             return None;
         }
         let message = format!("unknown operator `{}`", shortened(word));
-        self.report_as(Diagnostic::new(Code::UnknownOperator, span.clone(), message));
+        let unknown = Diagnostic::new(Code::UnknownOperator, span.clone(), message);
+        self.report_as(unknown.with_help(hint::operator(word)));
         self.advance();
         Some((Operator::Unknown, span))
     }
@@ -489,8 +502,14 @@ impl<'p, 't> Parser<'p, 't> {
             return self.braces();
         }
         if self.ends_here() {
-            let what = self.describe();
-            self.report(start, format!("expected what to compare with, found {what}"));
+            let before = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
+            let span = before.map_or(start, |token| token.span.clone());
+            let help = match operator {
+                Operator::In => "as in `ip.src in $office` or `path in {\"/a\" \"/b\"}`",
+                _ => "as in `path eq \"/login\"`",
+            };
+            let missing = Diagnostic::new(Code::Syntax, span, "nothing to compare with after this");
+            self.report_as(missing.with_help(help));
             return Right::Broken;
         }
         let first = self.value();

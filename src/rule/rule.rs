@@ -1,6 +1,6 @@
 //! A rule: a condition, and what follows from it.
 
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 use core::time::Duration;
 
 use super::expr::{Expr, Name};
@@ -210,6 +210,11 @@ impl Rule {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// How messages say where it is.
+    pub(crate) fn place(&self) -> String {
+        alloc::format!("rule {:?}", self.name)
     }
 
     /// The condition.

@@ -14,10 +14,11 @@ use std::{
 };
 
 use portcullis::{
-    Capacity, CidrMap, CidrSet, ExactLimiter, Gate, KeyedLimiter, KeyedWindow, Mode, OnSaturation,
-    Quota, Request, SlidingWindow, Timestamp, TokenBucket, WindowLog,
+    Capacity, CidrMap, CidrSet, ExactLimiter, Gate, KeyedLimiter, KeyedWindow, LimitRule, Mode,
+    OnSaturation, Outcome, Quota, Request, Share, SlidingWindow, Timestamp, TokenBucket, WindowLog,
     cidr::{Access, AccessList, Precedence},
     ipnet::IpNet,
+    rule::{Action, Rule, RuleMode, Scheme, Type},
 };
 
 /// The system's allocator, counting each thread's allocations.
@@ -320,6 +321,64 @@ fn a_gate_allocates_nothing(choice: OnSaturation, limits: usize) {
     let coarse =
         [stats.judged_by_network(), stats.judged_as_newcomers(), stats.saturated_refused()];
     assert!(coarse.iter().all(|met| (*met > 0) == (choice == OnSaturation::Deny)), "{stats:?}");
+}
+
+/// I2 of the gate, where rules hold, lists are asked, a candidate is judged and limits have conditions.
+#[test]
+fn gates_with_rules_allocate_nothing() {
+    let scheme = Scheme::new().list("listed", Type::Ip);
+    let rule = |name, when, then: Vec<Action>| {
+        then.into_iter().fold(Rule::new(name, scheme.parse(when).unwrap()), Rule::then)
+    };
+    let deny = || vec![Action::Deny { status: 404 }];
+    let tag = || vec![Action::Tag("t".into()), Action::Log, Action::Score(2)];
+    let posts = LimitRule::new("posts", Quota::per_second(2))
+        .when(scheme.parse(r#"method eq "POST""#).unwrap())
+        .by([scheme.parse_term(r#"header["x-key"]"#).unwrap()]);
+    let gate = Gate::builder()
+        .rule(rule("tag", r#"lower(header["user-agent"]) contains "bot""#, tag()))
+        .rule(rule("pattern", r#"path matches "^/[a-z]+[0-9]{3}$""#, deny()))
+        .rule(rule("wild", r#"path wildcard "/wp-*.php""#, deny()))
+        .rule(rule("listed", "ip.src in $listed", deny()))
+        .rule(rule("staged", r#"tag["t"]"#, deny()).mode(RuleMode::Shadow))
+        .rule(rule("part", r#"path eq "/part""#, deny()).share(Share::percent(50)))
+        .list("listed", "192.0.2.0/24".parse::<CidrSet>().unwrap())
+        .limit("per second", Quota::per_second(50))
+        .limit_rule(posts)
+        .clients(1_000)
+        .build()
+        .unwrap();
+    gate.set_candidate([rule("all", r#"path eq "/a/b""#, deny())]).unwrap();
+    let round = |from: u32, to: u32| {
+        for at in from..to {
+            let now = Timestamp::from_micros(u64::from(at) * 100);
+            for target in ["/", "/%2e%2e/a//b?q=1", "/abc123", "/wp-login.php", "/part"] {
+                for (method, agent) in [("GET", "Mozilla/5.0"), ("POST", "A Bot")] {
+                    let peer = peer(if at % 7 == 0 { 0xc000_0201 } else { at % 900 });
+                    let request = Request::new(peer)
+                        .method(method)
+                        .host("Shop.Example:443")
+                        .target(target)
+                        .header("user-agent", agent)
+                        .header("x-key", "0123");
+                    match gate.check(&request, now).into_result() {
+                        Ok(admission) => gate.finish(admission, Outcome::status(200), now),
+                        Err(denial) => drop(denial),
+                    }
+                }
+            }
+        }
+    };
+    // A pattern makes what it needs for a thread when it is first used there.
+    round(0, 2_000);
+    let count = allocations(|| round(2_000, 6_000));
+    assert_eq!(count, 0);
+    let stats = gate.stats();
+    for name in ["tag", "pattern", "wild", "listed", "staged", "part", "posts"] {
+        assert!(stats.rule(name).unwrap().matched() > 0, "{name} was never met: {stats:?}");
+    }
+    let report = gate.candidate_report().unwrap();
+    assert!(report.agree() > 0 && report.would_deny() > 0);
 }
 
 /// A host of IPv6 is a hundred levels below what is said around it, and none of them may be kept.

@@ -8,7 +8,11 @@ use std::{
 };
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use portcullis::{CidrSet, Gate, Quota, Request, Timestamp};
+use portcullis::{
+    CidrSet, Gate, GateBuilder, Quota, Request, Timestamp,
+    ipnet::IpNet,
+    rule::{Action, Rule, Scheme, Type},
+};
 
 const CLIENTS: u32 = 10_000;
 /// Never runs out in a run of seconds.
@@ -43,6 +47,55 @@ fn gate(c: &mut Criterion) {
     }
 }
 
+/// Rules of several kinds before the limits, none of which holds: what filtering costs a good request.
+fn rules(c: &mut Criterion) {
+    let twenty = with_rules(20).limit("one", OPEN).limit("two", OPEN).build().unwrap();
+    let many = with_rules(10_000).limit("one", OPEN).limit("two", OPEN).build().unwrap();
+    for (name, gate) in [("gate/20 rules", &twenty), ("gate/10,000 rules", &many)] {
+        let mut nth = 0_u32;
+        c.bench_function(name, |b| {
+            b.iter(|| {
+                nth += 1;
+                let peer = 0x0a00_0000 + nth.wrapping_mul(7_919) % CLIENTS;
+                let request = Request::new(IpAddr::from(Ipv4Addr::from_bits(peer)))
+                    .method("GET")
+                    .host("shop.example")
+                    .target("/products/17?sort=price")
+                    .header("user-agent", "Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0");
+                let verdict = black_box(gate).check(&request, Timestamp::from_nanos(nth.into()));
+                assert!(verdict.is_admitted());
+            });
+        });
+    }
+}
+
+/// So many rules: paths, prefixes, hosts with methods, networks, words in agents, and a list of many prefixes.
+fn with_rules(number: u32) -> GateBuilder {
+    let scheme = Scheme::new().list("listed", Type::Ip);
+    let deny = Action::Deny { status: 403 };
+    let rule = |nth: u32| {
+        let when = match nth % 6 {
+            0 => format!("path eq \"/secret-{nth}\""),
+            1 => format!("path starts_with \"/admin-{nth}/\" and method ne \"HEAD\""),
+            2 => format!("host eq \"h{nth}.example\" and method in {{\"POST\" \"PUT\"}}"),
+            3 => format!("ip.src in {{{}/24}}", Ipv4Addr::from_bits(0xc100_0000 + nth * 256)),
+            4 => format!("header[\"user-agent\"] contains \"scanner-{nth}\""),
+            _ => format!("path ends_with \".bak{nth}\""),
+        };
+        Rule::new(&format!("rule {nth}"), scheme.parse(&when).unwrap()).then(deny.clone())
+    };
+    let listed = Rule::new("listed", scheme.parse("ip.src in $listed").unwrap()).then(deny.clone());
+    (0..number - 1)
+        .map(rule)
+        .fold(Gate::builder().rule(listed).list("listed", listed_prefixes()), GateBuilder::rule)
+}
+
+/// Many prefixes, none of which holds a client of these benchmarks.
+fn listed_prefixes() -> CidrSet {
+    let nets = (0..100_000_u32).map(|nth| Ipv4Addr::from_bits(0xc800_0000 + nth * 512));
+    nets.map(|net| IpNet::new(net.into(), 24).unwrap()).collect()
+}
+
 const LISTED: u32 = 0xc000_0000;
 
 /// A thousand prefixes that do not touch; the first holds all the clients that are denied by the list.
@@ -58,5 +111,5 @@ fn request(peer: u32) -> Request<'static> {
     Request::new(IpAddr::from(Ipv4Addr::from_bits(peer))).method("GET").host("h").target("/")
 }
 
-criterion_group!(benches, gate);
+criterion_group!(benches, gate, rules);
 criterion_main!(benches);

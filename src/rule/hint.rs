@@ -1,0 +1,283 @@
+//! What helps when a name is not known: what it was perhaps meant to be, in words.
+//!
+//! Names that look alike are found by their [distance](super::suggest). Names that other products and
+//! languages have for the same thing look nothing alike, so they are written out here.
+
+use alloc::{format, string::String, vec::Vec};
+
+use super::{
+    check::FUNCTIONS,
+    field::{BUILTINS, FIRST_OF, HEADER_NAMES, POSTURES, SUPPLIED},
+    parser::OPERATORS,
+    scheme::Scheme,
+    suggest::closest,
+};
+
+/// What a field is called elsewhere, and here.
+const OTHER_FIELDS: &[(&str, &str)] = &[
+    ("ip", "ip.src"),
+    ("src", "ip.src"),
+    ("src_ip", "ip.src"),
+    ("source_ip", "ip.src"),
+    ("remote_ip", "ip.src"),
+    ("remote_addr", "ip.src"),
+    ("client_ip", "ip.src"),
+    ("client.ip", "ip.src"),
+    ("url", "uri"),
+    ("http.request.full_uri", "uri"),
+    ("request_uri", "uri"),
+    ("request.path", "path"),
+    ("uri.path", "path"),
+    ("uri_path", "path"),
+    ("url_path", "path"),
+    ("uri.query", "query"),
+    ("query_string", "query"),
+    ("hostname", "host"),
+    ("authority", "host"),
+    ("verb", "method"),
+    ("user_agent", "ua"),
+    ("useragent", "ua"),
+    ("user-agent", "ua"),
+    ("referrer", "referer"),
+    ("ip.geoip.country", "ip.src.country"),
+    ("ip.geoip.asnum", "ip.src.asnum"),
+    ("as_number", "ip.src.asnum"),
+    ("https", "ssl"),
+    ("http.response.status", "status"),
+    ("status_code", "status"),
+    ("latency", "response.latency_ms"),
+    ("tags", "tag"),
+];
+
+/// What a function is called elsewhere, and here.
+const OTHER_FUNCTIONS: &[(&str, &str)] = &[
+    ("lowercase", "lower"),
+    ("to_lower", "lower"),
+    ("tolower", "lower"),
+    ("uppercase", "upper"),
+    ("to_upper", "upper"),
+    ("toupper", "upper"),
+    ("length", "len"),
+    ("size", "len"),
+    ("strlen", "len"),
+    ("count", "len"),
+    ("substr", "substring"),
+    ("slice", "substring"),
+    ("urldecode", "url_decode"),
+    ("decode_url", "url_decode"),
+    ("unescape", "url_decode"),
+    ("has", "exists"),
+    ("present", "exists"),
+    ("rand", "sample"),
+    ("network", "cidr"),
+    ("mask", "cidr"),
+];
+
+/// What an operator is called elsewhere, and here.
+const OTHER_OPERATORS: &[(&str, &str)] = &[
+    ("is", "eq"),
+    ("equal", "eq"),
+    ("equals", "eq"),
+    ("neq", "ne"),
+    ("has", "contains"),
+    ("includes", "contains"),
+    ("include", "contains"),
+    ("like", "wildcard"),
+    ("glob", "wildcard"),
+    ("regex", "matches"),
+    ("regexp", "matches"),
+    ("rx", "matches"),
+    ("begins_with", "starts_with"),
+    ("beginswith", "starts_with"),
+    ("prefix", "starts_with"),
+    ("suffix", "ends_with"),
+    ("gte", "ge"),
+    ("lte", "le"),
+    ("within", "in"),
+    ("isin", "in"),
+];
+
+/// For a field that is not known.
+pub(super) fn field(name: &str, scheme: &Scheme) -> String {
+    // `headers.accept` is how other languages write it.
+    let halves = name.rsplit_once('.');
+    if let Some((map, key)) = halves {
+        if let Some((map, _)) =
+            FIRST_OF.iter().find(|(known, _)| *known == map.trim_end_matches('s'))
+        {
+            return format!("did you mean `{map}[\"{}\"]`?", key.replace('_', "-"));
+        }
+        if map == "tag" || map == "tags" {
+            return format!("did you mean `tag[\"{key}\"]`?");
+        }
+    }
+    let own = scheme.fields.keys().map(|name| &**name);
+    let known = names().collect::<Vec<_>>();
+    let all = known.iter().flat_map(|(name, aliases)| aliases.iter().chain([name]).copied());
+    let Some(meant) = elsewhere(name, OTHER_FIELDS).or_else(|| closest(name, all.chain(own)))
+    else {
+        return String::from("a field of the service's own has to be declared first");
+    };
+    let entry = known.iter().find(|(name, aliases)| *name == meant || aliases.contains(&meant));
+    match entry {
+        Some((name, _)) if *name != meant => format!("did you mean `{meant}`, short for `{name}`?"),
+        Some((_, [alias, ..])) => format!("did you mean `{meant}` (alias `{alias}`)?"),
+        _ => format!("did you mean `{meant}`?"),
+    }
+}
+
+/// For a function that is not known.
+pub(super) fn function(name: &str) -> String {
+    if OPERATORS.iter().any(|(known, _)| *known == name) {
+        return format!("`{name}` is an operator and stands between: path {name} \"…\"");
+    }
+    let known = FUNCTIONS.iter().map(|(name, ..)| *name).chain(["any", "all"]);
+    match elsewhere(name, OTHER_FUNCTIONS).or_else(|| closest(name, known.clone())) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("functions are {}", known.collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// For an operator that is not known.
+pub(super) fn operator(word: &str) -> String {
+    let letters = |word: &&str| word.starts_with(|first: char| first.is_ascii_alphabetic());
+    let known = OPERATORS.iter().map(|(word, _)| *word).filter(letters);
+    match elsewhere(word, OTHER_OPERATORS)
+        .or_else(|| closest(word, known.clone().chain(["and", "or", "xor"])))
+    {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("operators are {}", known.collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// For a list that is not known.
+pub(super) fn list(name: &str, scheme: &Scheme) -> String {
+    let known = scheme.lists.keys();
+    declared("lists", name, known.map(|name| &**name), |name| format!("`${name}`"))
+}
+
+/// For a limit that is not known.
+pub(super) fn limit(name: &str, scheme: &Scheme) -> String {
+    let known = scheme.limits.iter();
+    declared("limits", name, known.map(|name| &**name), |name| format!("{name:?}"))
+}
+
+/// For a word where a value of `posture` should be.
+pub(super) fn posture(word: &str) -> String {
+    let known = POSTURES.iter().map(|(name, _)| *name);
+    let all = known.clone().collect::<Vec<_>>().join(", ");
+    match closest(word, known) {
+        Some(meant) => format!("did you mean `{meant}`? postures are {all}"),
+        None => format!("postures are {all}"),
+    }
+}
+
+/// For a word where a text should be.
+pub(super) fn text(word: &str, scheme: &Scheme) -> String {
+    let field = names().any(|(name, aliases)| name == word || aliases.contains(&word));
+    if field || scheme.fields.contains_key(word) {
+        return String::from("a value is compared with a literal, not with another value");
+    }
+    format!("texts are in double quotes: \"{word}\"")
+}
+
+/// Where in a regular expression it goes wrong, in bytes of the pattern, and why; from what the regex
+/// crate prints.
+pub(super) fn regex(pattern: &str, printed: &str) -> (Option<core::ops::Range<usize>>, String) {
+    let lines: Vec<&str> = printed.lines().collect();
+    let last = lines.last().copied().unwrap_or_default().trim();
+    let why = String::from(last.strip_prefix("error: ").unwrap_or(last));
+    // The pattern, indented by four, and carets below it; patterns of several lines come otherwise.
+    let place = match lines.as_slice() {
+        [_, shown, carets, _] if shown.get(4..) == Some(pattern) => place(pattern, carets),
+        _ => None,
+    };
+    (place, why)
+}
+
+fn place(pattern: &str, carets: &str) -> Option<core::ops::Range<usize>> {
+    let carets = carets.get(4..)?.trim_end();
+    let first = carets.find('^')?;
+    let mut bytes = pattern.char_indices().map(|(at, _)| at).chain([pattern.len()]);
+    let start = bytes.clone().nth(first)?;
+    let end = bytes.nth(carets.len())?;
+    Some(start..end)
+}
+
+fn names() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+    let builtins = BUILTINS.iter().map(|entry| (entry.name, entry.aliases));
+    let supplied = SUPPLIED.iter().map(|(name, aliases, ..)| (*name, *aliases));
+    let headers = HEADER_NAMES.iter().map(|(name, aliases, _)| (*name, *aliases));
+    let maps = FIRST_OF.iter().map(|(name, _)| (*name, &[] as &[&str]));
+    builtins.chain(supplied).chain(headers).chain(maps)
+}
+
+fn elsewhere(word: &str, table: &[(&str, &'static str)]) -> Option<&'static str> {
+    let word = word.to_ascii_lowercase();
+    table.iter().find(|(other, _)| *other == word).map(|(_, here)| *here)
+}
+
+fn declared<'a>(
+    what: &str,
+    name: &str,
+    known: impl Iterator<Item = &'a str> + Clone,
+    written: impl Fn(&str) -> String,
+) -> String {
+    /// So many are named.
+    const MOST: usize = 10;
+    let Some(_) = known.clone().next() else { return format!("no {what} are declared") };
+    let meant = closest(name, known.clone());
+    let guess =
+        meant.map_or_else(String::new, |meant| format!("did you mean {}? ", written(meant)));
+    let shown: Vec<String> = known.clone().take(MOST).map(written).collect();
+    let more = if known.count() > MOST { ", …" } else { "" };
+    format!("{guess}declared {what}: {}{more}", shown.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is suggested must be there.
+    #[test]
+    fn names_from_elsewhere_lead_to_names_that_are_known() {
+        let scheme = Scheme::new();
+        for (other, here) in OTHER_FIELDS {
+            assert!(
+                names().any(|(name, aliases)| name == *here || aliases.contains(here)),
+                "{here}"
+            );
+            assert!(
+                !names().any(|(name, aliases)| name == *other || aliases.contains(other)),
+                "{other}"
+            );
+            let found = field(other, &scheme);
+            assert!(found.starts_with("did you mean `"), "{other}: {found}");
+        }
+        for (other, here) in OTHER_FUNCTIONS {
+            assert!(FUNCTIONS.iter().any(|(name, ..)| name == here), "{here}");
+            assert_eq!(function(other), format!("did you mean `{here}`?"));
+        }
+        for (other, here) in OTHER_OPERATORS {
+            assert!(OPERATORS.iter().any(|(name, _)| name == here), "{here}");
+            assert_eq!(operator(other), format!("did you mean `{here}`?"));
+        }
+    }
+
+    #[test]
+    fn fields_are_suggested_with_their_other_name() {
+        let scheme = Scheme::new().field("tenant", crate::rule::Type::Bytes);
+        for (name, help) in [
+            ("http.request.uri.pth", "did you mean `http.request.uri.path` (alias `path`)?"),
+            ("pth", "did you mean `path`, short for `http.request.uri.path`?"),
+            ("tennant", "did you mean `tenant`?"),
+            ("user_agent", "did you mean `ua`, short for `http.user_agent`?"),
+            ("headers.x_forwarded_for", "did you mean `header[\"x-forwarded-for\"]`?"),
+            ("http.hots", "did you mean `http.host` (alias `host`)?"),
+            ("tag.bot", "did you mean `tag[\"bot\"]`?"),
+            ("plan", "a field of the service's own has to be declared first"),
+        ] {
+            assert_eq!(field(name, &scheme), help, "{name}");
+        }
+    }
+}
