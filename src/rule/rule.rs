@@ -106,7 +106,7 @@ pub enum Class {
 /// use portcullis::rule::Ban;
 /// use std::time::Duration;
 ///
-/// let hours = |hours| Duration::from_secs(hours * 3_600);
+/// let hours = |hours: u64| Duration::from_secs(hours * 3_600);
 /// let ban = Ban::new(Duration::from_secs(900)).escalate(4).most(hours(24));
 /// assert_eq!([0, 1, 2, 3, 4].map(|before| ban.time(before)), [hours(1) / 4, hours(1), hours(4), hours(16), hours(24)]);
 /// ```

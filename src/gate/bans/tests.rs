@@ -97,6 +97,23 @@ fn networks_of_any_length_are_banned_and_the_longest_ban_counts() {
     assert_eq!(bans.check(address("fe80::"), NOW), Some(secs(1)));
 }
 
+/// I4: a length that nobody is banned by any more is not asked for.
+#[test]
+fn lengths_that_are_not_banned_any_more_are_not_asked_for() {
+    let bans = Bans::new(2);
+    let lengths = || {
+        let v6 = bans.lengths.v6.iter().map(|word| word.load(Ordering::Relaxed).count_ones());
+        (bans.lengths.v4.load(Ordering::Relaxed), v6.sum::<u32>())
+    };
+    bans.add(net("10.0.0.0/8"), secs(10), &name("a"), NOW);
+    bans.add(net("2001:db8::/128"), secs(20), &name("a"), NOW);
+    assert_eq!(lengths(), (1 << 8, 1));
+    bans.add(net("11.0.0.0/9"), secs(30), &name("a"), NOW);
+    assert_eq!(lengths(), (1 << 9, 1), "one was displaced");
+    assert!(bans.remove(net("2001:db8::/128"), NOW) && bans.remove(net("11.0.0.0/9"), NOW));
+    assert_eq!(lengths(), (0, 0));
+}
+
 #[test]
 fn operators_see_change_and_end_bans() {
     let bans = Bans::new(10);

@@ -15,15 +15,16 @@ use crate::{
 ///
 /// # Example: five failed logins a minute, then out for a while
 /// ```
-/// use portcullis::{Quota, gate::{LimitRule, Then}, rule::{Ban, Scheme}};
+/// use portcullis::{Gate, Quota, gate::{LimitRule, Then}, rule::{Ban, Scheme}};
 /// use std::time::Duration;
 ///
 /// let scheme = Scheme::new();
-/// let minutes = |minutes| Duration::from_secs(minutes * 60);
+/// let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
 /// let failures = LimitRule::new("login failures", Quota::per_minute(5))
 ///     .when(scheme.parse(r#"method == "POST" and path == "/login""#)?)
 ///     .count_if(scheme.parse_response("status in {401 403}")?)
 ///     .then(Then::Ban(Ban::new(minutes(15)).escalate(4).most(minutes(24 * 60))));
+/// let gate = Gate::builder().limit_rule(failures).build()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
