@@ -39,7 +39,7 @@ impl Base {
 }
 
 impl Gate {
-    /// The gate that a text describes; [the format](super::config) is TOML.
+    /// The gate that a text describes; [the format](crate::gate::config) is TOML.
     ///
     /// # Errors
     /// All mistakes of the text at once; its [`Display`](core::fmt::Display) shows each with its line.
