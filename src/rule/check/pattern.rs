@@ -1,6 +1,6 @@
 //! Patterns in tests: wildcards and regular expressions.
 
-use alloc::{boxed::Box, string::ToString};
+use alloc::{boxed::Box, format, string::ToString};
 
 use super::Checker;
 use crate::rule::{
@@ -63,8 +63,12 @@ pub(in crate::rule) fn wildcard(pattern: &[u8]) -> Option<Diagnostic> {
 /// What is wrong with a regular expression, by its bytes.
 pub(in crate::rule) fn regex(pattern: &str) -> Option<Diagnostic> {
     let error = Regex::new(pattern).err()?;
-    let code = if error.is_too_large() { Code::RegexTooLarge } else { Code::Regex };
-    let mistake = Diagnostic::new(code, error.at(), error.to_string());
+    let (code, message) = if error.is_too_large() {
+        (Code::RegexTooLarge, error.to_string())
+    } else {
+        (Code::Regex, format!("no regular expression: {error}"))
+    };
+    let mistake = Diagnostic::new(code, error.at(), message);
     let star = pattern.starts_with('*');
     Some(if star {
         mistake.with_help("patterns such as *.php are for `wildcard`")
