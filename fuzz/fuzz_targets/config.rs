@@ -36,7 +36,7 @@ fuzz_target!(|text: &str| {
             {
                 return;
             }
-            let Ok(gate) = Gate::from_toml(text) else { return };
+            let Ok(gate) = Gate::builder().clients(1_000).build_toml(text) else { return };
             let peer = IpAddr::from([203, 0, 113, 9]);
             let request = Request::new(peer)
                 .method("POST")
