@@ -4,6 +4,11 @@
 //! eight header lines that somebody else keeps. "rotate" are 1,024 different requests, hits and near misses.
 
 #![allow(missing_docs, reason = "criterion's macros generate public items")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "a benchmark reads clocks and prints"
+)]
 
 use std::{
     hint::black_box,
