@@ -4,6 +4,11 @@
 //! Without them, it prints all kinds, each with the length to begin with.
 
 #![allow(missing_docs, reason = "a program")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "a benchmark is told what to do and prints"
+)]
 
 use std::{hint::black_box, net::IpAddr};
 
