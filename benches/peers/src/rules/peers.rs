@@ -72,8 +72,10 @@ pub(crate) fn cel(mix: &'static Mix) -> impl Fn(&'static Incoming) -> Option<usi
             Program::compile(&text).expect("a program")
         })
         .collect();
+    // Its functions are set up once; a request has a scope of its own.
+    let root = Context::default();
     move |incoming| {
-        let mut context = Context::default();
+        let mut context = root.new_inner_scope();
         context.add_variable_from_value("ip", i64::from(incoming.peer.to_bits()));
         context.add_variable_from_value("method", incoming.method.to_owned());
         context.add_variable_from_value("path", incoming.path.clone());
