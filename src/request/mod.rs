@@ -162,19 +162,25 @@ impl<'a> Request<'a> {
     /// The value of the first header line of this name; case does not matter.
     #[must_use]
     pub fn first_header(&self, name: &str) -> Option<&'a [u8]> {
-        let is_it = |line: &str| line.eq_ignore_ascii_case(name);
-        let mut given = self.headers.iter().flatten().chain(&self.more_headers);
-        if let Some((_, value)) = given.find(|(line, _)| is_it(line)) {
-            return Some(value);
+        // The places are filled one after the other, so there are none at all if the first one is free.
+        if let [Some(_), ..] = self.headers {
+            let mut given = self.headers.iter().flatten().chain(&self.more_headers);
+            if let Some((_, value)) = given.find(|(line, _)| line.eq_ignore_ascii_case(name)) {
+                return Some(value);
+            }
         }
-        let kept = self.kept_headers?;
+        self.kept_headers.and_then(|kept| Self::first_kept(kept, name))
+    }
+
+    #[inline]
+    fn first_kept(kept: &'a dyn Headers, name: &str) -> Option<&'a [u8]> {
         if !name.bytes().any(|byte| byte.is_ascii_uppercase()) {
             // Who keeps lines usually finds one sooner than by going through all of them.
             return kept.first(name);
         }
         let mut first = None;
         kept.visit(&mut |line, value| {
-            if is_it(line) {
+            if line.eq_ignore_ascii_case(name) {
                 first = Some(value);
                 return ControlFlow::Break(());
             }

@@ -87,7 +87,7 @@ impl RuleSet {
     /// The first rule whose condition holds for a request that came straight from its peer.
     #[must_use]
     pub fn first_match(&self, request: &Request<'_>) -> Option<&Rule> {
-        Canonical::with(request, |canonical| {
+        Canonical::with_only(request, self.compiled.index.needs(), |canonical| {
             let mut facts = Facts::of(request, canonical, &self.lists);
             facts.tag_names = &self.compiled.tags;
             let mut first = None;

@@ -4,8 +4,8 @@
 #![allow(missing_docs, reason = "a test")]
 
 mod hostile_texts;
-mod rules;
 mod limits;
+mod rules;
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},

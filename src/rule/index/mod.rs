@@ -64,6 +64,7 @@ use super::{
     facts::Facts,
     list::Lists,
 };
+use crate::request::canonical::Needs;
 
 /// Expressions in their order, compiled.
 pub(crate) struct Index {
@@ -78,6 +79,8 @@ pub(crate) struct Index {
     starts: Box<[Label]>,
     code: Code,
     tests: Box<[Test]>,
+    /// What is read of a request's canonical form.
+    needs: Needs,
     /// The bytes of all regular expressions.
     regexes: usize,
 }
@@ -167,6 +170,12 @@ impl Index {
                 self.tests.get(test as usize).is_some_and(|test| test.holds(seen, memos))
             });
         if holds { visit(rule) } else { ControlFlow::Continue(()) }
+    }
+
+    /// What a walk reads of a request's canonical form.
+    #[inline]
+    pub(crate) const fn needs(&self) -> Needs {
+        self.needs
     }
 
     /// The bytes of everything that was compiled.

@@ -14,7 +14,10 @@ use core::{
 use super::copied;
 use crate::{
     limit::Share,
-    request::{ClientGroup, Given, canonical::cut},
+    request::{
+        ClientGroup, Given,
+        canonical::{Needs, cut},
+    },
     rule::{
         expr::{Name, Operand, UrlDecode},
         facts::Facts,
@@ -198,6 +201,20 @@ impl Source {
             Base::Int(field) | Base::Bool(field) => field.is_volatile(),
             Base::Tag(_) => true,
             _ => false,
+        }
+    }
+
+    /// What it reads of a request's canonical form.
+    pub(super) fn needs(&self) -> Needs {
+        match &self.base {
+            Base::Bytes(field) | Base::Bool(field) | Base::Int(field) | Base::Ip(field) => {
+                field.needs()
+            }
+            Base::Elements(elements, _) => elements.field.needs(),
+            Base::Uri => Needs::TARGET,
+            Base::Given(..) | Base::Tag(_) | Base::Sample(_) | Base::Missing => Needs::NOTHING,
+            // A limit counts by any fields.
+            Base::Counter(_) => Needs::ALL,
         }
     }
 
