@@ -7,7 +7,7 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::{
     cell::Cell,
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr},
     ops::ControlFlow::{self, Continue},
 };
 
@@ -312,6 +312,15 @@ impl Source {
         }
     }
 
+    /// The same, if it is an IPv4 address and lies at hand.
+    #[inline]
+    pub(super) fn v4<'f>(&self, seen: &Seen<'f, '_>) -> Option<&'f Ipv4Addr> {
+        match (&self.base, &seen.facts.client) {
+            (Base::Ip(Builtin::IpSrc), Some(IpAddr::V4(ip))) => Some(ip),
+            _ => None,
+        }
+    }
+
     /// Shows all its values.
     #[inline(never)]
     pub(super) fn each(
@@ -361,7 +370,7 @@ impl Elements {
     fn first<'a>(&self, facts: &Facts<'a>) -> Option<&'a [u8]> {
         match (self.field, &self.key) {
             // Who keeps header lines may find one sooner than by going through them.
-            (Builtin::Headers, Some(name)) => facts.request.first_header(name).map(cut),
+            (Builtin::Headers, Some(name)) => facts.request.first_header_of_lower(name).map(cut),
             _ => self.nth(facts, 0),
         }
     }
