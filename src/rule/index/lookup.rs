@@ -202,6 +202,7 @@ impl Field {
 
 impl Lookup {
     /// What can be asked of values of all kinds.
+    #[inline(never)]
     fn look_up(&self, value: Value<'_>, seen: &Seen<'_, '_>, tell: &mut impl FnMut(u32)) {
         match self {
             Self::Exists(list) => tell(*list),

@@ -90,6 +90,7 @@ impl Trie {
     }
 
     /// Visits the values of all keys that the text equals or begins with.
+    #[inline]
     pub(crate) fn walk(&self, text: &[u8], visit: impl FnMut(u32)) {
         if self.folded {
             self.go::<false, true>(text, visit);
@@ -99,6 +100,7 @@ impl Trie {
     }
 
     /// Visits the values of all keys that, read from its end, the text equals or begins with.
+    #[inline]
     pub(crate) fn walk_back(&self, text: &[u8], visit: impl FnMut(u32)) {
         if self.folded {
             self.go::<true, true>(text, visit);
@@ -120,7 +122,8 @@ impl Trie {
         .fold(0, |sum, bytes| sum.saturating_add(*bytes))
     }
 
-    #[inline]
+    /// Apart for each kind, so that none of them spills what another one needs.
+    #[inline(never)]
     fn go<const BACK: bool, const FOLDED: bool>(&self, text: &[u8], mut visit: impl FnMut(u32)) {
         let Some(mut node) = self.nodes.first() else { return };
         let next = |at| {
