@@ -134,6 +134,7 @@ macro_rules! fields {
     pub(crate) const fn needs(self) -> Needs {
         match self {
             Self::Host => Needs::HOST,
+            Self::Oversize => Needs::OVERSIZE,
             Self::Path | Self::RawPath => Needs::PATH,
             Self::Query | Self::Args | Self::ArgNames | Self::ArgValues => Needs::QUERY,
             Self::Uri
@@ -154,7 +155,6 @@ macro_rules! fields {
             | Self::HeaderNames
             | Self::HeaderValues
             | Self::Cookies
-            | Self::Oversize
             | Self::Posture
             | Self::Load
             | Self::ClientKnown

@@ -74,6 +74,16 @@ pub(crate) const LONGEST: usize = 8 * 1024;
 const SHORT: usize = 512;
 
 impl Canonical<'_> {
+    /// The canonical form of nothing.
+    pub(crate) const NOTHING: Self = Self {
+        path: b"",
+        raw_path: b"",
+        query: None,
+        host: b"",
+        flags: UriFlags(0),
+        oversize: false,
+    };
+
     /// Shows `look` the request's canonical form. Nothing is allocated: what has to be rewritten is
     /// rewritten on the stack.
     #[inline]

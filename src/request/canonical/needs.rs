@@ -9,8 +9,7 @@
 /// | 0 | the path, canonical or as it came |
 /// | 1 | the query, and the flags of the target |
 /// | 2 | the host |
-///
-/// Whether something is oversize is always known.
+/// | 3 | whether something is oversize, which costs nothing |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Needs(u8);
 
@@ -21,7 +20,8 @@ impl Needs {
     pub(crate) const HOST: Self = Self(1 << 2);
     /// The path and the query.
     pub(crate) const TARGET: Self = Self(0b11);
-    pub(crate) const ALL: Self = Self(0b111);
+    pub(crate) const OVERSIZE: Self = Self(1 << 3);
+    pub(crate) const ALL: Self = Self(0b1111);
 
     pub(crate) const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)

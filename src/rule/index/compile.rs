@@ -137,6 +137,7 @@ impl<'n> Compiler<'n> {
         let lists = PostingLists::of(&found, &always);
         let fields = self.fields(&lists).map_err(|_| (0, TooLarge::Literals))?;
         let (spans, postings, always) = lists.finish();
+        let finds_without_target = fields.iter().all(|field| field.needs() == Needs::NOTHING);
         let needs = self.sources.all.iter().map(Source::needs);
         let needs = needs.fold(Needs::NOTHING, Needs::and);
         let regexes = self.regex_bytes;
@@ -149,6 +150,7 @@ impl<'n> Compiler<'n> {
             code: coder.finish(),
             tests,
             needs,
+            finds_without_target,
             regexes,
         })
     }

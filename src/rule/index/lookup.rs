@@ -21,7 +21,7 @@ use super::{
     spec::Case,
     trie::{Anchor, Trie},
 };
-use crate::cidr::CidrMap;
+use crate::{cidr::CidrMap, request::canonical::Needs};
 
 /// A source with the keys that are asked of it.
 pub(super) struct Field {
@@ -96,6 +96,11 @@ impl Field {
             lookups.push(Lookup::Parts(Box::new(literals?)));
         }
         Ok(Self { shape: source.shape(), source, lookups: lookups.into() })
+    }
+
+    /// What it reads of a request's canonical form.
+    pub(super) fn needs(&self) -> Needs {
+        self.source.needs()
     }
 
     /// Tells the keys that hold.

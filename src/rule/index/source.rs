@@ -113,10 +113,9 @@ pub(super) const NO_SLOT: u8 = u8::MAX;
 /// What was read of a request.
 pub(super) struct Seen<'f, 'a> {
     pub(super) facts: &'f Facts<'a>,
-    /// A bit for each slot that was looked for, and one for each that has a value.
+    /// A bit for each slot that was looked for.
     asked: Cell<u8>,
-    present: Cell<u8>,
-    firsts: [Cell<&'a [u8]>; SLOTS as usize],
+    firsts: [Cell<Option<&'a [u8]>>; SLOTS as usize],
 }
 
 impl Source {
@@ -394,12 +393,7 @@ impl Elements {
 impl<'f, 'a> Seen<'f, 'a> {
     #[inline]
     pub(super) fn nothing_of(facts: &'f Facts<'a>) -> Self {
-        Self {
-            facts,
-            asked: Cell::new(0),
-            present: Cell::new(0),
-            firsts: [const { Cell::new(&[]) }; SLOTS as usize],
-        }
+        Self { facts, asked: Cell::new(0), firsts: [const { Cell::new(None) }; SLOTS as usize] }
     }
 
     #[inline]
@@ -410,12 +404,9 @@ impl<'f, 'a> Seen<'f, 'a> {
         let bit = 1 << slot;
         if self.asked.get() & bit == 0 {
             self.asked.set(self.asked.get() | bit);
-            if let Some(value) = elements.first(self.facts) {
-                self.present.set(self.present.get() | bit);
-                kept.set(value);
-            }
+            kept.set(elements.first(self.facts));
         }
-        (self.present.get() & bit != 0).then(|| kept.get())
+        kept.get()
     }
 }
 
