@@ -17,7 +17,10 @@ mod headers;
 pub mod reference;
 
 use alloc::vec::Vec;
-use core::{net::IpAddr, ops::ControlFlow};
+use core::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    ops::ControlFlow,
+};
 
 #[cfg(feature = "std")]
 pub use canonical::canonical_path;
@@ -49,7 +52,7 @@ pub use headers::Headers;
 /// ```
 #[derive(Clone)]
 pub struct Request<'a> {
-    peer: Option<IpAddr>,
+    peer: Peer,
     method: &'a str,
     host: &'a str,
     target: &'a str,
@@ -61,6 +64,28 @@ pub struct Request<'a> {
     more_given: Vec<(&'a str, Given<'a>)>,
 }
 
+/// A canonical address, or none.
+///
+/// Not an `Option<IpAddr>`: that would be copied as one piece, and a processor waits for what has been written
+/// in parts just before.
+#[derive(Clone, Copy)]
+enum Peer {
+    Unknown,
+    V4(u32),
+    V6(Ipv6Addr),
+}
+
+impl Peer {
+    #[inline]
+    fn of(ip: Option<IpAddr>) -> Self {
+        match ip.map(|ip| ip.to_canonical()) {
+            Some(IpAddr::V4(ip)) => Self::V4(ip.to_bits()),
+            Some(IpAddr::V6(ip)) => Self::V6(ip),
+            None => Self::Unknown,
+        }
+    }
+}
+
 /// Headers up to this number are kept without an allocation.
 const INLINE: usize = 4;
 
@@ -70,7 +95,7 @@ impl<'a> Request<'a> {
     #[inline]
     pub fn new(peer: impl Into<Option<IpAddr>>) -> Self {
         Self {
-            peer: peer.into(),
+            peer: Peer::of(peer.into()),
             method: "",
             host: "",
             target: "",
@@ -137,8 +162,13 @@ impl<'a> Request<'a> {
 
     /// The other end of the connection, in its canonical form (`::ffff:192.0.2.1` is `192.0.2.1`).
     #[must_use]
+    #[inline]
     pub fn peer(&self) -> Option<IpAddr> {
-        self.peer.map(|peer| peer.to_canonical())
+        match self.peer {
+            Peer::V4(bits) => Some(Ipv4Addr::from_bits(bits).into()),
+            Peer::V6(ip) => Some(ip.into()),
+            Peer::Unknown => None,
+        }
     }
 
     /// The method; empty if it was not given.
@@ -162,19 +192,35 @@ impl<'a> Request<'a> {
     /// The value of the first header line of this name; case does not matter.
     #[must_use]
     pub fn first_header(&self, name: &str) -> Option<&'a [u8]> {
-        let is_it = |line: &str| line.eq_ignore_ascii_case(name);
-        let mut given = self.headers.iter().flatten().chain(&self.more_headers);
-        if let Some((_, value)) = given.find(|(line, _)| is_it(line)) {
-            return Some(value);
+        // The places are filled one after the other, so there are none at all if the first one is free.
+        if let [Some(_), ..] = self.headers {
+            let mut given = self.headers.iter().flatten().chain(&self.more_headers);
+            if let Some((_, value)) = given.find(|(line, _)| line.eq_ignore_ascii_case(name)) {
+                return Some(value);
+            }
         }
-        let kept = self.kept_headers?;
+        self.kept_headers.and_then(|kept| Self::first_kept(kept, name))
+    }
+
+    /// The same of a name that is in lower case.
+    #[cfg(feature = "std")]
+    #[inline]
+    pub(crate) fn first_header_of_lower(&self, name: &str) -> Option<&'a [u8]> {
+        match (&self.headers, self.kept_headers) {
+            ([None, ..], kept) => kept?.first(name),
+            _ => self.first_header(name),
+        }
+    }
+
+    #[inline]
+    fn first_kept(kept: &'a dyn Headers, name: &str) -> Option<&'a [u8]> {
         if !name.bytes().any(|byte| byte.is_ascii_uppercase()) {
             // Who keeps lines usually finds one sooner than by going through all of them.
             return kept.first(name);
         }
         let mut first = None;
         kept.visit(&mut |line, value| {
-            if is_it(line) {
+            if line.eq_ignore_ascii_case(name) {
                 first = Some(value);
                 return ControlFlow::Break(());
             }
@@ -222,7 +268,7 @@ impl<'a> Request<'a> {
 impl core::fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Request")
-            .field("peer", &self.peer)
+            .field("peer", &self.peer())
             .field("method", &self.method)
             .field("host", &self.host)
             .field("target", &self.target)

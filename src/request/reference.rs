@@ -4,7 +4,7 @@ use alloc::{string::String, vec::Vec};
 
 use super::{
     Request,
-    canonical::{self, Canonical, LONGEST, UriFlags, canonical_path},
+    canonical::{self, Canonical, LONGEST, Needs, UriFlags, canonical_path},
 };
 
 /// What [`check`] found, for those who count.
@@ -42,7 +42,26 @@ pub fn check(target: &[u8], method: &str, host: &[u8]) -> Checked {
     let expected_host = named.unwrap_or_else(|| host_of(host));
     let expected_flags = flags(raw_path, query);
 
-    let checked = Canonical::of(target, is_connect, host, |canonical| {
+    for needs in
+        [Needs::NOTHING, Needs::PATH, Needs::QUERY, Needs::HOST, Needs::PATH.and(Needs::HOST)]
+    {
+        Canonical::of(target, is_connect, host, needs, |canonical| {
+            if needs.has(Needs::PATH) {
+                assert_eq!(text(canonical.path), text(&expected_path), "only path of {}", told());
+                assert_eq!(text(canonical.raw_path), text(first(raw_path)), "{}", told());
+            }
+            if needs.has(Needs::QUERY) {
+                assert_eq!(canonical.query, query.map(first), "only query of {}", told());
+                assert_eq!(canonical.flags.0, expected_flags.0, "only flags of {}", told());
+            }
+            if needs.has(Needs::HOST) {
+                assert_eq!(text(canonical.host), text(&expected_host), "only host of {}", told());
+            }
+            let oversize = target.len() > LONGEST || host.len() > LONGEST;
+            assert_eq!(canonical.oversize, oversize, "{}", told());
+        });
+    }
+    let checked = Canonical::of(target, is_connect, host, Needs::ALL, |canonical| {
         assert_eq!(text(canonical.path), text(&expected_path), "path of {}", told());
         assert_eq!(text(canonical.raw_path), text(first(raw_path)), "raw path of {}", told());
         assert_eq!(canonical.query, query.map(first), "query of {}", told());

@@ -2,6 +2,8 @@
 
 use alloc::sync::Arc;
 
+use crate::request::canonical::Needs;
+
 /// What a field of a service's own holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -128,6 +130,42 @@ macro_rules! fields {
         }),*];
 
         impl Builtin {
+    /// What of a request's canonical form it is, or is made of.
+    pub(crate) const fn needs(self) -> Needs {
+        match self {
+            Self::Host => Needs::HOST,
+            Self::Oversize => Needs::OVERSIZE,
+            Self::Path | Self::RawPath => Needs::PATH,
+            Self::Query | Self::Args | Self::ArgNames | Self::ArgValues => Needs::QUERY,
+            Self::Uri
+            | Self::DotSegments
+            | Self::EncodedSlash
+            | Self::DoubleEncoded
+            | Self::BadPercent
+            | Self::Nul
+            | Self::Backslash
+            | Self::DoubleSlash
+            | Self::NonUtf8 => Needs::TARGET,
+            Self::IpSrc
+            | Self::Client
+            | Self::Method
+            | Self::RawHost
+            | Self::RawUri
+            | Self::Headers
+            | Self::HeaderNames
+            | Self::HeaderValues
+            | Self::Cookies
+            | Self::Posture
+            | Self::Load
+            | Self::ClientKnown
+            | Self::Score
+            | Self::Tag
+            | Self::Status
+            | Self::LatencyMs
+            | Self::ResponseSize => Needs::NOTHING,
+        }
+    }
+
             pub(crate) const fn entry(self) -> &'static Entry {
                 match self {
                     $(Self::$field => &Entry {

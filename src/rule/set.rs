@@ -7,7 +7,7 @@ use super::{
     diagnostic::{Code, Diagnostic, Diagnostics},
     expr::{Expr, Name},
     facts::Facts,
-    index::{Index, Names, TooLarge},
+    index::{Hits, Index, Names, TooLarge},
     lint::lint,
     list::Lists,
     rule::{Action, Rule, RuleMode},
@@ -87,14 +87,28 @@ impl RuleSet {
     /// The first rule whose condition holds for a request that came straight from its peer.
     #[must_use]
     pub fn first_match(&self, request: &Request<'_>) -> Option<&Rule> {
-        Canonical::with(request, |canonical| {
-            let mut facts = Facts::of(request, canonical, &self.lists);
-            facts.tag_names = &self.compiled.tags;
+        let Compiled { rules, tags, index } = &*self.compiled;
+        let mut hits = Hits::new();
+        if index.finds_without_target() {
+            let facts = Facts::of(request, &Canonical::NOTHING, &self.lists);
+            index.find(&Facts { tag_names: tags, ..facts }, &mut hits);
+            if hits.is_empty() {
+                // Most requests end here, and their target is not looked at.
+                return None;
+            }
+        }
+        Canonical::with_only(request, index.needs(), |canonical| {
+            let facts = Facts { tag_names: tags, ..Facts::of(request, canonical, &self.lists) };
             let mut first = None;
-            self.compiled.index.walk(&facts, |at| {
-                first = self.compiled.rules.get(at);
+            let visit = |at| {
+                first = rules.get(at);
                 ControlFlow::Break(())
-            });
+            };
+            if hits.is_empty() {
+                index.walk(&facts, visit);
+            } else {
+                index.walk_found(&hits, &facts, visit);
+            }
             first
         })
     }
@@ -169,6 +183,30 @@ mod tests {
         super::{Code, Scheme},
         *,
     };
+
+    /// What is found before the target is looked at is judged with it.
+    #[test]
+    fn rules_that_are_found_by_addresses_read_all_of_a_request() {
+        let found = |when: &str, target: &str| {
+            let when = Scheme::new().parse(when).unwrap();
+            let set = RuleSet::new([Rule::new("rule", when)], Lists::new()).unwrap();
+            let request = Request::new(core::net::IpAddr::from([10, 0, 0, 1])).target(target);
+            set.first_match(&request.host("H.example")).is_some()
+        };
+        let longer = format!("/{}", "a".repeat(8 * 1024));
+        for (when, target, holds) in [
+            ("ip.src in {10.0.0.0/8} and path eq \"/a\"", "/b/../a", true),
+            ("ip.src in {10.0.0.0/8} and path eq \"/a\"", "/b", false),
+            ("ip.src in {11.0.0.0/8} and path eq \"/a\"", "/a", false),
+            ("ip.src in {10.0.0.0/8} and host eq \"h.example\"", "", true),
+            ("request.oversize", &longer, true),
+            ("request.oversize", "/a", false),
+            ("not path eq \"/a\"", "/b", true),
+            ("not path eq \"/a\"", "/a", false),
+        ] {
+            assert_eq!(found(when, target), holds, "{when} {target}");
+        }
+    }
 
     /// A tag without a bit would never be seen by later rules.
     #[test]

@@ -35,19 +35,21 @@
 //! Of a path, a query and a host the first [`LONGEST`] bytes are looked at, and what is longer sets
 //! `oversize`. Nothing is allocated: a clean target, which nearly all are, is recognised in one scan and
 //! borrowed, and all others are rewritten on the stack, in linear time.
-//! - **I7** nothing is allocated.
+//! - **I7** nothing is allocated;
+//! - **I8** what [`Needs`] say is read is the same, whatever else is not.
 
 mod escape;
 mod flags;
 mod host;
+mod needs;
 mod path;
 mod scan;
 mod target;
 
 use alloc::borrow::Cow;
 
-pub(crate) use self::flags::UriFlags;
 use self::target::Target;
+pub(crate) use self::{flags::UriFlags, needs::Needs};
 use super::Request;
 
 /// What rules see of a request's target and host.
@@ -72,13 +74,33 @@ pub(crate) const LONGEST: usize = 8 * 1024;
 const SHORT: usize = 512;
 
 impl Canonical<'_> {
+    /// The canonical form of nothing.
+    pub(crate) const NOTHING: Self = Self {
+        path: b"",
+        raw_path: b"",
+        query: None,
+        host: b"",
+        flags: UriFlags(0),
+        oversize: false,
+    };
+
     /// Shows `look` the request's canonical form. Nothing is allocated: what has to be rewritten is
     /// rewritten on the stack.
     #[inline]
     pub(crate) fn with<R>(request: &Request<'_>, look: impl FnOnce(&Canonical<'_>) -> R) -> R {
+        Self::with_only(request, Needs::ALL, look)
+    }
+
+    /// The same for those who read no more of it than they say. What else there is may be empty.
+    #[inline]
+    pub(crate) fn with_only<R>(
+        request: &Request<'_>,
+        needs: Needs,
+        look: impl FnOnce(&Canonical<'_>) -> R,
+    ) -> R {
         let is_connect = request.get_method() == "CONNECT";
         let (target, host) = (request.get_target().as_bytes(), request.get_host().as_bytes());
-        Self::of(target, is_connect, host, look)
+        Self::of(target, is_connect, host, needs, look)
     }
 
     /// The same of any bytes.
@@ -87,10 +109,11 @@ impl Canonical<'_> {
         target: &[u8],
         is_connect: bool,
         host: &[u8],
+        needs: Needs,
         look: impl FnOnce(&Canonical<'_>) -> R,
     ) -> R {
-        match (scan::clean(target), scan::is_clean_host(host)) {
-            (Some((path, query)), true) => look(&Canonical {
+        match (clean_target(target, needs), clean_host(host, needs)) {
+            (Some((path, query)), Some(host)) => look(&Canonical {
                 path,
                 raw_path: path,
                 query,
@@ -147,10 +170,30 @@ impl Canonical<'_> {
     }
 }
 
+/// What is needed of a target, if that is clean.
+#[inline]
+fn clean_target(target: &[u8], needs: Needs) -> Option<(&[u8], Option<&[u8]>)> {
+    if needs.has(Needs::TARGET) {
+        return scan::clean(target, needs.has(Needs::QUERY));
+    }
+    // One that does not start with a slash may name the host, and one that is longer is told to be.
+    let names_no_host = target.is_empty() || target.starts_with(b"/");
+    (names_no_host && target.len() <= LONGEST).then_some((&[], None))
+}
+
+/// What is needed of a host, if that is clean.
+#[inline]
+fn clean_host(host: &[u8], needs: Needs) -> Option<&[u8]> {
+    if needs.has(Needs::HOST) {
+        return Some(host).filter(|host| scan::is_clean_host(host));
+    }
+    (host.len() <= LONGEST).then_some(&[])
+}
+
 /// Whether a target is recognised as clean by one scan.
 #[cfg(any(test, feature = "__reference"))]
 pub(super) fn is_soon_clean(target: &[u8]) -> bool {
-    scan::clean(target).is_some()
+    scan::clean(target, true).is_some()
 }
 
 /// What rules see of a value.
@@ -190,7 +233,7 @@ pub(crate) fn cut(text: &[u8]) -> &[u8] {
 #[must_use]
 pub fn canonical_path<T: AsRef<[u8]> + ?Sized>(target: &T) -> Cow<'_, [u8]> {
     let text = target.as_ref();
-    if let Some((path, _)) = scan::clean(text) {
+    if let Some((path, _)) = scan::clean(text, true) {
         return Cow::Borrowed(path);
     }
     let target = Target::split(text, false);

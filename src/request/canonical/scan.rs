@@ -12,9 +12,9 @@ const FEW: usize = 8;
 
 /// The path and the query of a target that is nothing but `/path?query`, with a path that is canonical
 /// already, and without anything that sets a flag. `None` means that it has to be looked at again; that is
-/// never wrong, only slower.
+/// never wrong, only slower. Unless `with_query`, the query is not looked at, and may be anything.
 #[inline]
-pub(super) fn clean(target: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
+pub(super) fn clean(target: &[u8], with_query: bool) -> Option<(&[u8], Option<&[u8]>)> {
     if target.is_empty() {
         return Some((target, None));
     }
@@ -23,7 +23,7 @@ pub(super) fn clean(target: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     }
     let (path, rest) = target.split_at_checked(path_end(target)?)?;
     let query = rest.get(1..);
-    if query.is_some_and(|query| any(query, odd_in_query)) {
+    if with_query && query.is_some_and(|query| any(query, odd_in_query)) {
         return None;
     }
     Some((path, query))
@@ -135,10 +135,27 @@ fn any(text: &[u8], odd: impl Fn(u8) -> u8 + Copy) -> bool {
     if let Some(last) = text.last_chunk::<LANES>() {
         return any_of(last, odd);
     }
-    match (text.first_chunk::<FEW>(), text.last_chunk::<FEW>()) {
-        (Some(first), Some(last)) => any_of(first, odd) | any_of(last, odd),
-        _ => text.iter().fold(0, |any, byte| any | odd(*byte)) != 0,
+    any_of(&in_one(text), odd)
+}
+
+/// All bytes of a text of less than 16, some of them more than once.
+#[inline]
+fn in_one(text: &[u8]) -> [u8; LANES] {
+    let halves = |first: u64, last: u64| (u128::from(last) << 64 | u128::from(first)).to_le_bytes();
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        return halves(u64::from_le_bytes(*first), u64::from_le_bytes(*last));
     }
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        let word =
+            u64::from(u32::from_le_bytes(*last)) << 32 | u64::from(u32::from_le_bytes(*first));
+        return halves(word, word);
+    }
+    let (Some(first), Some(last)) = (text.first(), text.last()) else { return [b'a'; LANES] };
+    // Of at most three.
+    let middle = text.get(1).unwrap_or(first);
+    let mut all = [*first; LANES];
+    [all[1], all[2]] = [*middle, *last];
+    all
 }
 
 #[inline]

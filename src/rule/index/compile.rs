@@ -19,9 +19,12 @@ use super::{
     spec::{Asked, Spec},
     test::{NO_MEMO, Quantity, Test},
 };
-use crate::rule::{
-    expr::{Atom, Expr, Node},
-    pattern::{Regex, Wildcard},
+use crate::{
+    request::canonical::Needs,
+    rule::{
+        expr::{Atom, Expr, Node},
+        pattern::{Regex, Wildcard},
+    },
 };
 
 /// Rules are numbered by 16 bits.
@@ -134,6 +137,9 @@ impl<'n> Compiler<'n> {
         let lists = PostingLists::of(&found, &always);
         let fields = self.fields(&lists).map_err(|_| (0, TooLarge::Literals))?;
         let (spans, postings, always) = lists.finish();
+        let finds_without_target = fields.iter().all(|field| field.needs() == Needs::NOTHING);
+        let needs = self.sources.all.iter().map(Source::needs);
+        let needs = needs.fold(Needs::NOTHING, Needs::and);
         let regexes = self.regex_bytes;
         Ok(Index {
             fields,
@@ -143,6 +149,8 @@ impl<'n> Compiler<'n> {
             starts: starts.into(),
             code: coder.finish(),
             tests,
+            needs,
+            finds_without_target,
             regexes,
         })
     }

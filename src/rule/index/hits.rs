@@ -11,8 +11,8 @@ pub(super) const FEW: usize = 16;
 /// Merging costs a step for each list and rule; from here on a bitmap costs less.
 const MUCH: usize = 512;
 
-/// A few lists of rules, by where they start and end among all of them.
-pub(super) struct Hits {
+/// A few lists of rules that may hold, by where they start and end among all of them.
+pub(crate) struct Hits {
     spans: [(u32, u32); FEW],
     len: usize,
     over: bool,
@@ -20,7 +20,7 @@ pub(super) struct Hits {
 
 impl Hits {
     #[inline]
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { spans: [(0, 0); FEW], len: 0, over: false }
     }
 
@@ -34,6 +34,11 @@ impl Hits {
             }
             None => self.over = true,
         }
+    }
+
+    #[inline]
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.len == 0
     }
 
     /// The lists, if they are few enough to be merged.

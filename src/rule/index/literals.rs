@@ -117,6 +117,7 @@ impl Literals {
     }
 
     /// Visits the values of all literals that occur in the text, in any order.
+    #[inline(never)]
     pub(crate) fn walk(&self, text: &[u8], mut visit: impl FnMut(u32)) {
         self.always.iter().for_each(|value| visit(*value));
         let mut report = |start: u32, end: u32| {

@@ -5,7 +5,10 @@
 //! - **I2** a look-up is linear in the value, whatever it is, and in what is told.
 
 use alloc::{boxed::Box, vec::Vec};
-use core::{net::IpAddr, ops::ControlFlow::Continue};
+use core::{
+    net::{IpAddr, Ipv4Addr},
+    ops::ControlFlow::Continue,
+};
 
 use ipnet::IpNet;
 
@@ -18,7 +21,7 @@ use super::{
     spec::Case,
     trie::{Anchor, Trie},
 };
-use crate::cidr::CidrMap;
+use crate::{cidr::CidrMap, request::canonical::Needs};
 
 /// A source with the keys that are asked of it.
 pub(super) struct Field {
@@ -95,6 +98,11 @@ impl Field {
         Ok(Self { shape: source.shape(), source, lookups: lookups.into() })
     }
 
+    /// What it reads of a request's canonical form.
+    pub(super) fn needs(&self) -> Needs {
+        self.source.needs()
+    }
+
     /// Tells the keys that hold.
     #[inline]
     pub(super) fn look(&self, seen: &Seen<'_, '_>, tell: &mut impl FnMut(u32)) {
@@ -105,7 +113,10 @@ impl Field {
                 }
             }
             Shape::Address => {
-                if let Some(ip) = self.source.address(seen) {
+                // By its number, which goes from hand to hand in a register.
+                if let Some(ip) = self.source.v4(seen) {
+                    self.look_up_v4(ip.to_bits(), seen, tell);
+                } else if let Some(ip) = self.source.address(seen) {
                     self.look_up_address(ip, seen, tell);
                 }
             }
@@ -157,6 +168,17 @@ impl Field {
     }
 
     #[inline]
+    fn look_up_v4(&self, bits: u32, seen: &Seen<'_, '_>, tell: &mut impl FnMut(u32)) {
+        let ip = IpAddr::V4(Ipv4Addr::from_bits(bits));
+        for lookup in &self.lookups {
+            match lookup {
+                Lookup::Nets(nets) => nets.each(ip, tell),
+                other => other.look_up(Value::Ip(ip), seen, tell),
+            }
+        }
+    }
+
+    #[inline(never)]
     fn look_up_address(&self, ip: IpAddr, seen: &Seen<'_, '_>, tell: &mut impl FnMut(u32)) {
         for lookup in &self.lookups {
             match lookup {
@@ -185,6 +207,7 @@ impl Field {
 
 impl Lookup {
     /// What can be asked of values of all kinds.
+    #[inline(never)]
     fn look_up(&self, value: Value<'_>, seen: &Seen<'_, '_>, tell: &mut impl FnMut(u32)) {
         match self {
             Self::Exists(list) => tell(*list),

@@ -50,20 +50,24 @@ mod tests;
 use alloc::{boxed::Box, vec::Vec};
 use core::ops::ControlFlow;
 
-pub(crate) use self::reader::{Reader, Value};
 use self::{
     code::{Code, Label, YES},
     compile::Compiler,
-    hits::{Bitmap, Hits},
+    hits::Bitmap,
     lookup::Field,
     source::Seen,
     test::{Memos, Test},
+};
+pub(crate) use self::{
+    hits::Hits,
+    reader::{Reader, Value},
 };
 use super::{
     expr::{Expr, Name},
     facts::Facts,
     list::Lists,
 };
+use crate::request::canonical::Needs;
 
 /// Expressions in their order, compiled.
 pub(crate) struct Index {
@@ -78,6 +82,10 @@ pub(crate) struct Index {
     starts: Box<[Label]>,
     code: Code,
     tests: Box<[Test]>,
+    /// What is read of a request's canonical form.
+    needs: Needs,
+    /// The same of what keys are asked of is nothing.
+    finds_without_target: bool,
     /// The bytes of all regular expressions.
     regexes: usize,
 }
@@ -103,26 +111,65 @@ impl Index {
     ///
     /// What the visitor changes in [`Facts::marks`] is seen by the expressions after that.
     #[inline]
-    pub(crate) fn walk(&self, facts: &Facts<'_>, mut visit: impl FnMut(usize) -> ControlFlow<()>) {
+    pub(crate) fn walk(&self, facts: &Facts<'_>, visit: impl FnMut(usize) -> ControlFlow<()>) {
         let seen = Seen::nothing_of(facts);
         let mut hits = Hits::new();
+        self.hit(&seen, &mut hits);
+        self.judge_all(&hits, &seen, visit);
+    }
+
+    /// Whether [`find`](Self::find) reads nothing of a request's canonical form.
+    #[inline]
+    pub(crate) const fn finds_without_target(&self) -> bool {
+        self.finds_without_target
+    }
+
+    /// Takes in what may hold, for [`walk_found`](Self::walk_found).
+    #[inline]
+    pub(crate) fn find(&self, facts: &Facts<'_>, hits: &mut Hits) {
+        self.hit(&Seen::nothing_of(facts), hits);
+    }
+
+    /// The same as [`walk`](Self::walk), of what was found for this request.
+    #[inline]
+    pub(crate) fn walk_found(
+        &self,
+        found: &Hits,
+        facts: &Facts<'_>,
+        visit: impl FnMut(usize) -> ControlFlow<()>,
+    ) {
+        self.judge_all(found, &Seen::nothing_of(facts), visit);
+    }
+
+    /// Takes in the lists of all keys that hold.
+    #[inline]
+    fn hit(&self, seen: &Seen<'_, '_>, hits: &mut Hits) {
         if self.always.0 < self.always.1 {
             hits.push(self.always);
         }
         for field in &self.fields {
-            field.look(&seen, &mut |list| {
+            field.look(seen, &mut |list| {
                 hits.push(self.spans.get(list as usize).copied().unwrap_or_default());
             });
         }
+    }
+
+    #[inline]
+    fn judge_all(
+        &self,
+        hits: &Hits,
+        seen: &Seen<'_, '_>,
+        mut visit: impl FnMut(usize) -> ControlFlow<()>,
+    ) {
         match hits.few() {
             Some(lists) if lists.is_empty() => {}
             Some(lists) => {
                 let memos = Memos::new();
-                lists.merged(&self.postings, |rule| self.judge(rule, &seen, &memos, &mut visit));
+                lists.merged(&self.postings, |rule| self.judge(rule, seen, &memos, &mut visit));
             }
-            None if self.starts.len() <= 1 << 12 => self.walk_many::<64>(&seen, visit),
-            None if self.starts.len() <= 1 << 14 => self.walk_many::<256>(&seen, visit),
-            None => self.walk_many::<1024>(&seen, visit),
+            None if self.starts.len() <= 1 << 12 => self.walk_many::<64>(seen, visit),
+            None if self.starts.len() <= 1 << 14 => self.walk_many::<256>(seen, visit),
+            None => self.walk_many::<1024>(seen, visit),
         }
     }
 
@@ -167,6 +214,12 @@ impl Index {
                 self.tests.get(test as usize).is_some_and(|test| test.holds(seen, memos))
             });
         if holds { visit(rule) } else { ControlFlow::Continue(()) }
+    }
+
+    /// What a walk reads of a request's canonical form.
+    #[inline]
+    pub(crate) const fn needs(&self) -> Needs {
+        self.needs
     }
 
     /// The bytes of everything that was compiled.

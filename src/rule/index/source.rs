@@ -7,14 +7,17 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::{
     cell::Cell,
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr},
     ops::ControlFlow::{self, Continue},
 };
 
 use super::copied;
 use crate::{
     limit::Share,
-    request::{ClientGroup, Given, canonical::cut},
+    request::{
+        ClientGroup, Given,
+        canonical::{Needs, cut},
+    },
     rule::{
         expr::{Name, Operand, UrlDecode},
         facts::Facts,
@@ -110,10 +113,9 @@ pub(super) const NO_SLOT: u8 = u8::MAX;
 /// What was read of a request.
 pub(super) struct Seen<'f, 'a> {
     pub(super) facts: &'f Facts<'a>,
-    /// A bit for each slot that was looked for, and one for each that has a value.
+    /// A bit for each slot that was looked for.
     asked: Cell<u8>,
-    present: Cell<u8>,
-    firsts: [Cell<&'a [u8]>; SLOTS as usize],
+    firsts: [Cell<Option<&'a [u8]>>; SLOTS as usize],
 }
 
 impl Source {
@@ -198,6 +200,20 @@ impl Source {
             Base::Int(field) | Base::Bool(field) => field.is_volatile(),
             Base::Tag(_) => true,
             _ => false,
+        }
+    }
+
+    /// What it reads of a request's canonical form.
+    pub(super) fn needs(&self) -> Needs {
+        match &self.base {
+            Base::Bytes(field) | Base::Bool(field) | Base::Int(field) | Base::Ip(field) => {
+                field.needs()
+            }
+            Base::Elements(elements, _) => elements.field.needs(),
+            Base::Uri => Needs::TARGET,
+            Base::Given(..) | Base::Tag(_) | Base::Sample(_) | Base::Missing => Needs::NOTHING,
+            // A limit counts by any fields.
+            Base::Counter(_) => Needs::ALL,
         }
     }
 
@@ -295,6 +311,15 @@ impl Source {
         }
     }
 
+    /// The same, if it is an IPv4 address and lies at hand.
+    #[inline]
+    pub(super) fn v4<'f>(&self, seen: &Seen<'f, '_>) -> Option<&'f Ipv4Addr> {
+        match (&self.base, &seen.facts.client) {
+            (Base::Ip(Builtin::IpSrc), Some(IpAddr::V4(ip))) => Some(ip),
+            _ => None,
+        }
+    }
+
     /// Shows all its values.
     #[inline(never)]
     pub(super) fn each(
@@ -344,7 +369,7 @@ impl Elements {
     fn first<'a>(&self, facts: &Facts<'a>) -> Option<&'a [u8]> {
         match (self.field, &self.key) {
             // Who keeps header lines may find one sooner than by going through them.
-            (Builtin::Headers, Some(name)) => facts.request.first_header(name).map(cut),
+            (Builtin::Headers, Some(name)) => facts.request.first_header_of_lower(name).map(cut),
             _ => self.nth(facts, 0),
         }
     }
@@ -368,12 +393,7 @@ impl Elements {
 impl<'f, 'a> Seen<'f, 'a> {
     #[inline]
     pub(super) fn nothing_of(facts: &'f Facts<'a>) -> Self {
-        Self {
-            facts,
-            asked: Cell::new(0),
-            present: Cell::new(0),
-            firsts: [const { Cell::new(&[]) }; SLOTS as usize],
-        }
+        Self { facts, asked: Cell::new(0), firsts: [const { Cell::new(None) }; SLOTS as usize] }
     }
 
     #[inline]
@@ -384,12 +404,9 @@ impl<'f, 'a> Seen<'f, 'a> {
         let bit = 1 << slot;
         if self.asked.get() & bit == 0 {
             self.asked.set(self.asked.get() | bit);
-            if let Some(value) = elements.first(self.facts) {
-                self.present.set(self.present.get() | bit);
-                kept.set(value);
-            }
+            kept.set(elements.first(self.facts));
         }
-        (self.present.get() & bit != 0).then(|| kept.get())
+        kept.get()
     }
 }
 

@@ -1,6 +1,10 @@
 //! A question about a request: a check of one value, or of each.
 
-use core::{cell::Cell, ops::ControlFlow};
+use core::{
+    cell::Cell,
+    net::{IpAddr, Ipv4Addr},
+    ops::ControlFlow,
+};
 
 use super::{
     check::Check,
@@ -52,9 +56,12 @@ impl Test {
                 Some(text) => self.check.passes_text(text, seen),
                 None => false,
             },
-            Shape::Address => match self.source.address(seen) {
-                Some(ip) => self.check.passes_address(ip, seen),
-                None => false,
+            Shape::Address => match (self.source.v4(seen), self.source.address(seen)) {
+                (Some(ip), _) => {
+                    self.check.passes_address(IpAddr::V4(Ipv4Addr::from_bits(ip.to_bits())), seen)
+                }
+                (None, Some(ip)) => self.check.passes_address(ip, seen),
+                (None, None) => false,
             },
             Shape::Plain => match self.source.plain(seen) {
                 Some(value) => self.check.passes(value, seen),

@@ -37,7 +37,7 @@ pub(crate) enum Anchor {
 #[derive(Clone, Debug)]
 pub(crate) struct Trie {
     folded: bool,
-    /// The first is the root, whose label is empty. Those after it stand level by level.
+    /// The first is the root, whose label is what all keys begin with, and may be empty. Those after it stand level by level.
     nodes: Box<[Node]>,
     /// Labels beyond their first word, padded with zeros.
     words: Box<[u64]>,
@@ -90,6 +90,7 @@ impl Trie {
     }
 
     /// Visits the values of all keys that the text equals or begins with.
+    #[inline]
     pub(crate) fn walk(&self, text: &[u8], visit: impl FnMut(u32)) {
         if self.folded {
             self.go::<false, true>(text, visit);
@@ -99,6 +100,7 @@ impl Trie {
     }
 
     /// Visits the values of all keys that, read from its end, the text equals or begins with.
+    #[inline]
     pub(crate) fn walk_back(&self, text: &[u8], visit: impl FnMut(u32)) {
         if self.folded {
             self.go::<true, true>(text, visit);
@@ -120,37 +122,53 @@ impl Trie {
         .fold(0, |sum, bytes| sum.saturating_add(*bytes))
     }
 
-    #[inline]
+    /// Apart for each kind, so that none of them spills what another one needs.
+    #[inline(never)]
     fn go<const BACK: bool, const FOLDED: bool>(&self, text: &[u8], mut visit: impl FnMut(u32)) {
         let Some(mut node) = self.nodes.first() else { return };
+        let next = |at| {
+            let word = word_at::<BACK>(text, at);
+            if FOLDED { lower(word) } else { word }
+        };
         // As many bytes of the text have been walked.
-        let mut at: usize = 0;
+        let mut at = node.label as usize;
+        if at != 0 && !self.fits::<BACK, FOLDED>(node, next(0), text, 0) {
+            return;
+        }
         loop {
             if node.values != 0 {
                 self.visit(node, at == text.len(), &mut visit);
             }
-            let mut word = word_at::<BACK>(text, at);
-            if FOLDED {
-                word = lower(word);
-            }
+            let word = next(at);
             // Past the end it is zero, and may find a child that is then too long.
             #[allow(clippy::cast_possible_truncation, reason = "the lowest byte is asked for")]
             let first = word as u8;
             let Some(child) = self.child(node, first) else { return };
             node = child;
-            let left = text.len().saturating_sub(at);
-            if node.label as usize > left {
+            if !self.fits::<BACK, FOLDED>(node, word, text, at) {
                 return;
             }
-            if node.label <= 8 {
-                if (word ^ node.word) << (node.unused & 63) != 0 {
-                    return;
-                }
-            } else if word != node.word || !self.rest_fits::<BACK, FOLDED>(node, text, at) {
-                return;
-            }
-            at = at.saturating_add(node.label as usize);
+            at = at.wrapping_add(node.label as usize);
         }
+    }
+
+    /// Whether the text goes on as the label says, which is not empty; this is its next word.
+    #[inline]
+    fn fits<const BACK: bool, const FOLDED: bool>(
+        &self,
+        node: &Node,
+        word: u64,
+        text: &[u8],
+        at: usize,
+    ) -> bool {
+        // Never more than the text is long.
+        if node.label as usize > text.len().wrapping_sub(at) {
+            return false;
+        }
+        if node.label <= 8 {
+            return (word ^ node.word) << (node.unused & 63) == 0;
+        }
+        word == node.word && self.rest_fits::<BACK, FOLDED>(node, text, at)
     }
 
     #[inline]
@@ -296,9 +314,12 @@ struct Task<'a> {
 impl Builder {
     fn build(mut self, entries: &[Entry], folded: bool) -> Trie {
         self.values.push(0);
-        self.nodes.push(Node::default());
+        let depth = common(entries, 0);
+        let label = entries.first().and_then(|(key, ..)| key.get(..depth)).unwrap_or_default();
+        let root = self.labelled(label);
+        self.nodes.push(root);
         let mut tasks = alloc::collections::VecDeque::new();
-        tasks.push_back(Task { node: 0, depth: 0, entries });
+        tasks.push_back(Task { node: 0, depth, entries });
         while let Some(task) = tasks.pop_front() {
             let (here, below) = task
                 .entries
