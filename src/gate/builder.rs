@@ -62,7 +62,7 @@ impl GateBuilder {
     /// from each of them, or from none. There can be 64.
     ///
     /// Intervals (the time in which a unit comes back) go down to 64 ns, and bursts up to 2²⁷; a unit
-    /// may come back up to 1/64 of its interval early, as in a [`KeyedLimiter`].
+    /// may come back up to 1/64 of its interval early, as in a [`KeyedLimiter`](crate::KeyedLimiter).
     ///
     /// The name goes into denials, statistics and responses: up to 64 visible ASCII characters and
     /// blanks, without `"` and `\`.
@@ -122,8 +122,8 @@ impl GateBuilder {
 
     /// How many clients are remembered at a time; 100,000 unless set here.
     ///
-    /// A client is remembered until it has all of its units back, in a [`KeyedLimiter`] for each
-    /// limit; there it is said [how much is enough](KeyedLimiter#how-much-is-enough). Clients that find no
+    /// A client is remembered until it has all of its units back, in a [`KeyedLimiter`](crate::KeyedLimiter) for each
+    /// limit; there it is said [how much is enough](crate::KeyedLimiter#how-much-is-enough). Clients that find no
     /// place are judged more coarsely, see [`on_saturation`](Self::on_saturation).
     ///
     /// # Memory
