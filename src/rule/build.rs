@@ -19,10 +19,15 @@
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 //!
+//! # Bounds
+//! A condition may have 64 levels and 4,096 tests, as in a text. What exceeds that can be built, but rules and
+//! limits with it are refused; so are those that name a list that is not there.
+//!
 //! # Invariants
-//! - **I1** a built tree is normal and typed, and equals that of the text that it prints.
+//! - **I1** a built tree is normal and typed, and equals that of the text that it prints;
+//! - **I2** it has at most one level more than it may have, however it was built.
 
-use alloc::{boxed::Box, string::String};
+use alloc::{boxed::Box, string::String, vec::Vec};
 use core::{fmt, net::IpAddr, ops::RangeInclusive};
 
 use ipnet::IpNet;
@@ -30,7 +35,9 @@ use ipnet::IpNet;
 use super::{
     check::pattern,
     diagnostic::{Diagnostic, Diagnostics},
-    expr::{Addresses, Atom, Expr, Literal, Name, Node, Operand, Set, Term, Test, UrlDecode},
+    expr::{
+        Addresses, Atom, DEEPEST, Expr, Literal, Name, Node, Operand, Set, Term, Test, UrlDecode,
+    },
     field::{Builtin, Kind, Supplied},
 };
 use crate::limit::Share;
@@ -43,7 +50,7 @@ macro_rules! values {
 
         impl $value {
             fn test(self, test: Test) -> Expr {
-                Expr(self.1.hold(Atom { operand: self.0, test }))
+                Expr(self.1.hold(Atom::new(self.0, test)))
             }
 
             /// The value, to count by; `None` if it is each element of an array.
@@ -208,38 +215,39 @@ impl Text {
     /// With ASCII letters in lower case.
     #[must_use]
     pub fn lower(self) -> Self {
-        Self(Operand::Lower(Box::new(self.0)), self.1)
+        Self(function(self.0, Operand::Lower), self.1)
     }
 
     /// With ASCII letters in upper case.
     #[must_use]
     pub fn upper(self) -> Self {
-        Self(Operand::Upper(Box::new(self.0)), self.1)
+        Self(function(self.0, Operand::Upper), self.1)
     }
 
     /// With percent escapes decoded, once.
     #[must_use]
     pub fn url_decode(self) -> Self {
-        Self(Operand::UrlDecode { of: Box::new(self.0), options: UrlDecode::default() }, self.1)
+        let options = UrlDecode::default();
+        Self(function(self.0, |of| Operand::UrlDecode { of, options }), self.1)
     }
 
     /// With percent escapes decoded until nothing changes.
     #[must_use]
     pub fn url_decode_fully(self) -> Self {
         let options = UrlDecode { recursive: true, unicode: false };
-        Self(Operand::UrlDecode { of: Box::new(self.0), options }, self.1)
+        Self(function(self.0, |of| Operand::UrlDecode { of, options }), self.1)
     }
 
     /// From the byte `start` on; negative counts from the end.
     #[must_use]
     pub fn from(self, start: i64) -> Self {
-        Self(Operand::Substring { of: Box::new(self.0), start, end: None }, self.1)
+        Self(function(self.0, |of| Operand::Substring { of, start, end: None }), self.1)
     }
 
     /// From the byte `start` to before `end`; negative counts from the end.
     #[must_use]
     pub fn substring(self, start: i64, end: i64) -> Self {
-        Self(Operand::Substring { of: Box::new(self.0), start, end: Some(end) }, self.1)
+        Self(function(self.0, |of| Operand::Substring { of, start, end: Some(end) }), self.1)
     }
 
     /// How many bytes.
@@ -344,7 +352,8 @@ impl Address {
     /// The network of so many leading bits around it; more than an address has are all.
     #[must_use]
     pub fn network(self, v4: u8, v6: u8) -> Self {
-        Self(Operand::Cidr { of: Box::new(self.0), v4: v4.min(32), v6: v6.min(128) }, self.1)
+        let (v4, v6) = (v4.min(32), v6.min(128));
+        Self(function(self.0, |of| Operand::Cidr { of, v4, v6 }), self.1)
     }
 }
 
@@ -401,38 +410,38 @@ impl Expr {
     /// Both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        Self(Node::all(alloc::vec![self.0, other.0]))
+        Self::all([self, other])
     }
 
     /// At least one of them.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        Self(Node::either(alloc::vec![self.0, other.0]))
+        Self::any([self, other])
     }
 
     /// Exactly one of them; in a chain, an odd number.
     #[must_use]
     pub fn xor(self, other: Self) -> Self {
-        Self(Node::one(alloc::vec![self.0, other.0]))
+        joined([self, other], Node::one)
     }
 
     /// The contrary.
     #[must_use]
     #[allow(clippy::should_implement_trait, reason = "reads as the language does")]
     pub fn not(self) -> Self {
-        Self(self.0.negated())
+        joined([self], |nodes| Node::all(nodes).negated())
     }
 
     /// All of them; of none, yes.
     #[must_use]
     pub fn all(exprs: impl IntoIterator<Item = Self>) -> Self {
-        Self(Node::all(exprs.into_iter().map(|expr| expr.0).collect()))
+        joined(exprs, Node::all)
     }
 
     /// At least one of them; of none, no.
     #[must_use]
     pub fn any(exprs: impl IntoIterator<Item = Self>) -> Self {
-        Self(Node::either(exprs.into_iter().map(|expr| expr.0).collect()))
+        joined(exprs, Node::either)
     }
 }
 
@@ -561,6 +570,20 @@ pub mod field {
     }
 }
 
+/// A function of a value. What is too deep stays as it is, as it will be refused.
+fn function(of: Operand, function: impl FnOnce(Box<Operand>) -> Operand) -> Operand {
+    if of.levels() > DEEPEST { of } else { function(Box::new(of)) }
+}
+
+/// A condition of others. If one of them is too deep it stays alone, as it will be refused.
+fn joined(exprs: impl IntoIterator<Item = Expr>, join: impl FnOnce(Vec<Node>) -> Node) -> Expr {
+    let mut nodes: Vec<Node> = exprs.into_iter().map(|expr| expr.0).collect();
+    match nodes.iter().position(|node| node.levels() > DEEPEST) {
+        Some(at) => Expr(nodes.swap_remove(at)),
+        None => Expr(join(nodes)),
+    }
+}
+
 fn checked(pattern: &[u8], found: Option<Diagnostic>) -> Result<(), Diagnostics> {
     let Some(found) = found else { return Ok(()) };
     let text = String::from_utf8_lossy(pattern);
@@ -577,8 +600,11 @@ fn bytes(text: impl AsRef<[u8]>) -> Literal {
 mod tests {
     use std::string::ToString as _;
 
-    use super::{Expr, Share, arg, args, cookie, counter, field, header, headers, sample, tag};
-    use crate::rule::{Scheme, Type, field::Phase};
+    use super::{
+        DEEPEST, Diagnostic, Expr, Share, arg, args, cookie, counter, field, header, headers,
+        sample, tag,
+    };
+    use crate::rule::{Code, Lists, Rule, RuleSet, Scheme, Type, field::Phase};
 
     /// I1.
     #[test]
@@ -647,6 +673,48 @@ mod tests {
             let printed = built.to_string();
             assert_eq!(scheme.parse_in(&printed, Phase::Response).as_ref(), Ok(built), "{printed}");
         }
+    }
+
+    /// I2: neither building nor dropping, comparing or printing goes deeper than that.
+    #[test]
+    fn what_is_built_in_a_loop_is_refused_and_never_deep() {
+        let flag = || field::nul().is_true();
+        let mut grown = flag();
+        let mut value = field::path();
+        let mut network = field::ip_src();
+        for at in 0..100_000_u32 {
+            grown = match at % 4 {
+                0 => grown.and(flag()),
+                1 => grown.not(),
+                2 => flag().xor(grown),
+                _ => grown.or(flag()),
+            };
+            value = if at % 2 == 0 { value.lower() } else { value.from(1) };
+            network = network.network(24, 64);
+        }
+        let network = network.eq(std::net::Ipv4Addr::LOCALHOST.into());
+        for (deep, code) in [
+            (grown.clone(), Some(Code::TooDeep)),
+            (value.clone().eq("a"), Some(Code::TooDeep)),
+            (value.len().eq(1).or(flag()), Some(Code::TooDeep)),
+            (network, Some(Code::TooDeep)),
+            (Expr::all((0..4_096).map(|_| flag())), None),
+            (Expr::any((0..4_097).map(|_| flag())).not(), Some(Code::TooManyTests)),
+        ] {
+            assert!((1..=DEEPEST + 2).contains(&deep.0.levels()));
+            assert_eq!((deep.clone() == deep, deep.to_string().is_empty()), (true, false));
+            let rules = [Rule::new("fine", flag()), Rule::new("odd", deep)];
+            let refused = RuleSet::new(rules, Lists::new()).err();
+            let refused = refused.as_ref().and_then(|refused| refused.iter().next());
+            assert_eq!(refused.map(Diagnostic::code), code);
+            assert!(refused.is_none_or(|refused| refused.place() == Some("rule \"odd\"")));
+        }
+    }
+
+    #[test]
+    fn names_of_headers_are_compared_in_lower_case() {
+        let built = field::header_names().any().one_of(["X-A", "b"]);
+        assert_eq!(built.to_string(), r#"any(headers.names[*] in {"x-a" "b"})"#);
     }
 
     #[test]

@@ -113,7 +113,8 @@ codes! {
     Type "P0301" "A value is of another type than its place needs."
         "Values are Bool, Int, Bytes, Ip, arrays or maps, and there is no conversion: `path eq 5` compares \
          Bytes with a number, `ip.src lt 10.0.0.1` orders addresses, `ip.src eq \"10.0.0.1\"` has quotes \
-         that do not belong there. A Bool stands alone: `ssl`, not `ssl eq true`. An array is asked by \
+         that do not belong there. A Bool stands alone, `ssl`, or is compared with \
+         `true` or `false`. An array is asked by \
          element: `headers[\"x\"][0]`, or `any(headers[\"x\"][*] contains \"y\")`.";
     Arguments "P0302" "A function is given too few, too many or unfit arguments."
         "`substring(path, 0, 4)` takes a value and one or two numbers, `cidr(ip.src, 24, 64)` an address \

@@ -1,7 +1,7 @@
 //! What is wrong with a text, and how to mend it.
 //!
 //! Whoever finds a mistake knows the bytes of the text that it read. If that text lies in a file, its
-//! bytes are [shifted](Diagnostic::shifted) to those of the file, and what the file says there is added
+//! bytes are made those of the file, and what the file says there is added
 //! as a [place](Diagnostic::at_place); so all mistakes of a file end up in one [`Diagnostics`], in the
 //! order of the file, however many texts it is made of.
 //!
@@ -101,12 +101,6 @@ impl Diagnostic {
     /// With where that is for a reader.
     pub(crate) fn at_place(self, place: impl Into<String>) -> Self {
         Self { place: Some(place.into()), ..self }
-    }
-
-    /// The same in a text that holds this one: each end of the span becomes what `map` says of it.
-    pub(crate) fn shifted(self, map: impl Fn(usize) -> usize) -> Self {
-        let span = self.span.map(|span| map(span.start)..map(span.end));
-        Self { span, position: None, ..self }
     }
 
     /// What kind of mistake it is.

@@ -6,7 +6,8 @@
 //!   [`Node::either`], [`Node::one`] and [`Node::negated`] keep it so;
 //! - **I2** it is well typed: a [`Test`] fits the [`Kind`] of its [`Operand`]; [`Operand::Each`] occurs at
 //!   most once in an operand, and only below `Any` and `All`;
-//! - **I3** it is no deeper than [`DEEPEST`].
+//! - **I3** a tree of a text is no deeper than [`DEEPEST`]. One that is built stops growing at a level more, and is
+//!   refused where it is compiled: so no tree is deep enough to be a danger to what goes down into it.
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::net::IpAddr;
@@ -18,6 +19,9 @@ use crate::limit::Share;
 
 /// The most levels of a tree; operators in a chain count as one.
 pub(crate) const DEEPEST: usize = 64;
+
+/// The most tests in one tree.
+pub(crate) const MOST_TESTS: usize = 4_096;
 
 /// A condition: yes or no for each request.
 ///
@@ -219,7 +223,83 @@ impl Node {
     }
 }
 
+impl Node {
+    /// The levels; operators in a chain count as one.
+    pub(crate) fn levels(&self) -> usize {
+        let below = match self {
+            Self::Const(_) => 0,
+            Self::Not(of) => of.levels(),
+            Self::And(nodes) | Self::Or(nodes) | Self::Xor(nodes) => {
+                nodes.iter().map(Self::levels).max().unwrap_or(0)
+            }
+            Self::Atom(atom) => return atom.operand.levels(),
+            Self::Any(atom) | Self::All(atom) => atom.operand.levels(),
+        };
+        below.saturating_add(1)
+    }
+
+    /// How many tests there are; what is written out as true or false is one.
+    pub(crate) fn tests(&self) -> usize {
+        match self {
+            Self::Not(of) => of.tests(),
+            Self::And(nodes) | Self::Or(nodes) | Self::Xor(nodes) => {
+                nodes.iter().map(Self::tests).fold(0, usize::saturating_add)
+            }
+            Self::Const(_) | Self::Atom(_) | Self::Any(_) | Self::All(_) => 1,
+        }
+    }
+}
+
+impl Atom {
+    /// A test of a value. Names of headers are in lower case, and so is what they are compared with.
+    pub(crate) fn new(operand: Operand, test: Test) -> Self {
+        let test = if operand.is_header_name() { test.in_lower_case() } else { test };
+        Self { operand, test }
+    }
+}
+
+impl Test {
+    fn in_lower_case(self) -> Self {
+        let lower = |text: Box<[u8]>| text.to_ascii_lowercase().into_boxed_slice();
+        let literal = |literal: Literal| match literal {
+            Literal::Bytes(text) => Literal::Bytes(lower(text)),
+            other => other,
+        };
+        match self {
+            Self::Eq(text) => Self::Eq(literal(text)),
+            Self::Lt(text) => Self::Lt(literal(text)),
+            Self::Le(text) => Self::Le(literal(text)),
+            Self::Gt(text) => Self::Gt(literal(text)),
+            Self::Ge(text) => Self::Ge(literal(text)),
+            Self::Contains(text) => Self::Contains(lower(text)),
+            Self::StartsWith(text) => Self::StartsWith(lower(text)),
+            Self::EndsWith(text) => Self::EndsWith(lower(text)),
+            Self::Wildcard { pattern, strict } => {
+                Self::Wildcard { pattern: lower(pattern), strict }
+            }
+            Self::Among(Set::Texts(texts)) => {
+                Self::Among(Set::Texts(texts.into_iter().map(lower).collect()))
+            }
+            // In a regular expression a letter in upper case may be an escape.
+            other => other,
+        }
+    }
+}
+
 impl Operand {
+    /// Its levels: one, and one for each function.
+    pub(crate) fn levels(&self) -> usize {
+        self.inner().map_or(0, Self::levels).saturating_add(1)
+    }
+
+    /// Whether it is the name of a header line as it is.
+    fn is_header_name(&self) -> bool {
+        match self {
+            Self::At(of, _) | Self::Each(of) => **of == Self::Builtin(Builtin::HeaderNames),
+            _ => false,
+        }
+    }
+
     /// The first value of a header.
     pub(crate) fn header(name: &str) -> Self {
         let lines = Self::Get(Builtin::Headers, name.to_ascii_lowercase().into());

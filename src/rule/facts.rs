@@ -1,5 +1,6 @@
 //! What an expression is judged by: one request, seen canonically, and the state of the gate.
 
+#[cfg(any(test, feature = "__reference"))]
 use alloc::vec::Vec;
 use core::{cell::Cell, net::IpAddr, ops::ControlFlow};
 
@@ -161,13 +162,14 @@ impl<'a> Facts<'a> {
     }
 
     /// Whether an earlier rule has set this tag.
+    #[cfg(any(test, feature = "__reference"))]
     pub(crate) fn has_tag(&self, name: &str) -> bool {
         let bit = self.tag_names.iter().position(|tag| **tag == *name);
         let bit = bit.and_then(|bit| u32::try_from(bit).ok());
         bit.and_then(|bit| self.marks.tags.get().checked_shr(bit)).is_some_and(|tags| tags & 1 == 1)
     }
 
-    /// Visits the elements of an array field, each [cut].
+    /// Visits the elements of an array field, each [cut]; names of headers as they came.
     pub(crate) fn each(&self, field: Builtin, mut visit: impl FnMut(&'a [u8]) -> ControlFlow<()>) {
         match field {
             Builtin::HeaderNames => {

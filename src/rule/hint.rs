@@ -204,29 +204,6 @@ pub(super) fn text(word: &str, scheme: &Scheme) -> String {
     format!("texts are in double quotes: \"{word}\"")
 }
 
-/// Where in a regular expression it goes wrong, in bytes of the pattern, and why; from what the regex
-/// crate prints.
-pub(super) fn regex(pattern: &str, printed: &str) -> (Option<core::ops::Range<usize>>, String) {
-    let lines: Vec<&str> = printed.lines().collect();
-    let last = lines.last().copied().unwrap_or_default().trim();
-    let why = String::from(last.strip_prefix("error: ").unwrap_or(last));
-    // The pattern, indented by four, and carets below it; patterns of several lines come otherwise.
-    let place = match lines.as_slice() {
-        [_, shown, carets, _] if shown.get(4..) == Some(pattern) => place(pattern, carets),
-        _ => None,
-    };
-    (place, why)
-}
-
-fn place(pattern: &str, carets: &str) -> Option<core::ops::Range<usize>> {
-    let carets = carets.get(4..)?.trim_end();
-    let first = carets.find('^')?;
-    let mut bytes = pattern.char_indices().map(|(at, _)| at).chain([pattern.len()]);
-    let start = bytes.clone().nth(first)?;
-    let end = bytes.nth(carets.len())?;
-    Some(start..end)
-}
-
 fn names() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
     let builtins = BUILTINS.iter().map(|entry| (entry.name, entry.aliases));
     let supplied = SUPPLIED.iter().map(|(name, aliases, ..)| (*name, *aliases));

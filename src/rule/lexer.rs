@@ -95,13 +95,6 @@ pub(super) fn tokens(text: &str) -> (Vec<Token<'_>>, Vec<Diagnostic>) {
     }
 }
 
-/// Whether a name can be written without quotes.
-pub(super) fn is_word(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(in_word)
-        && !name.contains("..")
-}
-
 /// Whether the name of a list can be written without quotes.
 pub(super) fn is_list_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(in_list_name)

@@ -306,11 +306,10 @@ fn mistakes_of_many_texts_are_those_of_their_file() {
     for (name, text) in texts {
         let at = file.find(text).unwrap();
         let mistakes = scheme().parse_in(text, Phase::Request).unwrap_err();
-        found.extend(
-            mistakes
-                .into_iter()
-                .map(|mistake| mistake.shifted(|byte| byte + at).at_place(format!("{name}, when"))),
-        );
+        found.extend(mistakes.into_iter().map(|mistake| {
+            let span = mistake.span.clone().map(|span| span.start + at..span.end + at);
+            crate::rule::Diagnostic { span, ..mistake }.at_place(format!("{name}, when"))
+        }));
     }
     let found = Diagnostics::new(file, found).with_origin("gate.toml");
     assert_eq!(

@@ -4,7 +4,6 @@
 //! them. Conditions are texts that a [`Scheme`] reads, or are [built](build) in Rust.
 //!
 #![doc = include_str!("language.md")]
-#![allow(dead_code, unused_imports)]
 
 pub mod build;
 mod check;
@@ -65,13 +64,13 @@ pub use self::{
 };
 pub(crate) use self::{
     expr::Name,
-    facts::{Answer, Counters, Facts, State},
+    facts::{Answer, Counters, Facts},
     field::{Kind, Phase},
     mentions::Mention,
     suggest::closest,
 };
 pub(crate) use self::{
-    expr::{Atom, Literal, Node, Operand, Set, Test},
+    expr::{Atom, DEEPEST, Literal, MOST_TESTS, Node, Operand, Set, Test},
     field::Builtin,
     index::{Index, Names, Reader, Value},
 };

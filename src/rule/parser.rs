@@ -11,13 +11,10 @@ use alloc::{boxed::Box, format, string::String, vec::Vec};
 
 use super::{
     diagnostic::{Code, Diagnostic},
-    expr::DEEPEST,
+    expr::{DEEPEST, MOST_TESTS},
     hint,
     lexer::{Is, Plain, Span, Token},
 };
-
-/// The most tests in one expression.
-pub(super) const MOST_TESTS: usize = 4_096;
 
 /// How conditions are joined, from loose to tight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -323,7 +323,7 @@ impl<S: Source> Draw<'_, S> {
         let kind =
             self.of(&[Kind::Bytes, Kind::Bytes, Kind::Bytes, Kind::Ip, Kind::Int, Kind::Bool]);
         let operand = self.operand(kind);
-        Atom { operand, test: self.test(kind) }
+        Atom::new(operand, self.test(kind))
     }
 
     fn atom_of_each(&mut self) -> Atom {
@@ -333,7 +333,7 @@ impl<S: Source> Draw<'_, S> {
             return Atom { operand, test: self.test(Kind::Int) };
         }
         let operand = self.function_of(each);
-        Atom { operand, test: self.test(Kind::Bytes) }
+        Atom::new(operand, self.test(Kind::Bytes))
     }
 
     fn operand(&mut self, kind: Kind) -> Operand {

@@ -6,7 +6,7 @@ use super::{
     check,
     diagnostic::{Diagnostic, Diagnostics},
     expr::{Expr, Name, Term},
-    field::{Phase, Type},
+    field::{BUILTINS, Phase, SUPPLIED, Type},
 };
 
 /// The names that expressions can use: fields of the service's own, lists, limits.
@@ -45,6 +45,21 @@ impl Scheme {
     pub fn field(mut self, name: &str, holds: Type) -> Self {
         self.fields.insert(Name::from(name), holds);
         self
+    }
+
+    /// The fields of requests and responses, each with its other names and what it is in a few words: for
+    /// completion, and for help. Those of the service's own are not among them.
+    ///
+    /// # Example: looking a field up
+    /// ```
+    /// use portcullis::rule::Scheme;
+    ///
+    /// let found = Scheme::fields().find(|(_, aliases, _)| aliases.contains(&"path"));
+    /// assert_eq!(found, Some(("http.request.uri.path", &["path"][..], "the canonical path")));
+    /// ```
+    pub fn fields() -> impl Iterator<Item = (&'static str, &'static [&'static str], &'static str)> {
+        let builtins = BUILTINS.iter().map(|entry| (entry.name, entry.aliases, entry.about));
+        builtins.chain(SUPPLIED.iter().map(|(name, aliases, _, about)| (*name, *aliases, *about)))
     }
 
     /// With a list, which expressions name with a `$`.

@@ -7,11 +7,14 @@ use super::{
     diagnostic::{Code, Diagnostic, Diagnostics},
     expr::{Expr, Name},
     facts::Facts,
+    field::Kind,
     index::{Hits, Index, Names, TooLarge},
     lint::lint,
     list::Lists,
+    mentions::Mention,
     rule::{Action, Rule, RuleMode},
 };
+use crate::error::snippet;
 use crate::request::{Request, canonical::Canonical};
 
 /// Rules in their order, compiled to be judged together. Clones share what is compiled.
@@ -35,7 +38,8 @@ impl RuleSet {
     /// Compiles rules that may name these lists.
     ///
     /// # Errors
-    /// All limits that are exceeded.
+    /// Every list that a condition names and that is not there, or holds values of another type; or the first
+    /// limit that is exceeded: of one condition, or of all together.
     pub fn new(rules: impl IntoIterator<Item = Rule>, lists: Lists) -> Result<Self, Diagnostics> {
         let mut rules: Vec<Rule> =
             rules.into_iter().filter(|rule| rule.mode != RuleMode::Off).collect();
@@ -53,10 +57,16 @@ impl RuleSet {
             let found = Diagnostic::of_whole(Code::TooManyTags, message);
             return Err(Diagnostics::without_text(alloc::vec![found]));
         }
+        let unfit = unfit_lists(&rules, &lists);
+        if !unfit.is_empty() {
+            return Err(Diagnostics::without_text(unfit));
+        }
         let exprs: Vec<Expr> = rules.iter().map(|rule| rule.when.clone()).collect();
         let names = Names { lists: &lists, tags: &tags };
         let index = Index::build(exprs, &names).map_err(|(at, what)| {
             let (code, message) = match what {
+                TooLarge::Levels => (Code::TooDeep, "the condition has more than 64 levels"),
+                TooLarge::Tests => (Code::TooManyTests, "the condition has more than 4096 tests"),
                 TooLarge::Regexes => (
                     Code::RegexesTooLarge,
                     "with this rule, regular expressions take too much memory",
@@ -147,7 +157,7 @@ impl RuleSet {
     /// each request.
     #[must_use]
     pub fn lints(&self) -> Vec<Diagnostic> {
-        lint(&self.compiled.rules, &self.lists)
+        lint(&self.compiled.rules, &self.lists, &self.compiled.index)
     }
 
     /// The rules, in the order in which they are judged.
@@ -173,6 +183,30 @@ impl RuleSet {
     pub fn memory_bytes(&self) -> usize {
         self.compiled.index.memory_bytes()
     }
+}
+
+/// Lists that are not there, or that hold something else than what is looked for: no value would ever be in one.
+fn unfit_lists(rules: &[Rule], lists: &Lists) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for rule in rules {
+        rule.when.each_mention(&mut |mention| {
+            let Mention::List(name, kind) = mention else { return };
+            let shown = snippet(name);
+            let unfit = match lists.get(name) {
+                None => (Code::UnknownList, alloc::format!("list `${shown}` is not defined")),
+                Some(list) if Kind::from(list.holds()) != kind => {
+                    (Code::Type, alloc::format!("list `${shown}` holds values of another type"))
+                }
+                Some(_) => return,
+            };
+            let unfit = Diagnostic::of_whole(unfit.0, unfit.1).at_place(rule.place());
+            // It may be named often.
+            if found.last() != Some(&unfit) {
+                found.push(unfit);
+            }
+        });
+    }
+    found
 }
 
 #[cfg(test)]
@@ -206,6 +240,26 @@ mod tests {
         ] {
             assert_eq!(found(when, target), holds, "{when} {target}");
         }
+    }
+
+    /// Else a slip of the pen would be a rule that never holds.
+    #[test]
+    fn lists_that_are_not_there_or_of_another_type_are_refused() {
+        let path = || crate::rule::build::field::path();
+        let rules = [
+            Rule::new("typo", path().in_list("pahts").or(path().in_list("pahts"))),
+            Rule::new("type", path().lower().in_list("office").not()),
+            Rule::new("fine", path().in_list("paths")),
+        ];
+        let mut lists = Lists::new();
+        lists.set("office", crate::cidr::CidrSet::new());
+        lists.set("paths", crate::rule::TextSet::default());
+        let refused = RuleSet::new(rules.clone(), lists.clone()).err().unwrap();
+        let refused: Vec<_> = refused.iter().map(|found| (found.code(), found.place())).collect();
+        let typo = (Code::UnknownList, Some("rule \"typo\""));
+        assert_eq!(refused, [typo, (Code::Type, Some("rule \"type\""))]);
+        let [.., fine] = rules;
+        assert!(RuleSet::new([fine], lists).is_ok());
     }
 
     /// A tag without a bit would never be seen by later rules.

@@ -18,7 +18,10 @@ use crate::{
     },
     limit::{AdjustableBucket, Capacity, KeyedLimiter, OnSaturation, Share},
     quota::Quota,
-    rule::{Ban, Expr, Index, Kind, Name, Names, Node, Operand, Reader, RuleMode, Term},
+    rule::{
+        Ban, DEEPEST, Expr, Index, Kind, MOST_TESTS, Name, Names, Node, Operand, Reader, RuleMode,
+        Term,
+    },
     time::Timestamp,
 };
 
@@ -262,6 +265,14 @@ fn of_limit(at: usize, limit: &LimitPlan, problems: &mut Vec<BuildProblem>) {
             } else if asks_counters(&term.0) {
                 wrong("cost", "asks a counter, which would go round in circles: use a field");
             }
+        }
+    }
+    for (name, expr) in [("when", &limit.when), ("count_if", &limit.count_if)] {
+        let Some(Expr(node)) = expr else { continue };
+        if node.levels() > DEEPEST {
+            wrong(name, "is nested too deeply: use at most 64 levels");
+        } else if node.tests() > MOST_TESTS {
+            wrong(name, "has too many tests: use at most 4096, and a list for values of one field");
         }
     }
     if limit.when.as_ref().is_some_and(|when| asks_for_the_response(&when.0)) {

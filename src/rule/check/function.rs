@@ -97,7 +97,7 @@ impl Checker<'_> {
             "lower" => Operand::Lower(boxed(of)?),
             "upper" => Operand::Upper(boxed(of)?),
             "len" => Operand::Len(boxed(of)?),
-            "exists" => return Some(Meant::Test(Atom { operand: of?, test: Test::Exists })),
+            "exists" => return Some(Meant::Test(Atom::new(of?, Test::Exists))),
             "starts_with" | "ends_with" => {
                 let part = rest.first().and_then(|part| self.text_argument(name, part));
                 let (operand, part) = (of?, part?);
@@ -106,7 +106,7 @@ impl Checker<'_> {
                 } else {
                     Test::EndsWith(part.into())
                 };
-                return Some(Meant::Test(Atom { operand, test }));
+                return Some(Meant::Test(Atom::new(operand, test)));
             }
             "url_decode" => {
                 let options = match rest.first() {

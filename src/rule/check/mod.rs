@@ -36,7 +36,7 @@ pub(super) fn expr(scheme: &Scheme, text: &str, phase: Phase) -> Result<Expr, Ve
     read(scheme, text, phase, |checker, tokens| {
         let written = parser::condition(tokens, &mut checker.found);
         let node = checker.node(&written)?;
-        if levels(&node) > DEEPEST {
+        if node.levels() > DEEPEST {
             let message = format!("more than {DEEPEST} levels of operators and functions");
             checker.report(Code::TooDeep, 0..text.len(), message);
         }
@@ -84,24 +84,6 @@ fn read<T>(
             Err(found)
         }
     }
-}
-
-/// The levels of a tree; operators in a chain count as one.
-pub(crate) fn levels(node: &Node) -> usize {
-    let below = match node {
-        Node::Const(_) => 0,
-        Node::Not(of) => levels(of),
-        Node::And(nodes) | Node::Or(nodes) | Node::Xor(nodes) => {
-            nodes.iter().map(levels).max().unwrap_or(0)
-        }
-        Node::Atom(atom) => return operand_levels(&atom.operand),
-        Node::Any(atom) | Node::All(atom) => operand_levels(&atom.operand),
-    };
-    below.saturating_add(1)
-}
-
-fn operand_levels(operand: &Operand) -> usize {
-    operand.inner().map_or(0, operand_levels).saturating_add(1)
 }
 
 /// Reads one text.
@@ -254,7 +236,7 @@ impl Checker<'_> {
             }
             Meant::Operand(operand) => {
                 let (test, negated) = self.test(&operand, *operator, at, right, left)?;
-                let node = Node::Atom(Atom { operand, test });
+                let node = Node::Atom(Atom::new(operand, test));
                 if negated { node.negated() } else { node }
             }
         };

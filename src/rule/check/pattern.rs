@@ -6,7 +6,6 @@ use super::Checker;
 use crate::rule::{
     diagnostic::{Code, Diagnostic},
     expr::Test,
-    hint,
     lexer::Span,
     pattern::{Regex, Wildcard},
 };

@@ -3,9 +3,8 @@ use std::{format, string::String, string::ToString as _, vec::Vec};
 
 use crate::rule::{
     Code, Scheme, Type,
-    expr::DEEPEST,
+    expr::{DEEPEST, MOST_TESTS},
     field::{BUILTINS, HEADER_NAMES, Phase, SUPPLIED},
-    parser::MOST_TESTS,
 };
 
 fn scheme() -> Scheme {

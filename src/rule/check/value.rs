@@ -2,7 +2,7 @@
 
 use alloc::{borrow::ToOwned, boxed::Box, format};
 
-use super::{Checker, Meant, words::told};
+use super::{Checker, Meant};
 use crate::rule::{
     diagnostic::Code,
     expr::{Name, Operand},

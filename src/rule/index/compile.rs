@@ -22,7 +22,7 @@ use super::{
 use crate::{
     request::canonical::Needs,
     rule::{
-        expr::{Atom, Expr, Node},
+        expr::{Atom, DEEPEST, Expr, MOST_TESTS, Node},
         pattern::{Regex, Wildcard},
     },
 };
@@ -104,6 +104,13 @@ impl<'n> Compiler<'n> {
         }
         let mut trees = Vec::with_capacity(exprs.len());
         for (at, expr) in exprs.iter().enumerate() {
+            // A text is not as large; what is built may be, and all that follows goes down into it.
+            if expr.0.levels() > DEEPEST {
+                return Err((at, TooLarge::Levels));
+            }
+            if expr.0.tests() > MOST_TESTS {
+                return Err((at, TooLarge::Tests));
+            }
             trees.push(self.tree(&expr.0).map_err(|error| (at, error))?);
         }
         let costs: Vec<u64> = self
@@ -135,7 +142,9 @@ impl<'n> Compiler<'n> {
         found.sort_unstable();
         let tests = tests.compile(&self).ok_or((0, TooLarge::Stars))?;
         let lists = PostingLists::of(&found, &always);
-        let fields = self.fields(&lists).map_err(|_| (0, TooLarge::Literals))?;
+        let fields = self
+            .fields(&lists)
+            .map_err(|TooManyLiterals| (self.first_too_many(found), TooLarge::Literals))?;
         let (spans, postings, always) = lists.finish();
         let finds_without_target = fields.iter().all(|field| field.needs() == Needs::NOTHING);
         let needs = self.sources.all.iter().map(Source::needs);
@@ -251,6 +260,23 @@ impl<'n> Compiler<'n> {
         let source = self.sources.all.get(question.source as usize);
         let value = source.map_or(0, Source::expense);
         value.saturating_add(question.spec.expense())
+    }
+
+    /// The first rule with which too many literals are looked for.
+    #[cold]
+    fn first_too_many(&self, mut found: Vec<(u32, u16)>) -> usize {
+        found.retain(|(key, _)| {
+            matches!(self.keys.all.get(*key as usize), Some((_, Key::Contains(..))))
+        });
+        let mut rules: Vec<u16> = found.iter().map(|(_, rule)| *rule).collect();
+        rules.sort_unstable();
+        rules.dedup();
+        // With a rule more there are never fewer literals.
+        let first = rules.partition_point(|last| {
+            let some: Vec<_> = found.iter().copied().filter(|(_, rule)| rule <= last).collect();
+            self.fields(&PostingLists::of(&some, &[])).is_ok()
+        });
+        rules.get(first).map_or(0, |rule| usize::from(*rule))
     }
 
     fn fields(&self, lists: &PostingLists) -> Result<Box<[Field]>, TooManyLiterals> {

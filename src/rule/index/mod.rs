@@ -198,6 +198,13 @@ impl Index {
         let _ = rules.each(|rule| self.judge(rule, seen, &memos, &mut visit));
     }
 
+    /// Whether the expression of this number has no keys, and is tried for every request.
+    pub(crate) fn tries_always(&self, number: usize) -> bool {
+        let (start, end) = self.always;
+        let always = self.postings.get(start as usize..end as usize).unwrap_or_default();
+        u16::try_from(number).is_ok_and(|number| always.binary_search(&number).is_ok())
+    }
+
     /// Visits a rule if it holds, given that one of its keys does.
     #[inline]
     fn judge(
@@ -242,9 +249,13 @@ impl Index {
     }
 }
 
-/// A limit of all expressions together.
+/// A limit of one expression, or of all together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TooLarge {
+    /// Levels of one expression.
+    Levels,
+    /// Tests of one expression.
+    Tests,
     /// Compiled regular expressions, in bytes.
     Regexes,
     /// Stars of one wildcard.

@@ -134,7 +134,12 @@ impl Source {
             Meaning::Array(_) => None,
         };
         let element = |of: &Operand, pick| match Self::of(of, tags)? {
-            Meaning::Array(elements) => values(Base::Elements(elements, pick)),
+            Meaning::Array(elements) => {
+                // They are seen in lower case, and come as they were sent.
+                let is_name = elements.field == Builtin::HeaderNames;
+                let steps = if is_name { [Step::Lower].into() } else { Vec::new() };
+                Some(Meaning::Values(Self { base: Base::Elements(elements, pick), steps }))
+            }
             Meaning::Values(_) => None,
         };
         match operand {

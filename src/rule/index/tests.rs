@@ -111,7 +111,12 @@ fn limits_are_errors_that_name_the_rule() {
         test(Test::Wildcard { pattern: b"*a*b*c*d*e*f*g*h*i*".as_slice().into(), strict: true });
     assert_eq!(build([fine.clone(), stars].into()).err(), Some((1, TooLarge::Stars)));
     let huge = test(Test::Matches("(a{100}){100}b{9}".into()));
-    assert_eq!(build([fine, huge].into()).err(), Some((1, TooLarge::Regexes)));
+    assert_eq!(build([fine.clone(), huge].into()).err(), Some((1, TooLarge::Regexes)));
+    // One more than have marks: sixteen rules are fine, and the next one is not.
+    let part = |at: u32| test(Test::Contains(at.to_be_bytes().as_slice().into())).0;
+    let rule = |nth: u32| Expr(Node::either((nth << 12..(nth + 1) << 12).map(part).collect()));
+    let many = core::iter::once(fine).chain((0..18).map(rule)).collect();
+    assert_eq!(build(many).err(), Some((17, TooLarge::Literals)));
 }
 
 /// A rule takes a few hundred bytes, and what is the same is kept once.

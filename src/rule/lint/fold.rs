@@ -247,7 +247,7 @@ fn range_of(operand: &Operand) -> (i64, i64, bool) {
 }
 
 fn atom_truth(Atom { operand, test }: &Atom) -> Option<bool> {
-    if let Operand::Sample(share) = operand {
+    if let (Operand::Sample(share), Test::True) = (operand, test) {
         return match *share {
             Share::NONE => Some(false),
             Share::ALL => Some(true),

@@ -24,8 +24,9 @@ use ahash::RandomState;
 use self::fold::Why;
 use super::{
     diagnostic::{Code, Diagnostic},
-    expr::{Addresses, Atom, Expr, Literal, Node, Operand, Set, Test},
+    expr::{Addresses, Atom, Expr, Node, Operand, Set, Test},
     field::{Builtin, Kind},
+    index::Index,
     list::Lists,
     rule::{Action, Rule, RuleMode, Skip},
 };
@@ -38,12 +39,19 @@ const MOST_COMPARED: usize = 500_000;
 const MOST_ALIKE: usize = 64;
 
 /// All doubts about rules in the order in which they are judged, rule by rule.
-pub(super) fn lint(rules: &[Rule], lists: &Lists) -> Vec<Diagnostic> {
+pub(super) fn lint(rules: &[Rule], lists: &Lists, index: &Index) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     let mut earlier = Earlier::default();
-    for rule in rules {
+    for (at, rule) in rules.iter().enumerate() {
         let mut report = Report { rule, found: &mut found };
         one(rule, lists, &mut report);
+        if index.tries_always(at) && fold::truth(&rule.when.0).is_none() {
+            report.add(
+                Code::NotIndexed,
+                String::from("no index can find this rule; it is tried for every request"),
+                "add what has to be true of a path, a host, an address, a method or a header",
+            );
+        }
         among(rule, &mut earlier, &mut report);
     }
     found
@@ -97,13 +105,6 @@ fn one(rule: &Rule, lists: &Lists, report: &mut Report<'_>) {
             );
         }
     });
-    if fold::truth(node).is_none() && !access_cover_exists(&rule.when) {
-        report.add(
-            Code::NotIndexed,
-            String::from("no index can find this rule; it is tried for every request"),
-            "add what has to be true of a path, a host, an address, a method or a header",
-        );
-    }
 }
 
 /// Reports the largest parts that are always the same.
@@ -333,60 +334,6 @@ fn parts(node: &Node) -> &[Node] {
     match node {
         Node::And(nodes) => nodes,
         other => core::slice::from_ref(other),
-    }
-}
-
-/// Whether something has to be true of the request that an index can look up.
-///
-/// Of an `and` one part is enough, of an `or` all parts are needed; what is negated is of no use.
-pub(super) fn access_cover_exists(expr: &Expr) -> bool {
-    covered(&expr.0, false)
-}
-
-fn covered(node: &Node, negated: bool) -> bool {
-    match (node, negated) {
-        (Node::Const(value), _) => *value == negated,
-        (Node::Not(inner), _) => covered(inner, !negated),
-        (Node::And(nodes), false) | (Node::Or(nodes), true) => {
-            nodes.iter().any(|node| covered(node, negated))
-        }
-        (Node::Or(nodes), false) | (Node::And(nodes), true) => {
-            nodes.iter().all(|node| covered(node, negated))
-        }
-        (Node::Atom(atom) | Node::Any(atom), false) => is_key(atom),
-        (Node::Xor(_) | Node::All(_) | Node::Atom(_) | Node::Any(_), _) => false,
-    }
-}
-
-fn is_key(Atom { operand, test }: &Atom) -> bool {
-    if is_volatile(operand) {
-        return false;
-    }
-    let says_something = match test {
-        Test::Exists | Test::Bits(_) => false,
-        Test::Lt(Literal::Bytes(_)) | Test::Le(Literal::Bytes(_)) => false,
-        Test::Gt(Literal::Bytes(_)) | Test::Ge(Literal::Bytes(_)) => false,
-        Test::Matches(regex) => pattern::has_literal(regex),
-        Test::Wildcard { pattern, .. } => pattern.iter().any(|byte| *byte != b'*'),
-        Test::Contains(part) | Test::StartsWith(part) | Test::EndsWith(part) => !part.is_empty(),
-        _ => true,
-    };
-    // Else it says at least that there is such a header, which few requests have.
-    says_something || may_be_missing(operand)
-}
-
-fn may_be_missing(operand: &Operand) -> bool {
-    match operand {
-        Operand::Get(..) | Operand::At(..) | Operand::Each(_) | Operand::Supplied(_) => true,
-        other => other.inner().is_some_and(may_be_missing),
-    }
-}
-
-fn is_volatile(operand: &Operand) -> bool {
-    match operand {
-        Operand::Builtin(field) | Operand::Get(field, _) => field.is_volatile(),
-        Operand::Counter(_) | Operand::Sample(_) => true,
-        other => other.inner().is_some_and(is_volatile),
     }
 }
 

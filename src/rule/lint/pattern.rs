@@ -1,10 +1,13 @@
-//! What can be told of a regular expression by its letters, without compiling it.
+//! What can be told of a regular expression without compiling it.
 //!
 //! Whatever is not understood is taken to be a true pattern.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::vec::Vec;
 
-use super::super::expr::{Literal, Test};
+use super::super::{
+    expr::{Literal, Test},
+    pattern::{Place, literal},
+};
 
 /// The test that says the same as a pattern that is only a literal, and whether it is of the value in
 /// lower case.
@@ -13,38 +16,19 @@ pub(super) fn as_literal(regex: &str) -> Option<(Test, bool)> {
         Some(rest) => (rest, true),
         None => (regex, false),
     };
-    let (starts, rest) = match regex.strip_prefix('^') {
-        Some(rest) => (true, rest),
-        // What may come before the first match changes nothing.
-        None => (false, regex.strip_prefix(".*").unwrap_or(regex)),
-    };
-    let (ends, rest) = match rest.strip_suffix('$') {
-        Some(rest) if !ends_in_escape(rest) => (true, rest),
-        _ => (false, rest.strip_suffix(".*").filter(|rest| !ends_in_escape(rest)).unwrap_or(rest)),
-    };
-    let mut literal = Vec::new();
-    let mut letters = rest.bytes();
-    while let Some(letter) = letters.next() {
-        literal.push(match letter {
-            b'\\' => letters.next().filter(u8::is_ascii_punctuation)?,
-            letter if META.contains(&letter) => return None,
-            letter => letter,
-        });
-    }
+    // What may come before the first match or after the last changes nothing.
+    let regex = regex.strip_prefix(".*").unwrap_or(regex);
+    let regex = regex.strip_suffix(".*").filter(|rest| !ends_in_escape(rest)).unwrap_or(regex);
+    let (place, mut literal) = literal(regex)?;
     if folded {
         // Only ASCII letters have a lower case here, and in these patterns.
         literal.make_ascii_lowercase();
     }
-    let literal: Box<[u8]> = literal.into();
-    // `^` and `$` alone are not what their tests would be.
-    if literal.is_empty() && !(starts && ends) {
-        return None;
-    }
-    let test = match (starts, ends) {
-        (true, true) => Test::Eq(Literal::Bytes(literal)),
-        (true, false) => Test::StartsWith(literal),
-        (false, true) => Test::EndsWith(literal),
-        (false, false) => Test::Contains(literal),
+    let test = match place {
+        Place::Whole => Test::Eq(Literal::Bytes(literal)),
+        Place::Start => Test::StartsWith(literal),
+        Place::End => Test::EndsWith(literal),
+        Place::Anywhere => Test::Contains(literal),
     };
     Some((test, folded))
 }
@@ -58,20 +42,6 @@ pub(super) fn is_anchored(regex: &str) -> bool {
             && end.is_some_and(|rest| !ends_in_escape(rest))
     })
 }
-
-/// Whether a match has to have a letter that is known; told generously.
-pub(super) fn has_literal(regex: &str) -> bool {
-    let mut escaped = false;
-    alternatives(regex).iter().all(|one| {
-        one.bytes().any(|letter| {
-            let literal = !escaped && !META.contains(&letter);
-            escaped = !escaped && letter == b'\\';
-            literal
-        })
-    })
-}
-
-const META: &[u8] = br"\.+*?()|[]{}^$";
 
 /// Whether an odd number of backslashes is at the end.
 fn ends_in_escape(regex: &str) -> bool {

@@ -10,8 +10,8 @@ mod search;
 mod wildcard;
 
 pub(crate) use self::{
-    regex::{Regex, RegexError},
-    required::{Place, Required},
+    regex::{Regex, literal},
+    required::Place,
     search::{Needle, ends_with_folded, starts_with_folded},
-    wildcard::{Wildcard, WildcardError},
+    wildcard::Wildcard,
 };

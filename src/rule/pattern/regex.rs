@@ -47,7 +47,6 @@ const LAZY: usize = 128 * 1024;
 pub(crate) struct Regex {
     engine: Engine,
     required: Option<Required>,
-    literal: Option<(Place, Box<[u8]>)>,
 }
 
 #[derive(Clone, Debug)]
@@ -97,7 +96,7 @@ impl Regex {
             what: alloc::format!("it takes more than {} KiB when compiled", LARGEST / 1024).into(),
             too_large: true,
         })?;
-        Ok(Self { engine, required: Required::of(&hir), literal: super::required::literal(&hir) })
+        Ok(Self { engine, required: Required::of(&hir) })
     }
 
     /// Whether the pattern is found anywhere in the text.
@@ -116,11 +115,6 @@ impl Regex {
         self.required.as_ref()
     }
 
-    /// What the pattern says, if it is a plain text in disguise, and where that has to be.
-    pub(crate) fn is_literal(&self) -> Option<(Place, &[u8])> {
-        self.literal.as_ref().map(|(place, bytes)| (*place, &**bytes))
-    }
-
     /// The memory of what is compiled, in bytes, without the struct itself.
     pub(crate) fn memory_bytes(&self) -> usize {
         let engine = match &self.engine {
@@ -129,9 +123,13 @@ impl Regex {
             Engine::Lazy(regex) => regex.memory_usage().saturating_add(LAZY),
         };
         let required = self.required.as_ref().map_or(0, Required::memory_bytes);
-        let literal = self.literal.as_ref().map_or(0, |(_, bytes)| bytes.len());
-        engine.saturating_add(required).saturating_add(literal)
+        engine.saturating_add(required)
     }
+}
+
+/// What a pattern says, if it is a plain text in disguise, and where that has to be. Nothing is compiled.
+pub(crate) fn literal(pattern: &str) -> Option<(Place, Box<[u8]>)> {
+    super::required::literal(&parsed(pattern).ok()?)
 }
 
 struct TooLarge;

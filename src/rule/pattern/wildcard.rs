@@ -107,16 +107,6 @@ impl Wildcard {
         true
     }
 
-    /// Whether case matters.
-    pub(crate) const fn is_strict(&self) -> bool {
-        self.strict
-    }
-
-    /// The whole text that alone matches: a pattern without stars has one. In lower case unless strict.
-    pub(crate) fn whole(&self) -> Option<&[u8]> {
-        self.tail.is_none().then_some(&*self.head)
-    }
-
     /// What every text begins with; in lower case unless strict.
     pub(crate) fn head(&self) -> &[u8] {
         &self.head
@@ -223,9 +213,6 @@ mod tests {
                 prop_assert!(text.starts_with(wildcard.head()));
                 prop_assert!(text.ends_with(wildcard.tail()));
                 prop_assert!(Needle::new(wildcard.longest_literal(), true).is_in(&text));
-                if let Some(whole) = wildcard.whole() {
-                    prop_assert_eq!(whole, &text[..]);
-                }
             }
         }
     }

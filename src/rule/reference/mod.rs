@@ -27,6 +27,7 @@ pub(crate) fn holds(expr: &Expr, facts: &Facts<'_>) -> bool {
 }
 
 /// The numbers of all expressions that hold, ascending.
+#[cfg(test)]
 pub(crate) fn matches(exprs: &[Expr], facts: &Facts<'_>) -> Vec<usize> {
     let all = exprs.iter().enumerate();
     all.filter(|(_, expr)| holds(expr, facts)).map(|(at, _)| at).collect()
@@ -146,6 +147,10 @@ fn builtin<'a>(field: Builtin, facts: &Facts<'a>) -> Option<Datum<'a>> {
             Some(Datum::Bytes(Cow::Owned(uri)))
         }
         Kind::Bytes => facts.bytes(field).map(|bytes| Datum::Bytes(Cow::Borrowed(bytes))),
+        Kind::Array if field == Builtin::HeaderNames => {
+            let names = facts.gathered(field, None).into_iter();
+            Some(Datum::Array(names.map(|name| Cow::Owned(name.to_ascii_lowercase())).collect()))
+        }
         Kind::Array => {
             let elements = facts.gathered(field, None);
             Some(Datum::Array(elements.into_iter().map(Cow::Borrowed).collect()))

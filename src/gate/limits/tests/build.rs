@@ -63,6 +63,26 @@ fn what_cannot_be_a_limit_is_told_with_what_can() {
     }
 }
 
+/// What a text can not say, and what is built in a loop can.
+#[test]
+fn conditions_that_are_too_large_are_refused() {
+    use crate::rule::{Expr, build::field};
+    let nul = || field::nul().is_true();
+    let deep =
+        (0..200).fold(nul(), |deep, at| if at % 2 == 0 { deep.and(nul()) } else { deep.or(nul()) });
+    let wide = Expr::any((0..5_000).map(|_| nul()));
+    let limit = || LimitRule::new("x", Quota::per_minute(5));
+    for (limit, part) in [
+        (limit().when(deep.clone()), "when is nested too deeply"),
+        (limit().count_if(deep), "count_if is nested too deeply"),
+        (limit().when(wide.clone()), "when has too many tests"),
+        (limit().count_if(wide), "count_if has too many tests"),
+    ] {
+        let found = problems([limit]);
+        assert!(found.len() == 1 && found[0].contains(part), "{found:?}");
+    }
+}
+
 #[test]
 fn all_mistakes_are_told_at_once() {
     let odd =

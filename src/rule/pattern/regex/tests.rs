@@ -86,8 +86,8 @@ proptest! {
                     "{} {:?} {:?}", pattern, text, required
                 );
             }
-            if let Some((place, literal)) = regex.is_literal() {
-                let literals = [literal.into()].into();
+            if let Some((place, literal)) = literal(&pattern) {
+                let literals = [literal].into();
                 let literal = Required { place, literals, folded: false };
                 prop_assert_eq!(fits(&literal, &text), expected, "{}", pattern);
             }
@@ -138,10 +138,7 @@ fn the_best_that_is_known_is_required() {
 
 #[test]
 fn a_plain_text_in_disguise_is_seen() {
-    let literal = |pattern: &str| {
-        let regex = Regex::new(pattern).unwrap();
-        regex.is_literal().map(|(place, bytes)| (place, bytes.to_vec()))
-    };
+    let literal = |pattern| literal(pattern).map(|(place, bytes)| (place, bytes.to_vec()));
     assert_eq!(literal("admin"), Some((Place::Anywhere, b"admin".to_vec())));
     assert_eq!(literal(r"^/a\.b"), Some((Place::Start, b"/a.b".to_vec())));
     assert_eq!(literal(r"(\.php)$"), Some((Place::End, b".php".to_vec())));
