@@ -133,7 +133,7 @@ fn of_names(
                 BuildProblem::UnknownLimit { place: place(), limit: snippet(name) }
             }
             // A tag that no rule sets is not set.
-            Mention::Tag(_) => return,
+            Mention::Tag(_) | Mention::Sample => return,
         };
         if !problems.contains(&problem) {
             problems.push(problem);

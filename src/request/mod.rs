@@ -137,6 +137,7 @@ impl<'a> Request<'a> {
 
     /// The other end of the connection, in its canonical form (`::ffff:192.0.2.1` is `192.0.2.1`).
     #[must_use]
+    #[inline]
     pub fn peer(&self) -> Option<IpAddr> {
         self.peer.map(|peer| peer.to_canonical())
     }
