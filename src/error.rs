@@ -426,6 +426,12 @@ pub enum BuildProblem {
         /// The start of the list's name.
         list: String,
     },
+    /// A field of the service's own has a name that means something else in every condition.
+    #[error("field {field:?}: every request has a field of this name; use another one")]
+    TakenField {
+        /// The start of the field's name.
+        field: String,
+    },
     /// A condition names a limit that there is not.
     #[error("{place}: there is no limit {limit:?} to count by; name one of this gate's")]
     UnknownLimit {

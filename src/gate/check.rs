@@ -7,8 +7,8 @@ use super::{
     Gate, Inner, Mode,
     bans::Bans,
     effects::{Effect, End, Fared},
-    limits::{Pending, Ruling, Sentence},
-    pipeline::{Found, Passed, Refusal, Witness},
+    limits::{Pending, Plainly, Ruling, Sentence},
+    pipeline::{Found, Refusal, Witness},
     snapshot::{Setting, Snapshot},
     stats::Tally,
 };
@@ -23,6 +23,7 @@ use crate::{
 struct Doing<'a> {
     gate: &'a Inner,
     mode: Mode,
+    pending: Pending,
 }
 
 impl Gate {
@@ -32,13 +33,22 @@ impl Gate {
         let gate = &*self.0;
         let snapshot = gate.snapshot.load();
         let chance = |client: &Client| gate.seed.hash_one(client);
-        let mut doing = Doing { gate, mode };
+        let mut doing = Doing { gate, mode, pending: Pending::default() };
         let Found { result, traces } = snapshot.decide(request, chance, now, &mut doing);
         match result {
-            Ok(Passed { standing, pending }) => {
+            Ok(standing) => {
                 gate.totals.admitted.add();
+                // Where there is nothing, nothing is moved.
+                if traces.is_empty() && doing.pending.is_empty() {
+                    let nothing = Pending::default();
+                    return Verdict::admitted(Admission::new(
+                        standing,
+                        Traces::of_class(traces.class()),
+                        nothing,
+                    ));
+                }
                 let traces = traces.named(&snapshot.setting.names);
-                Verdict::admitted(Admission::new(standing, traces, pending))
+                Verdict::admitted(Admission::new(standing, traces, doing.pending))
             }
             Err(refusal) => gate.refuse(&snapshot, refusal, traces, mode),
         }
@@ -72,8 +82,18 @@ impl Witness for Doing<'_> {
     }
 
     #[inline]
+    fn plain_limits(
+        &mut self,
+        setting: &Setting,
+        client: &Client,
+        now: Timestamp,
+    ) -> Option<Plainly> {
+        setting.limits.check_plainly(client, now)
+    }
+
+    #[inline]
     fn limits(&mut self, setting: &Setting, facts: &Facts<'_>, now: Timestamp) -> Ruling {
-        setting.limits.check(facts, &setting.bans, now)
+        setting.limits.check(facts, &setting.bans, &mut self.pending, now)
     }
 
     fn shadow_limit(&mut self, setting: &Setting, limit: usize) {

@@ -18,12 +18,12 @@ use super::{
     MissingPeer,
     bans::{Bans, Subject},
     effects::{Effect, End, Fared, Judged},
-    limits::{Pending, Ruling, Sentence},
+    limits::{Plainly, Ruling, Sentence},
     snapshot::{Setting, Snapshot},
 };
 use crate::{
     request::{
-        Client, Request, Trust,
+        Client, Request,
         canonical::{Canonical, UriFlags},
     },
     rule::{Facts, Lists, Name},
@@ -45,6 +45,12 @@ pub(super) trait Witness {
     /// All rules are asked, or one has ended them.
     fn judged(&mut self, snapshot: &Snapshot, facts: &Facts<'_>, end: End, by: Option<usize>);
 
+    /// Asks limits that ask for nothing but the client, if they are such.
+    #[inline]
+    fn plain_limits(&mut self, _: &Setting, _: &Client, _: Timestamp) -> Option<Plainly> {
+        None
+    }
+
     /// Asks the limits.
     fn limits(&mut self, setting: &Setting, facts: &Facts<'_>, now: Timestamp) -> Ruling;
 
@@ -57,16 +63,9 @@ pub(super) trait Witness {
 
 /// What the stages say.
 pub(super) struct Found {
-    pub(super) result: Result<Passed, Refusal>,
+    /// Where a request that passes stands with its strictest limit.
+    pub(super) result: Result<Option<Decision>, Refusal>,
     pub(super) traces: Traces,
-}
-
-/// What a request that passes brings with it.
-#[derive(Debug, Default)]
-pub(super) struct Passed {
-    /// Where it stands with its strictest limit.
-    pub(super) standing: Option<Decision>,
-    pub(super) pending: Pending,
 }
 
 /// Why a request does not pass. Rules and limits are numbers of the snapshot's.
@@ -110,11 +109,11 @@ impl Snapshot {
         witness: &mut impl Witness,
     ) -> Found {
         let setting = &*self.setting;
-        let address = setting.client.resolve(request).map(|resolved| resolved.ip);
+        let address = setting.client.address_of(request);
         let client = match address {
             Some(address) => match setting.admit(address, now, witness) {
                 Ok(client) => client,
-                Err(None) => return Ok(Passed::default()).into(),
+                Err(None) => return Ok(None).into(),
                 Err(Some(refusal)) => return Err(refusal).into(),
             },
             None => {
@@ -126,6 +125,9 @@ impl Snapshot {
             }
         };
         if !setting.reads_requests && self.candidate.is_none() {
+            if let Some(said) = witness.plain_limits(setting, &client, now) {
+                return setting.limit_plainly(said, address, now, witness).into();
+            }
             let facts = Facts { client: address, group: setting.group, ..bare(request) };
             return setting.limit(&facts, Traces::default(), now, witness);
         }
@@ -135,16 +137,26 @@ impl Snapshot {
                 client: address,
                 group: setting.group,
                 tag_names: self.rules.tags(),
-                chance: chance(&client),
+                chance: if setting.asks_chance || self.candidate.is_some() {
+                    chance(&client)
+                } else {
+                    0
+                },
                 counters: &counters,
                 ..Facts::of(request, canonical, self.rules.lists())
             };
-            self.judge(&facts, now, witness)
+            self.judge(&client, &facts, now, witness)
         })
     }
 
     /// The rules, and then the limits.
-    fn judge(&self, facts: &Facts<'_>, now: Timestamp, witness: &mut impl Witness) -> Found {
+    fn judge(
+        &self,
+        client: &Client,
+        facts: &Facts<'_>,
+        now: Timestamp,
+        witness: &mut impl Witness,
+    ) -> Found {
         let setting = &*self.setting;
         let seen = |at, effect: &Effect, fared| witness.rule(at, effect, fared, facts);
         let Judged { end, by, skips_limits, traces } =
@@ -159,9 +171,12 @@ impl Snapshot {
                 let wait = setting.sentence(sentence, name, now, witness);
                 Err(Refusal::RuleBans { rule, wait })
             }
-            (End::Allowed { bypasses_limits: true }, _) => Ok(Passed::default()),
-            _ if skips_limits => Ok(Passed::default()),
-            _ => return setting.limit(facts, traces, now, witness),
+            (End::Allowed { bypasses_limits: true }, _) => Ok(None),
+            _ if skips_limits => Ok(None),
+            _ => match witness.plain_limits(setting, client, now) {
+                Some(said) => setting.limit_plainly(said, facts.client, now, witness),
+                None => return setting.limit(facts, traces, now, witness),
+            },
         };
         Found { result, traces }
     }
@@ -190,7 +205,29 @@ impl Setting {
         Ok(Client::of(address, self.group))
     }
 
+    /// What becomes of a request that limits have said this to.
     #[inline]
+    fn limit_plainly(
+        &self,
+        said: Plainly,
+        address: Option<IpAddr>,
+        now: Timestamp,
+        witness: &mut impl Witness,
+    ) -> Result<Option<Decision>, Refusal> {
+        match said {
+            Plainly::Passes(standing) => Ok(standing),
+            Plainly::Denied { limit, decision, ban } => {
+                if let (Some(ban), Some(address)) = (ban, address) {
+                    let subject = Subject::Net(self.group.net_of(address));
+                    let sentence = Some(Sentence { subject, ban });
+                    let _ = self.sentence(sentence, self.names.limits.get(limit), now, witness);
+                }
+                Err(Refusal::Limit { limit, decision })
+            }
+        }
+    }
+
+    #[inline(never)]
     fn limit(
         &self,
         facts: &Facts<'_>,
@@ -199,11 +236,11 @@ impl Setting {
         witness: &mut impl Witness,
     ) -> Found {
         let result = match witness.limits(self, facts, now) {
-            Ruling::Passes { standing, would_deny, pending } => {
+            Ruling::Passes { standing, would_deny } => {
                 if would_deny != 0 {
                     self.in_shadow(would_deny, &mut traces, witness);
                 }
-                Ok(Passed { standing, pending })
+                Ok(standing)
             }
             Ruling::Denied { limit, decision, ban } => {
                 let _ = self.sentence(ban, self.names.limits.get(limit), now, witness);
@@ -244,11 +281,7 @@ impl Setting {
         let own = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
         match subject {
             Subject::Net(net) => {
-                !own.iter().any(|own| net.contains(own))
-                    && match &self.client.trust {
-                        Trust::Nets(nets) => !nets.overlaps(net),
-                        Trust::None | Trust::Hops(_) => true,
-                    }
+                !own.iter().any(|own| net.contains(own)) && !self.client.trusts_any_of(net)
             }
             Subject::Key { .. } => true,
         }
@@ -269,8 +302,9 @@ fn bare<'a>(request: &'a Request<'a>) -> Facts<'a> {
     Facts::of(request, &NOTHING, &NO_LISTS)
 }
 
-impl From<Result<Passed, Refusal>> for Found {
-    fn from(result: Result<Passed, Refusal>) -> Self {
+impl From<Result<Option<Decision>, Refusal>> for Found {
+    #[inline]
+    fn from(result: Result<Option<Decision>, Refusal>) -> Self {
         Self { result, traces: Traces::default() }
     }
 }

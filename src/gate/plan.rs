@@ -1,7 +1,5 @@
 //! What a gate is to be: made by the builder and by the configuration, understood by the gate.
 
-#![allow(dead_code)]
-
 use alloc::vec::Vec;
 
 use super::{MissingPeer, Mode};
@@ -66,6 +64,7 @@ pub(crate) enum Cost {
     /// An Int of the request; missing is 1, negative is 0.
     Request(Term),
     /// An Int that only the response tells; 1 is taken until then.
+    #[cfg_attr(not(feature = "config"), expect(dead_code, reason = "texts tell it apart"))]
     Response(Term),
 }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     error::{BuildProblem, snippet},
-    rule::{Action, Expr, Kind, Mention, Name, Rule, Skip, Term},
+    rule::{Action, Expr, Kind, Mention, Name, Rule, Skip, Term, is_taken},
 };
 
 /// What is wrong with a plan as a whole, in the order of its fields.
@@ -23,6 +23,9 @@ pub(super) fn problems_of(plan: &Plan) -> Vec<BuildProblem> {
     of_rules(plan, &mut problems);
     of_limits(plan, &mut problems);
     of_mentions(plan, &mut problems);
+    for field in plan.scheme.fields.keys().filter(|field| is_taken(field)) {
+        problems.push(BuildProblem::TakenField { field: snippet(field) });
+    }
     for (family, bits, most) in [("v4", plan.group.v4, 32), ("v6", plan.group.v6, 128)] {
         if bits > most {
             problems.push(BuildProblem::GroupTooLong { family, bits, most });
@@ -133,7 +136,7 @@ fn of_names(
                 BuildProblem::UnknownLimit { place: place(), limit: snippet(name) }
             }
             // A tag that no rule sets is not set.
-            Mention::Tag(_) => return,
+            Mention::Tag(_) | Mention::Sample => return,
         };
         if !problems.contains(&problem) {
             problems.push(problem);

@@ -12,14 +12,21 @@
 use alloc::{boxed::Box, collections::BTreeMap, sync::Arc};
 
 use super::{
-    MissingPeer, bans::Bans, candidate::Candidate, effects::Effects, limits::Limits, plan::Plan,
-    problems::problems_of, stats::Tally,
+    MissingPeer,
+    bans::Bans,
+    candidate::Candidate,
+    effects::Effects,
+    limits::Limits,
+    plan::{Cost, Plan},
+    problems::problems_of,
+    stats::Tally,
 };
 use crate::{
     cidr::CidrSet,
     error::{BuildError, BuildProblem},
+    limit::Share,
     request::{ClientGroup, ClientIp},
-    rule::{Lists, Name, Rule, RuleMode, RuleSet},
+    rule::{Lists, Mention, Name, Rule, RuleMode, RuleSet},
     time::Timestamp,
     verdict::Names,
 };
@@ -51,6 +58,8 @@ pub(super) struct Setting {
     pub(super) names: Arc<Names>,
     /// Whether anything asks for more of a request than its client.
     pub(super) reads_requests: bool,
+    /// Whether anything asks where clients stand among all of them.
+    pub(super) asks_chance: bool,
 }
 
 /// The counts of rules and limits, by their names; those of rules that are off among them.
@@ -86,6 +95,7 @@ impl Snapshot {
             Some(old) => Arc::new(old.bans.resized(most_bans, now)),
         };
         let effects = Effects::new(&rules, &tallies);
+        let asks_chance = asks_chance(&plan);
         // The last: from here on, limits that go on have their new quotas.
         let limits = before.map(|setting| &setting.limits);
         let limits = Limits::build(&plan, rules.tags(), limits, now).map_err(BuildError::new)?;
@@ -99,6 +109,7 @@ impl Snapshot {
             bans,
             most_bans,
             reads_requests: !effects.is_empty() || limits.reads_requests(),
+            asks_chance,
             effects,
             limits,
             limit_tallies: names
@@ -154,6 +165,24 @@ pub(super) fn compile(
     RuleSet::new(capped, lists).map_err(|found| {
         BuildError::new(alloc::vec![BuildProblem::Rules { message: alloc::format!("{found}") }])
     })
+}
+
+/// Whether anything is about a share of the clients.
+fn asks_chance(plan: &Plan) -> bool {
+    let mut asks = plan.rules.iter().any(|rule| rule.share != Share::ALL)
+        || plan.limits.iter().any(|limit| limit.share != Share::ALL);
+    let mut visit = |mention: Mention<'_>| asks |= mention == Mention::Sample;
+    plan.rules.iter().for_each(|rule| rule.when.each_mention(&mut visit));
+    for limit in &plan.limits {
+        limit.when.iter().chain(&limit.count_if).for_each(|expr| expr.each_mention(&mut visit));
+        let cost = match &limit.cost {
+            Cost::Units(_) => None,
+            Cost::Request(term) | Cost::Response(term) => Some(term),
+        };
+        let terms = limit.by.iter().chain(&limit.distinct).chain(cost);
+        terms.for_each(|term| term.each_mention(&mut visit));
+    }
+    asks
 }
 
 /// How far the members of a group can go.

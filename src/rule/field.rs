@@ -249,6 +249,16 @@ pub(crate) const FIRST_OF: &[(&str, Builtin)] =
 pub(crate) const POSTURES: &[(&str, i64)] =
     &[("normal", 0), ("elevated", 1), ("overload", 2), ("defend", 3), ("lockdown", 4)];
 
+/// Whether a name means something in every text, so that no field of a service's can have it.
+pub(crate) fn is_taken(name: &str) -> bool {
+    let builtins = BUILTINS.iter().map(|entry| (entry.name, entry.aliases));
+    let supplied = SUPPLIED.iter().map(|(name, aliases, ..)| (*name, *aliases));
+    let headers = HEADER_NAMES.iter().map(|(name, aliases, _)| (*name, *aliases));
+    let is_it = |(known, aliases): (&str, &[&str])| known == name || aliases.contains(&name);
+    builtins.chain(supplied).chain(headers).any(is_it)
+        || FIRST_OF.iter().any(|(known, _)| *known == name)
+}
+
 impl Builtin {
     pub(crate) const fn kind(self) -> Kind {
         self.entry().kind

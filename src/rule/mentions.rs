@@ -15,6 +15,8 @@ pub(crate) enum Mention<'a> {
     /// A limit's count.
     Limit(&'a str),
     Tag(&'a str),
+    /// Whether the client is in a share of all.
+    Sample,
 }
 
 impl Expr {
@@ -52,6 +54,7 @@ fn of_atom<'a>(Atom { operand, test }: &'a Atom, visit: &mut dyn FnMut(Mention<'
 fn of_operand<'a>(operand: &'a Operand, visit: &mut dyn FnMut(Mention<'a>)) {
     match operand {
         Operand::Counter(limit) => visit(Mention::Limit(limit)),
+        Operand::Sample(_) => visit(Mention::Sample),
         Operand::Get(Builtin::Tag, tag) => visit(Mention::Tag(tag)),
         other => {
             if let Some(inner) = other.inner() {

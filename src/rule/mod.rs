@@ -65,7 +65,7 @@ pub use self::{
 pub(crate) use self::{
     expr::Name,
     facts::{Answer, Counters, Facts},
-    field::{Kind, Phase},
+    field::{Kind, Phase, is_taken},
     mentions::Mention,
     suggest::closest,
 };

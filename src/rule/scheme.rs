@@ -40,7 +40,8 @@ impl Scheme {
     /// With a field of the service's own, whose value comes with each [request](crate::Request::field).
     ///
     /// A name is letters, digits, `_` and `.`, and begins with a letter or `_`: others cannot be written in a
-    /// text. Names that fields of requests have stay theirs.
+    /// text. Names that fields of requests have, and their short forms, stay theirs: a gate is not built with
+    /// them.
     #[must_use]
     pub fn field(mut self, name: &str, holds: Type) -> Self {
         self.fields.insert(Name::from(name), holds);

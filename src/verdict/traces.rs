@@ -80,10 +80,22 @@ impl Traces {
         self.class = class;
     }
 
+    /// Whether there is nothing but a class.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0 && self.tags == 0
+    }
+
+    /// Nothing but a class.
+    #[inline]
+    pub(crate) fn of_class(class: Class) -> Self {
+        Self { class, ..Self::default() }
+    }
+
     /// Shares the names, if there is something to name.
     #[inline]
     pub(crate) fn named(mut self, names: &Arc<Names>) -> Self {
-        if self.len != 0 || self.tags != 0 {
+        if !self.is_empty() {
             self.names = Some(Arc::clone(names));
         }
         self

@@ -65,7 +65,8 @@ fn ask(limits: &[LimitRule]) -> Gate {
             let now = Timestamp::from_micros(u64::from(at) * 250);
             let from: [IpAddr; 2] = [peer(at % 40), peer(at << 6)];
             for (peer, target) in from.into_iter().zip([0, 2]) {
-                let target = targets[(at as usize + target) % targets.len()];
+                // Every client asks for every target.
+                let target = targets[(at as usize / 3 + target) % targets.len()];
                 let request = Request::new(peer)
                     .method(if at % 3 == 0 { "POST" } else { "GET" })
                     .host("h")

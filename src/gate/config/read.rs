@@ -28,7 +28,7 @@ use crate::{
     limit::OnSaturation,
     quota::Quota,
     request::{ClientGroup, ClientIp, ForwardedBy, Trust, client_ip},
-    rule::{Code, Diagnostic, Expr, Name, Phase, RuleMode, Scheme, Term, Type, closest},
+    rule::{Code, Diagnostic, Expr, Name, Phase, RuleMode, Scheme, Term, Type, closest, is_taken},
 };
 
 /// The keys of the whole file.
@@ -209,6 +209,11 @@ impl<'a> Reader<'a> {
         let report = &mut self.report;
         for (key, value) in entries(report, file, "fields", "a table of fields and their types") {
             let holds = value.word(report, TYPES).unwrap_or(Type::Bytes);
+            if is_taken(&key) {
+                let message = format!("every request has a field `{key}`; use another name");
+                let diagnostic = Diagnostic::new(Code::Duplicate, value.span(), message);
+                report.push(&value.place, diagnostic);
+            }
             self.scheme.fields.insert(Name::from(&*key), holds);
         }
     }

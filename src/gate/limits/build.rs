@@ -72,10 +72,8 @@ impl Limits {
             Some(before) => Arc::clone(&before.saturation),
             None => Arc::new(Saturation::new()),
         };
-        let is_plain =
-            matches!((&*all, &*plan.limits), ([entry], [limit]) if entry.is_plain(limit));
         Ok(Self {
-            is_plain: is_plain && conditions.meanings.is_empty(),
+            are_plain: all.iter().zip(&plan.limits).all(|(entry, limit)| entry.is_plain(limit)),
             all,
             conditions,
             settlers: build.settlers.into(),

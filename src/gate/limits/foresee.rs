@@ -8,7 +8,7 @@
 use alloc::vec::Vec;
 
 use super::{
-    Bans, Limits, Met, Pending, Ruling,
+    Bans, Limits, Met, Ruling,
     judge::{Judgement, Judges, bit},
 };
 use crate::{limit::Limit, rule::Facts, time::Timestamp};
@@ -57,9 +57,7 @@ impl Limits {
             }
         }
         match Judges::looking(self, facts, &all).judge(now) {
-            Judgement::Admitted { standing, .. } => {
-                Ruling::Passes { standing, would_deny, pending: Pending::default() }
-            }
+            Judgement::Admitted { standing, .. } => Ruling::Passes { standing, would_deny },
             Judgement::Denied { limit, decision } => {
                 let asked = all.iter().find(|asked| asked.limit == limit);
                 let ban = self.get(limit).and_then(|entry| entry.sentence(asked, facts));

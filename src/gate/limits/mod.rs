@@ -49,7 +49,7 @@ pub use rule::LimitRule;
 
 use self::{
     judge::{Asked, Judgement, Judges, Sources, bit},
-    key::{Key, client_of},
+    key::Key,
     pending::{Settler, Taken, is_known},
     state::State,
 };
@@ -60,7 +60,8 @@ use super::{
     stats::Saturation,
 };
 use crate::{
-    limit::{AdjustableBucket, Limit, Share},
+    limit::{AdjustableBucket, Limit, Share, decide},
+    request::Client,
     rule::{Ban, Counters, Facts, Index, Name, Reader, RuleMode},
     time::Timestamp,
     verdict::Decision,
@@ -76,8 +77,8 @@ pub(super) struct Limits {
     newcomers: Option<Arc<AdjustableBucket>>,
     saturation: Arc<Saturation>,
     missing_peer: MissingPeer,
-    /// One limit of each client's, and nothing else.
-    is_plain: bool,
+    /// Limits of each client's, and nothing else.
+    are_plain: bool,
 }
 
 /// Each has a bit in a word.
@@ -129,7 +130,6 @@ pub(super) enum Ruling {
         standing: Option<Decision>,
         /// The limits in shadow that would deny it, a bit each.
         would_deny: u64,
-        pending: Pending,
     },
     /// This limit, counted from 0, denies it.
     Denied { limit: usize, decision: Decision, ban: Option<Sentence> },
@@ -139,6 +139,18 @@ pub(super) enum Ruling {
     MissingKey { limit: usize },
     /// The key has no place, and its network or the budget for newcomers denies it for so long.
     Saturated { wait: Duration },
+}
+
+/// What limits say that ask for nothing but the client.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Plainly {
+    Passes(Option<Decision>),
+    /// This limit, counted from 0, denies it, and wants this ban for its client.
+    Denied {
+        limit: usize,
+        decision: Decision,
+        ban: Option<Ban>,
+    },
 }
 
 /// Whom a limit wants to be banned, and for how long.
@@ -171,13 +183,55 @@ enum Met {
 }
 
 impl Limits {
-    /// Takes what the request costs from each limit that it meets, or from none.
+    /// The same as [`check`](Self::check), where all limits are each client's and have a place for this one;
+    /// `None`, and nothing is taken, where that is to be asked.
     #[inline]
-    pub(super) fn check(&self, facts: &Facts<'_>, bans: &Bans, now: Timestamp) -> Ruling {
-        if let ([only], true) = (&*self.all, self.is_plain) {
-            return self.check_plain(only, facts, now);
+    pub(super) fn check_plainly(&self, client: &Client, now: Timestamp) -> Option<Plainly> {
+        if !self.are_plain {
+            return None;
         }
-        self.check_all(facts, bans, now)
+        if *client == Client::Unknown && self.missing_peer != MissingPeer::Shared {
+            return Some(Plainly::Passes(None));
+        }
+        // One limit is the common case, and there is nobody to compare it with.
+        let (limit, decision) = match &*self.all {
+            [] => return Some(Plainly::Passes(None)),
+            [only] => (0, only.state.own()?.check(client, now)),
+            all => {
+                let own = all.iter().filter_map(|entry| entry.state.own());
+                let answer = decide(own.map(|own| (own.on_key(client), 1)), now);
+                (answer.strictest()?, answer.decision()?)
+            }
+        };
+        if decision.is_admitted() {
+            return Some(Plainly::Passes(Some(decision)));
+        }
+        if decision.is_saturated() {
+            return None;
+        }
+        let ban = match self.get(limit)?.then {
+            Then::Ban(ban) => Some(ban),
+            Then::Throttle => None,
+        };
+        Some(Plainly::Denied { limit, decision, ban })
+    }
+
+    /// Takes what the request costs from each limit that it meets, or from none. What its response is to
+    /// settle goes to `pending`.
+    #[inline(never)]
+    pub(super) fn check(
+        &self,
+        facts: &Facts<'_>,
+        bans: &Bans,
+        pending: &mut Pending,
+        now: Timestamp,
+    ) -> Ruling {
+        let (met, known) = self.conditions.judge(facts);
+        match met.count_ones() {
+            0 => Ruling::passes(None),
+            1..=4 => self.check_met::<FEW>(met, known, facts, bans, pending, now),
+            _ => self.check_met::<MOST_LIMITS>(met, known, facts, bans, pending, now),
+        }
     }
 
     /// Whether anything asks for more of a request than who its client is.
@@ -234,46 +288,14 @@ impl Limits {
         self.all.get(limit)
     }
 
-    #[inline]
-    fn check_plain(&self, only: &Entry, facts: &Facts<'_>, now: Timestamp) -> Ruling {
-        if facts.client.is_none() && self.missing_peer != MissingPeer::Shared {
-            return Ruling::passes(None);
-        }
-        let Some(own) = only.state.own() else { return Ruling::passes(None) };
-        let client = client_of(facts);
-        let decision = own.check(&client, now);
-        if decision.is_admitted() {
-            return Ruling::passes(Some(decision));
-        }
-        if !decision.is_saturated() {
-            return Ruling::Denied { limit: 0, decision, ban: only.sentence(None, facts) };
-        }
-        let asked = Asked { hash: own.key_hash(&client), units: 1, ..Asked::default() };
-        match Judges::new(self, facts, &[asked]).judge_coarsely(0, decision, now) {
-            Judgement::Admitted { standing, .. } => Ruling::passes(standing),
-            Judgement::Denied { limit, decision } => {
-                Ruling::Denied { limit, decision, ban: only.sentence(None, facts) }
-            }
-            Judgement::Saturated { wait } => Ruling::Saturated { wait },
-        }
-    }
-
-    fn check_all(&self, facts: &Facts<'_>, bans: &Bans, now: Timestamp) -> Ruling {
-        let (met, known) = self.conditions.judge(facts);
-        match met.count_ones() {
-            0 => Ruling::passes(None),
-            1..=4 => self.check_met::<FEW>(met, known, facts, bans, now),
-            _ => self.check_met::<MOST_LIMITS>(met, known, facts, bans, now),
-        }
-    }
-
-    /// The same of these limits, of which there are no more than `N`.
+    /// [`check`](Self::check) of these limits, of which there are no more than `N`.
     fn check_met<const N: usize>(
         &self,
         met: u64,
         known: u64,
         facts: &Facts<'_>,
         bans: &Bans,
+        pending: &mut Pending,
         now: Timestamp,
     ) -> Ruling {
         let mut room = [Asked::default(); N];
@@ -298,11 +320,10 @@ impl Limits {
             }
         }
         let asked = room.get(..number).unwrap_or_default();
-        let mut pending = Pending::default();
         let standing = match Judges::new(self, facts, asked).judge(now) {
             Judgement::Admitted { standing, from } => {
                 for (place, asked) in asked.iter().enumerate() {
-                    self.took(asked, from.of(place), known, facts, &mut pending, now);
+                    self.took(asked, from.of(place), known, facts, pending, now);
                 }
                 standing
             }
@@ -317,11 +338,11 @@ impl Limits {
             let denies = match self.meet(limit, entry, facts, now) {
                 Met::Not => false,
                 Met::Lacks => true,
-                Met::Asks(asked) => self.denies_in_shadow(&asked, known, facts, &mut pending, now),
+                Met::Asks(asked) => self.denies_in_shadow(&asked, known, facts, pending, now),
             };
             would_deny |= if denies { bit(limit) } else { 0 };
         }
-        Ruling::Passes { standing, would_deny, pending }
+        Ruling::Passes { standing, would_deny }
     }
 
     /// The limits with these bits.
@@ -446,7 +467,7 @@ impl Sources {
 
 impl Ruling {
     fn passes(standing: Option<Decision>) -> Self {
-        Self::Passes { standing, would_deny: 0, pending: Pending::default() }
+        Self::Passes { standing, would_deny: 0 }
     }
 }
 

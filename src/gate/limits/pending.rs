@@ -33,11 +33,13 @@ pub(super) struct Settler {
     pub(super) cost: Option<Builtin>,
 }
 
-/// What was taken for a request, until its response is known.
+/// What was taken for a request, until its response is known; `None` if there is nothing to settle, which
+/// costs no more than to say so.
 #[derive(Default)]
-pub(crate) struct Pending {
-    /// `None` if there is nothing to settle.
-    settlers: Option<Arc<[Settler]>>,
+pub(crate) struct Pending(Option<Owed>);
+
+struct Owed {
+    settlers: Arc<[Settler]>,
     /// The parts of conditions that hold, a bit each.
     known: u64,
     /// The settlers that have something to settle, a bit each.
@@ -65,28 +67,36 @@ impl Pending {
         of_network: bool,
         taken: Taken,
     ) {
-        let Some(place) = self.taken.get_mut(usize::from(slot)) else { return };
+        let owed = self.0.get_or_insert_with(|| Owed {
+            settlers: Arc::clone(settlers),
+            known,
+            owed: 0,
+            of_networks: 0,
+            taken: Default::default(),
+        });
+        let Some(place) = owed.taken.get_mut(usize::from(slot)) else { return };
         *place = taken;
         let bit = 1_u8.checked_shl(u32::from(slot)).unwrap_or(0);
-        self.owed |= bit;
-        self.of_networks |= if of_network { bit } else { 0 };
-        self.known = known;
-        if self.settlers.is_none() {
-            self.settlers = Some(Arc::clone(settlers));
-        }
+        owed.owed |= bit;
+        owed.of_networks |= if of_network { bit } else { 0 };
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
     }
 
     /// Gives back what does not count, and takes what the response has cost beyond that.
     pub(crate) fn finish(self, answer: Answer, now: Timestamp) {
-        let Some(settlers) = &self.settlers else { return };
-        for ((settler, taken), slot) in settlers.iter().zip(&self.taken).zip(0_u32..) {
+        let Some(Owed { settlers, known, owed, of_networks, taken }) = &self.0 else { return };
+        for ((settler, taken), slot) in settlers.iter().zip(taken).zip(0_u32..) {
             let bit = 1_u8.checked_shl(slot).unwrap_or(0);
-            if self.owed & bit == 0 {
+            if owed & bit == 0 {
                 continue;
             }
-            let of_network = self.of_networks & bit != 0;
+            let of_network = of_networks & bit != 0;
             if let Some(bucket) = settler.state.bucket(taken.hash, of_network) {
-                settler.settle(bucket, taken, self.known, &answer, now);
+                settler.settle(bucket, taken, *known, &answer, now);
             }
         }
     }
@@ -130,6 +140,7 @@ pub(super) fn is_known(answer: crate::verdict::Decision) -> bool {
 /// That there is something, not whose.
 impl fmt::Debug for Pending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pending").field("limits", &self.owed.count_ones()).finish_non_exhaustive()
+        let limits = self.0.as_ref().map_or(0, |owed| owed.owed.count_ones());
+        f.debug_struct("Pending").field("limits", &limits).finish_non_exhaustive()
     }
 }

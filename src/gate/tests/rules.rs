@@ -285,3 +285,14 @@ fn lists_that_rules_name_must_be_there() {
     assert!(asks().list("listed", CidrSet::new()).build().is_ok());
     assert!(asks().scheme(Scheme::new().list("listed", Type::Ip)).build().is_ok());
 }
+
+/// A field that could never be read is a mistake, not a surprise.
+#[test]
+fn a_field_cannot_have_the_name_or_a_short_form_of_one_that_every_request_has() {
+    for name in ["method", "http.host", "ua", "header", "asn", "tls"] {
+        let scheme = Scheme::new().field(name, Type::Bytes);
+        let refused = Gate::builder().scheme(scheme).build().unwrap_err();
+        assert!(refused.to_string().contains(name), "{refused}");
+    }
+    assert!(Gate::builder().scheme(Scheme::new().field("tenant", Type::Bytes)).build().is_ok());
+}

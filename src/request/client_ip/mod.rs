@@ -223,11 +223,20 @@ impl ClientIp {
         Some(Resolved { ip, reason })
     }
 
-    /// Whether this address is one of the proxies that are believed.
+    /// The address that [`resolve`](Self::resolve) finds.
     #[cfg(feature = "std")]
-    #[allow(dead_code, reason = "for bans")]
-    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
-        matches!(&self.trust, Trust::Nets(ours) if ours.contains(address))
+    #[inline]
+    pub(crate) fn address_of(&self, request: &Request<'_>) -> Option<IpAddr> {
+        match &self.trust {
+            Trust::None => request.peer(),
+            _ => self.resolve(request).map(|resolved| resolved.ip),
+        }
+    }
+
+    /// Whether one of the proxies that are believed is in this network.
+    #[cfg(feature = "std")]
+    pub(crate) fn trusts_any_of(&self, net: &ipnet::IpNet) -> bool {
+        matches!(&self.trust, Trust::Nets(ours) if ours.overlaps(net))
     }
 }
 

@@ -60,7 +60,8 @@ fn a_thousand_parallel_logins_do_not_slip_through_a_limit_of_five() {
                     let request = login("192.0.2.1");
                     let mut inside = Vec::new();
                     for _ in 0..1_000 / THREADS {
-                        if let Ruling::Passes { pending, .. } = world.rule(&request, NOW) {
+                        if let (Ruling::Passes { .. }, pending) = world.rule_and_rest(&request, NOW)
+                        {
                             inside.push(pending);
                         }
                     }

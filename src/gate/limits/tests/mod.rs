@@ -3,11 +3,14 @@
 use core::{net::IpAddr, time::Duration};
 use std::vec::Vec;
 
-use super::{LimitRule, Limits, Pending, Ruling, Stand};
+use super::{LimitRule, Limits, Pending, Plainly, Ruling, Sentence, Stand};
 use crate::{
-    gate::{bans::Bans, plan::Plan},
+    gate::{
+        bans::{Bans, Subject},
+        plan::Plan,
+    },
     quota::Quota,
-    request::{Request, canonical::Canonical},
+    request::{Client, Request, canonical::Canonical},
     rule::{Answer, Expr, Facts, Lists, Scheme, Term},
     time::Timestamp,
     verdict::Decision,
@@ -92,7 +95,25 @@ impl World {
     }
 
     fn rule(&self, request: &Request<'_>, now: Timestamp) -> Ruling {
-        self.with(request, |facts| self.limits.check(facts, &self.bans, now))
+        self.rule_and_rest(request, now).0
+    }
+
+    /// The same, and what is left over for the response.
+    fn rule_and_rest(&self, request: &Request<'_>, now: Timestamp) -> (Ruling, Pending) {
+        let mut rest = Pending::default();
+        let ruling = self.with(request, |facts| {
+            let client = facts.client.map_or(Client::Unknown, |ip| Client::of(ip, facts.group));
+            match self.limits.check_plainly(&client, now) {
+                Some(Plainly::Passes(standing)) => Ruling::Passes { standing, would_deny: 0 },
+                Some(Plainly::Denied { limit, decision, ban }) => {
+                    let net = facts.client.map(|ip| Subject::Net(facts.group.net_of(ip)));
+                    let ban = ban.zip(net).map(|(ban, subject)| Sentence { subject, ban });
+                    Ruling::Denied { limit, decision, ban }
+                }
+                None => self.limits.check(facts, &self.bans, &mut rest, now),
+            }
+        });
+        (ruling, rest)
     }
 
     fn explain(&self, request: &Request<'_>, now: Timestamp) -> Vec<Stand> {
@@ -102,8 +123,8 @@ impl World {
     /// What is left over of a request that passes.
     #[track_caller]
     fn passes(&self, request: &Request<'_>, now: Timestamp) -> Pending {
-        match self.rule(request, now) {
-            Ruling::Passes { pending, .. } => pending,
+        match self.rule_and_rest(request, now) {
+            (Ruling::Passes { .. }, pending) => pending,
             other => panic!("{other:?}"),
         }
     }

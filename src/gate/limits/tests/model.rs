@@ -145,8 +145,9 @@ proptest! {
                     if took { charged.push((*at, *told)) } else { would_deny |= 1 << *at }
                 }
             }
-            match world.rule(&request, now) {
-                Ruling::Passes { pending, would_deny: found, .. } => {
+            let (ruling, pending) = world.rule_and_rest(&request, now);
+            match ruling {
+                Ruling::Passes { would_deny: found, .. } => {
                     prop_assert!(denied.is_empty(), "{:?}", denied);
                     prop_assert_eq!(found, would_deny);
                     if step.finish {
