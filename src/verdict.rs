@@ -261,4 +261,10 @@ impl Standing {
     pub const fn reset_after(&self) -> Duration {
         self.reset_after
     }
+
+    /// The same, where something else makes the wait at least this long.
+    #[cfg(feature = "std")]
+    pub(crate) fn no_sooner(self, wait: Duration) -> Self {
+        Self { retry_after: self.retry_after.max(wait), ..self }
+    }
 }

@@ -202,6 +202,24 @@ impl Bans {
         self.change(subject, Change::Escalate(ban), reason, now)
     }
 
+    /// What [`ban`](Self::ban) would say, without banning.
+    pub(super) fn foresee(&self, subject: &Subject, ban: Ban, now: Timestamp) -> Duration {
+        let hash = self.hasher.hash_one(subject);
+        let level = self.table(hash).and_then(|(table, _)| {
+            let table = table.read();
+            let entry = table.entries.get(table.seat(hash, subject)?)?;
+            Some(match entry.until > now {
+                true => Err(entry.until.saturating_duration_since(now)),
+                false => Ok(entry.level_at(now)),
+            })
+        });
+        match level {
+            Some(Err(in_force)) => in_force,
+            Some(Ok(level)) => ban.time(level),
+            None => ban.time(0),
+        }
+    }
+
     /// An operator's ban, from now for so long, whatever was before.
     pub(super) fn add(&self, net: IpNet, time: Duration, reason: &Name, now: Timestamp) {
         let subject = Subject::Net(canonical(net));
@@ -473,7 +491,7 @@ impl Entry {
             // I3.
             Change::Escalate(_) if self.until > now => return,
             Change::Escalate(ban) => {
-                let before = if self.forgotten > now { self.level } else { 0 };
+                let before = self.level_at(now);
                 self.level = before.saturating_add(1);
                 self.until = now.saturating_add(ban.time(before));
                 self.forgotten = self.until.saturating_add(ban.most);
@@ -489,6 +507,11 @@ impl Entry {
         if self.reason != *reason {
             self.reason = Name::clone(reason);
         }
+    }
+
+    /// How often it was banned before, as far as that is remembered.
+    fn level_at(&self, now: Timestamp) -> u32 {
+        if self.forgotten > now { self.level } else { 0 }
     }
 }
 

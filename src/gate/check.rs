@@ -165,7 +165,10 @@ impl Refusal {
             Self::DenyList => (DenialReason::DenyList, None, None),
             Self::Rule { .. } => (DenialReason::Rule, None, None),
             Self::RuleBans { wait, .. } => (DenialReason::Rule, None, wait),
-            Self::Limit { decision, .. } => (DenialReason::Limit, Some(decision.standing()), None),
+            Self::Limit { decision, ban, .. } => {
+                let standing = decision.standing().no_sooner(ban.unwrap_or_default());
+                (DenialReason::Limit, Some(standing), None)
+            }
             Self::MissingKey { .. } => (DenialReason::MissingKey, None, None),
             Self::Saturated { wait } => (DenialReason::Saturated, None, Some(wait)),
         };

@@ -248,8 +248,8 @@ impl Witness for Asking<'_> {
 
     fn shadow_limit(&mut self, _: &Setting, _: usize) {}
 
-    fn ban(&mut self, _: &Bans, sentence: Sentence, _: &Name, _: Timestamp) -> Duration {
-        sentence.ban.time(0)
+    fn ban(&mut self, bans: &Bans, sentence: Sentence, _: &Name, now: Timestamp) -> Duration {
+        bans.foresee(&sentence.subject, sentence.ban, now)
     }
 }
 

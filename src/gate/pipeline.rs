@@ -86,9 +86,11 @@ pub(super) enum Refusal {
         rule: usize,
         wait: Option<Duration>,
     },
+    /// And how long its client, or its key, is banned for that.
     Limit {
         limit: usize,
         decision: Decision,
+        ban: Option<Duration>,
     },
     MissingKey {
         limit: usize,
@@ -217,12 +219,12 @@ impl Setting {
         match said {
             Plainly::Passes(standing) => Ok(standing),
             Plainly::Denied { limit, decision, ban } => {
-                if let (Some(ban), Some(address)) = (ban, address) {
-                    let subject = Subject::Net(self.group.net_of(address));
-                    let sentence = Some(Sentence { subject, ban });
-                    let _ = self.sentence(sentence, self.names.limits.get(limit), now, witness);
-                }
-                Err(Refusal::Limit { limit, decision })
+                let sentence = ban.zip(address).map(|(ban, address)| Sentence {
+                    subject: Subject::Net(self.group.net_of(address)),
+                    ban,
+                });
+                let ban = self.sentence(sentence, self.names.limits.get(limit), now, witness);
+                Err(Refusal::Limit { limit, decision, ban })
             }
         }
     }
@@ -243,8 +245,8 @@ impl Setting {
                 Ok(standing)
             }
             Ruling::Denied { limit, decision, ban } => {
-                let _ = self.sentence(ban, self.names.limits.get(limit), now, witness);
-                Err(Refusal::Limit { limit, decision })
+                let ban = self.sentence(ban, self.names.limits.get(limit), now, witness);
+                Err(Refusal::Limit { limit, decision, ban })
             }
             Ruling::Banned { limit, wait } => Err(Refusal::Banned { limit: Some(limit), wait }),
             Ruling::MissingKey { limit } => Err(Refusal::MissingKey { limit }),

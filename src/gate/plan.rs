@@ -92,6 +92,11 @@ pub enum Then {
     #[default]
     Throttle,
     /// All requests of the limit's key are refused for a time.
+    ///
+    /// Whoever can write a key can get it banned: what a client sends, such as a user name or an API key
+    /// that nobody has checked, is for [`Throttle`](Self::Throttle). A ban by `client`, or by a field
+    /// that the service vouches for, keeps out who is meant. A limit of everything together (`by = []`)
+    /// bans everybody.
     Ban(Ban),
 }
 

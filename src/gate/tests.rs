@@ -409,3 +409,24 @@ fn debug_is_short_and_tells_nobody() {
     let shown = std::format!("{gate:?}");
     assert!(shown.len() < 400 && !shown.contains("198.51") && !shown.contains("0.0."), "{shown}");
 }
+
+/// Who comes again after the bucket's wait would meet the ban.
+#[test]
+fn a_denial_that_bans_says_how_long() {
+    let ban = crate::rule::Ban::new(Duration::from_secs(900)).escalate(4).most(Duration::MAX);
+    let gate = Gate::builder()
+        .limit_rule(super::LimitRule::new("one", Quota::per_second(1)).then(super::Then::Ban(ban)))
+        .build()
+        .unwrap();
+    let mut now = NOW;
+    for wait in [900, 3_600, 14_400] {
+        assert!(check(&gate, "203.0.113.9", now).is_ok());
+        let denial = check(&gate, "203.0.113.9", now).unwrap_err();
+        assert_eq!(denial.reason(), DenialReason::Limit);
+        assert_eq!(denial.retry_after(), Some(Duration::from_secs(wait)));
+        let request = Request::new(address("203.0.113.9"));
+        let early = now.saturating_add(Duration::from_secs(wait) - Duration::from_nanos(1));
+        assert!(gate.check(&request, early).into_result().is_err(), "not early");
+        now = now.saturating_add(Duration::from_secs(wait));
+    }
+}

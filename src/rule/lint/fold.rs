@@ -3,7 +3,9 @@
 //! It is one-sided: what is said to be constant is, and much that is constant is not noticed.
 //!
 //! # Bounds
-//! Parts of one `and` are compared with each other only if there are at most [`MOST_PAIRED`] of them.
+//! Parts of one `and` are compared with each other only if there are at most [`MOST_PAIRED`] of them, and
+//! one condition with another in at most [`MOST_STEPS`] steps. Whether a condition is constant is told in
+//! one pass over it.
 
 use alloc::boxed::Box;
 
@@ -12,6 +14,10 @@ use crate::{ClientGroup, limit::Share, request::canonical::LONGEST, rule::field:
 
 /// So many parts of one `and` or `or` are compared with each other.
 pub(super) const MOST_PAIRED: usize = 32;
+
+/// So many pairs of parts are looked at to tell whether one condition implies another: an `and` of
+/// alternatives against an `or` of them has more ways than can be tried.
+const MOST_STEPS: u32 = 1_000;
 
 /// Why a condition is always the same.
 pub(super) enum Why {
@@ -28,18 +34,8 @@ pub(super) fn truth(node: &Node) -> Option<bool> {
     match node {
         Node::Const(value) => Some(*value),
         Node::Not(inner) => truth(inner).map(|value| !value),
-        Node::And(nodes) => {
-            if nodes.iter().any(|node| truth(node) == Some(false)) || conflict_in(nodes).is_some() {
-                return Some(false);
-            }
-            nodes.iter().all(|node| truth(node) == Some(true)).then_some(true)
-        }
-        Node::Or(nodes) => {
-            if nodes.iter().any(|node| truth(node) == Some(true)) || cover_in(nodes).is_some() {
-                return Some(true);
-            }
-            nodes.iter().all(|node| truth(node) == Some(false)).then_some(false)
-        }
+        Node::And(nodes) => joined(nodes, false, || conflict_in(nodes).is_some()),
+        Node::Or(nodes) => joined(nodes, true, || cover_in(nodes).is_some()),
         Node::Xor(nodes) => {
             nodes.iter().try_fold(false, |odd, node| truth(node).map(|value| odd != value))
         }
@@ -47,6 +43,20 @@ pub(super) fn truth(node: &Node) -> Option<bool> {
         Node::Any(atom) => (atom_truth(atom) == Some(false)).then_some(false),
         Node::All(_) => None,
     }
+}
+
+/// The truth of several, of which one with the truth `settles` settles it, as does what two have together.
+/// Each is looked at once: twice would be twice as often at each level below.
+fn joined(nodes: &[Node], settles: bool, together: impl FnOnce() -> bool) -> Option<bool> {
+    let mut all_known = true;
+    for node in nodes {
+        match truth(node) {
+            Some(value) if value == settles => return Some(settles),
+            Some(_) => {}
+            None => all_known = false,
+        }
+    }
+    if together() { Some(settles) } else { all_known.then_some(!settles) }
 }
 
 /// The smallest part that makes a constant condition constant.
@@ -71,14 +81,21 @@ pub(super) fn reason(node: &Node) -> Why {
 
 /// Whether the first holds only where the second does.
 pub(super) fn implies(one: &Node, other: &Node) -> bool {
+    implies_within(one, other, &mut { MOST_STEPS })
+}
+
+/// The same in so many steps, or it is taken not to.
+fn implies_within(one: &Node, other: &Node, left: &mut u32) -> bool {
+    let Some(fewer) = left.checked_sub(1) else { return false };
+    *left = fewer;
     match (one, other) {
         _ if one == other => true,
         (_, Node::Const(true)) | (Node::Const(false), _) => true,
-        (_, Node::And(parts)) => parts.iter().all(|part| implies(one, part)),
-        (Node::Or(parts), _) => parts.iter().all(|part| implies(part, other)),
-        (Node::And(parts), _) if parts.iter().any(|part| implies(part, other)) => true,
-        (_, Node::Or(parts)) => parts.iter().any(|part| implies(one, part)),
-        (Node::Not(one), Node::Not(other)) => implies(other, one),
+        (_, Node::And(parts)) => parts.iter().all(|part| implies_within(one, part, left)),
+        (Node::Or(parts), _) => parts.iter().all(|part| implies_within(part, other, left)),
+        (Node::And(parts), _) if parts.iter().any(|part| implies_within(part, other, left)) => true,
+        (_, Node::Or(parts)) => parts.iter().any(|part| implies_within(one, part, left)),
+        (Node::Not(one), Node::Not(other)) => implies_within(other, one, left),
         (Node::Atom(one), Node::Atom(other)) | (Node::Any(one), Node::Any(other)) => {
             one.operand == other.operand && test_implies(&one.test, &other.test)
         }

@@ -18,7 +18,12 @@ use super::{
     },
     fold, pattern,
 };
-use crate::{cidr::CidrSet, limit::Share, rule::Type, test_support::cases};
+use crate::{
+    cidr::CidrSet,
+    limit::Share,
+    rule::{RuleSet, Type},
+    test_support::cases,
+};
 
 const DENY: Action = Action::Deny { status: 403 };
 const ALLOW: Action = Action::Allow { bypass_limits: false, bypass_shedding: false };
@@ -331,4 +336,20 @@ proptest! {
         let found = lint(&rules, &Lists::new());
         prop_assert!(found.is_sorted_by_key(|lint| lint.place.clone()));
     }
+}
+
+/// Time that doubles with each level would never end at 60 of them.
+#[test]
+fn deep_conditions_take_no_longer_than_their_length() {
+    let mut text = std::string::String::from("ssl");
+    for level in 0..60 {
+        let join = if level % 2 == 0 { "and" } else { "or" };
+        text = std::format!("({text} {join} path eq \"/{level}\")");
+    }
+    let when = Scheme::new().parse(&text).unwrap();
+    let rules = [
+        Rule::new("deep", when.clone()).then(Action::Deny { status: 403 }),
+        Rule::new("again", when),
+    ];
+    assert!(!RuleSet::new(rules, Lists::new()).unwrap().lints().is_empty(), "a duplicate");
 }
