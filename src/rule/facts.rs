@@ -22,6 +22,10 @@ pub(crate) struct Facts<'a> {
     pub(crate) answer: Option<Answer>,
     pub(crate) lists: &'a Lists,
     /// The names of the tags, by the bit that each has in `marks`.
+    #[cfg_attr(
+        not(any(test, feature = "__reference")),
+        allow(dead_code, reason = "compiled rules know the bits; the reference looks names up")
+    )]
     pub(crate) tag_names: &'a [super::expr::Name],
     pub(crate) marks: Marks,
     /// Where the client stands among all clients, for samples.

@@ -73,3 +73,22 @@ fn operators_answer_as_published() {
 fn prefixes_hold_addresses_as_published() {
     assert_eq!(judge(include_str!("../../tests/cases/addresses.tsv")), 889);
 }
+
+/// Arguments are as they came; decoded names are asked for.
+#[test]
+fn an_argument_is_found_however_it_is_written() {
+    let holds = |condition: &str, target: &str| {
+        let rule = Rule::new("it", Scheme::new().parse(condition).unwrap());
+        let rules = RuleSet::new([rule], Lists::new()).unwrap();
+        rules.first_match(&Request::new(None).target(target)).is_some()
+    };
+    let decoded = "any(url_decode(args.names[*]) eq \"cmd\")";
+    assert!(
+        holds("exists(arg[\"cmd\"])", "/?cmd=1") && !holds("exists(arg[\"cmd\"])", "/?%63md=1")
+    );
+    assert!(
+        holds(decoded, "/?a&cmd=1")
+            && holds(decoded, "/?a=b&%63md=1")
+            && !holds(decoded, "/?a=cmd")
+    );
+}
