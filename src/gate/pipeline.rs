@@ -21,6 +21,8 @@ use super::{
     limits::{Plainly, Ruling, Sentence},
     snapshot::{Setting, Snapshot},
 };
+use ipnet::IpNet;
+
 use crate::{
     request::{
         Client, Request,
@@ -245,6 +247,11 @@ impl Setting {
                 Ok(standing)
             }
             Ruling::Denied { limit, decision, ban } => {
+                // Nor by a key that is theirs.
+                let ban = ban.filter(|_| {
+                    let net = facts.client.map(IpNet::from);
+                    net.is_none_or(|net| self.may_ban(&Subject::Net(net)))
+                });
                 let ban = self.sentence(ban, self.names.limits.get(limit), now, witness);
                 Err(Refusal::Limit { limit, decision, ban })
             }

@@ -430,3 +430,19 @@ fn a_denial_that_bans_says_how_long() {
         now = now.saturating_add(Duration::from_secs(wait));
     }
 }
+
+/// I3 of the pipeline: the machine itself is not banned by another key than its address either.
+#[test]
+fn the_machine_itself_is_not_banned_by_a_key() {
+    let by = crate::rule::Scheme::new().parse_term("method").unwrap();
+    let ban = crate::rule::Ban::new(Duration::from_secs(900));
+    let limit =
+        super::LimitRule::new("one", Quota::per_second(1)).by([by]).then(super::Then::Ban(ban));
+    for (peer, is_banned) in [("127.0.0.1", false), ("203.0.113.9", true)] {
+        let gate = Gate::builder().limit_rule(limit.clone()).build().unwrap();
+        assert!(check(&gate, peer, NOW).is_ok());
+        let denial = check(&gate, peer, NOW).unwrap_err();
+        let wait = denial.retry_after().unwrap();
+        assert_eq!(wait > Duration::from_secs(1), is_banned, "{peer}: {wait:?}");
+    }
+}
