@@ -10,9 +10,9 @@ use crate::{rule::Name, time::Timestamp};
 
 /// The bans of a gate; made by [`Gate::bans`].
 ///
-/// There are at most as many as [`GateBuilder::bans`](crate::GateBuilder::bans) says, and they survive every
-/// [reload](Gate::reload_with). If one changes that number, what is banned in the very moment of the change may
-/// not be.
+/// There are at most as many as [`GateBuilder::bans`](crate::GateBuilder::bans) says, and they survive a
+/// [reload](Gate::reload_with), except bans by the key of a limit that starts anew. If a reload changes that number,
+/// what is banned in the very moment of the change may not be.
 #[derive(Clone)]
 pub struct GateBans(Gate);
 

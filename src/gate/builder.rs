@@ -81,7 +81,7 @@ impl GateBuilder {
     /// first.
     ///
     /// # Memory
-    /// About 125 bytes a ban, allocated by [`build`](Self::build).
+    /// About 150 bytes a ban, allocated by [`build`](Self::build).
     pub fn bans(self, bans: usize) -> Self {
         Self { plan: Plan { bans: Some(bans), ..self.plan } }
     }

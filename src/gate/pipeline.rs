@@ -172,7 +172,7 @@ impl Snapshot {
                 let client = facts.client.map(|client| Subject::Net(facts.group.net_of(client)));
                 let sentence = client.map(|subject| Sentence { subject, ban });
                 let name = setting.names.rules.get(rule);
-                let wait = setting.sentence(sentence, name, now, witness);
+                let wait = setting.sentence(sentence, name, facts.client, now, witness);
                 Err(Refusal::RuleBans { rule, wait })
             }
             (End::Allowed { bypasses_limits: true }, _) => Ok(None),
@@ -225,7 +225,8 @@ impl Setting {
                     subject: Subject::Net(self.group.net_of(address)),
                     ban,
                 });
-                let ban = self.sentence(sentence, self.names.limits.get(limit), now, witness);
+                let by = self.names.limits.get(limit);
+                let ban = self.sentence(sentence, by, address, now, witness);
                 Err(Refusal::Limit { limit, decision, ban })
             }
         }
@@ -247,12 +248,8 @@ impl Setting {
                 Ok(standing)
             }
             Ruling::Denied { limit, decision, ban } => {
-                // Nor by a key that is theirs.
-                let ban = ban.filter(|_| {
-                    let net = facts.client.map(IpNet::from);
-                    net.is_none_or(|net| self.may_ban(&Subject::Net(net)))
-                });
-                let ban = self.sentence(ban, self.names.limits.get(limit), now, witness);
+                let by = self.names.limits.get(limit);
+                let ban = self.sentence(ban, by, facts.client, now, witness);
                 Err(Refusal::Limit { limit, decision, ban })
             }
             Ruling::Banned { limit, wait } => Err(Refusal::Banned { limit: Some(limit), wait }),
@@ -278,22 +275,24 @@ impl Setting {
         &self,
         sentence: Option<Sentence>,
         by: Option<&Name>,
+        client: Option<IpAddr>,
         now: Timestamp,
         witness: &mut impl Witness,
     ) -> Option<Duration> {
-        let sentence = sentence.filter(|sentence| self.may_ban(&sentence.subject))?;
+        let sentence = sentence.filter(|sentence| self.may_ban(&sentence.subject, client))?;
         Some(witness.ban(&self.bans, sentence, by?, now))
     }
 
-    /// I3; an exempt client has passed before.
-    fn may_ban(&self, subject: &Subject) -> bool {
+    /// I3; an exempt client has passed before. A key is whose request has it.
+    fn may_ban(&self, subject: &Subject, client: Option<IpAddr>) -> bool {
         let own = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-        match subject {
-            Subject::Net(net) => {
-                !own.iter().any(|own| net.contains(own)) && !self.client.trusts_any_of(net)
-            }
-            Subject::Key { .. } => true,
-        }
+        let net = match subject {
+            Subject::Net(net) => Some(*net),
+            Subject::Key { .. } => client.map(IpNet::from),
+        };
+        net.is_none_or(|net| {
+            !own.iter().any(|own| net.contains(own)) && !self.client.trusts_any_of(&net)
+        })
     }
 }
 

@@ -1,7 +1,8 @@
 //! What a check reads: one state of the gate, which never changes.
 //!
 //! A gate holds one snapshot at a time; whatever changes the gate makes another one and swaps it in. A
-//! check reads all of it from the one that it has loaded, so it never sees half of a change.
+//! check reads all of it from the one that it has loaded, so it never sees half of a change. Only quotas of limits that
+//! go on are changed in place, a moment before the rest.
 //!
 //! # Invariants
 //! - **I1** a plan becomes a snapshot as a whole, or not at all;

@@ -23,6 +23,8 @@ mod mentions;
 mod messages;
 mod parser;
 mod pattern;
+#[cfg(test)]
+mod published;
 #[cfg(any(test, feature = "__reference"))]
 #[allow(
     clippy::arithmetic_side_effects,
@@ -46,8 +48,6 @@ pub mod samples;
 mod scheme;
 mod set;
 mod suggest;
-#[cfg(test)]
-mod tests_cases;
 mod why;
 
 #[cfg(any(test, feature = "__reference"))]

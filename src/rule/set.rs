@@ -8,7 +8,7 @@ use super::{
     expr::{Expr, Name},
     facts::Facts,
     field::Kind,
-    index::{Hits, Index, Names, TooLarge},
+    index::{Hits, Index, Names},
     lint::lint,
     list::Lists,
     mentions::Mention,
@@ -64,22 +64,7 @@ impl RuleSet {
         let exprs: Vec<Expr> = rules.iter().map(|rule| rule.when.clone()).collect();
         let names = Names { lists: &lists, tags: &tags };
         let index = Index::build(exprs, &names).map_err(|(at, what)| {
-            let (code, message) = match what {
-                TooLarge::Levels => (Code::TooDeep, "the condition has more than 64 levels"),
-                TooLarge::Tests => (Code::TooManyTests, "the condition has more than 4096 tests"),
-                TooLarge::Regexes => (
-                    Code::RegexesTooLarge,
-                    "with this rule, regular expressions take too much memory",
-                ),
-                TooLarge::Stars => (Code::Wildcard, "a wildcard of this rule has too many stars"),
-                TooLarge::Literals => (
-                    Code::TooManyLiterals,
-                    "with this rule, too much is looked for anywhere in texts",
-                ),
-                TooLarge::Rules => {
-                    (Code::TooManyRules, "with this rule there are too many of them")
-                }
-            };
+            let (code, message) = what.told();
             let found = Diagnostic::of_whole(code, message);
             let name = rules.get(at).map_or_else(String::new, |rule| rule.place());
             Diagnostics::without_text(alloc::vec![found.at_place(name)])

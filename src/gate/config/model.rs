@@ -293,6 +293,7 @@ pub enum RuleWord {
 }
 
 /// What follows from a rule, in a table: the same keys as those of the rule itself.
+// Written out in both: serde cannot flatten into a type that refuses unknown keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]

@@ -1,6 +1,6 @@
 //! A description becomes limits, with the buckets of those before where it can.
 
-use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, format, string::String, sync::Arc, vec::Vec};
 
 use super::{
     Conditions, Cost, Entry, Limits, MOST_LIMITS, Meaning,
@@ -90,7 +90,7 @@ struct Build<'a> {
     before: Option<&'a Limits>,
     now: Timestamp,
     settlers: Vec<Settler>,
-    /// The parts about the request, with the limit that each belongs to.
+    /// The parts about the request in conditions about responses.
     parts: Vec<Node>,
 }
 
@@ -176,21 +176,15 @@ impl Build<'_> {
             meanings.push(Meaning::Known(bit));
         }
         let names = Names { lists: &self.plan.lists, tags: self.tags };
-        let index = Index::build(exprs, &names).map_err(|(at, _)| {
-            let limit = match meanings.get(at) {
-                Some(Meaning::Limit(limit)) => *limit,
-                _ => 0,
+        let index = Index::build(exprs, &names).map_err(|(at, what)| {
+            let mut limits = self.plan.limits.iter().enumerate();
+            let (limit, name) = match meanings.get(at) {
+                Some(Meaning::Limit(limit)) => (limits.nth(*limit), "when"),
+                // Parts are shared among limits: the first that may have it.
+                _ => (limits.find(|(_, limit)| limit.count_if.is_some()), "count_if"),
             };
-            let limit = self.plan.limits.get(limit).map(|plan| (limit, plan));
-            let too_large = |(at, limit)| {
-                part(
-                    at,
-                    limit,
-                    "when",
-                    "is too much together with those of the other limits: \
-                     regular expressions may take 16 MiB in all",
-                )
-            };
+            let (_, why) = what.told();
+            let too_large = |(at, limit)| part(at, limit, name, &format!("is too much: {why}"));
             limit.map(too_large).into_iter().collect::<Vec<_>>()
         })?;
         Ok(Conditions { always, index, meanings: meanings.into() })
@@ -306,7 +300,7 @@ fn asks_counters(operand: &Operand) -> bool {
     matches!(operand, Operand::Counter(_)) || operand.inner().is_some_and(asks_counters)
 }
 
-fn part(at: usize, limit: &LimitPlan, part: &'static str, why: &'static str) -> BuildProblem {
+fn part(at: usize, limit: &LimitPlan, part: &'static str, why: &str) -> BuildProblem {
     let number = at.saturating_add(1);
     BuildProblem::LimitPart { number, name: snippet(&limit.name), part, why: String::from(why) }
 }

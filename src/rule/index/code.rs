@@ -28,7 +28,7 @@ struct Instruction {
     no: Label,
 }
 
-pub(super) struct Code(Box<[Instruction]>);
+pub(super) struct Program(Box<[Instruction]>);
 
 /// A condition over numbered tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub(super) struct Coder {
     known: HashMap<Instruction, Label>,
 }
 
-impl Code {
+impl Program {
     /// Whether the condition that starts here holds, given what the tests say.
     #[inline]
     pub(super) fn holds(&self, start: Label, mut test: impl FnMut(u32) -> bool) -> bool {
@@ -119,7 +119,7 @@ impl Coder {
         })
     }
 
-    pub(super) fn finish(self) -> Code {
-        Code(self.code.into())
+    pub(super) fn finish(self) -> Program {
+        Program(self.code.into())
     }
 }

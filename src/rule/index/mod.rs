@@ -51,7 +51,7 @@ use alloc::{boxed::Box, vec::Vec};
 use core::ops::ControlFlow;
 
 use self::{
-    code::{Code, Label, YES},
+    code::{Label, Program, YES},
     compile::Compiler,
     hits::Bitmap,
     lookup::Field,
@@ -63,6 +63,7 @@ pub(crate) use self::{
     reader::{Reader, Value},
 };
 use super::{
+    diagnostic::Code,
     expr::{Expr, Name},
     facts::Facts,
     list::Lists,
@@ -80,7 +81,7 @@ pub(crate) struct Index {
     always: (u32, u32),
     /// Where the code of each rule starts.
     starts: Box<[Label]>,
-    code: Code,
+    code: Program,
     tests: Box<[Test]>,
     /// What is read of a request's canonical form.
     needs: Needs,
@@ -264,4 +265,24 @@ pub(crate) enum TooLarge {
     Literals,
     /// Expressions.
     Rules,
+}
+
+impl TooLarge {
+    /// Its code, and what it says of the condition with which it is too large.
+    pub(crate) fn told(self) -> (Code, &'static str) {
+        match self {
+            Self::Levels => (Code::TooDeep, "the condition has more than 64 levels"),
+            Self::Tests => (Code::TooManyTests, "the condition has more than 4096 tests"),
+            Self::Regexes => (
+                Code::RegexesTooLarge,
+                "with this condition, regular expressions take more than 16 MiB in all",
+            ),
+            Self::Stars => (Code::Wildcard, "a wildcard of this condition has too many stars"),
+            Self::Literals => (
+                Code::TooManyLiterals,
+                "with this condition, too much is looked for anywhere in texts",
+            ),
+            Self::Rules => (Code::TooManyRules, "with this condition there are too many of them"),
+        }
+    }
 }

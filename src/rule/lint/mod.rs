@@ -43,7 +43,8 @@ pub(super) fn lint(rules: &[Rule], lists: &Lists, index: &Index) -> Vec<Diagnost
     let mut found = Vec::new();
     let mut earlier = Earlier::default();
     for (at, rule) in rules.iter().enumerate() {
-        let mut report = Report { rule, found: &mut found };
+        let before = found.len();
+        let mut report = Report { rule, before, found: &mut found };
         one(rule, lists, &mut report);
         if index.tries_always(at) && fold::truth(&rule.when.0).is_none() {
             report.add(
@@ -60,6 +61,8 @@ pub(super) fn lint(rules: &[Rule], lists: &Lists, index: &Index) -> Vec<Diagnost
 /// Where doubts about one rule go.
 struct Report<'r> {
     rule: &'r Rule,
+    /// So many are about earlier rules.
+    before: usize,
     found: &'r mut Vec<Diagnostic>,
 }
 
@@ -68,7 +71,8 @@ impl Report<'_> {
         let diagnostic =
             Diagnostic::of_whole(code, message).with_help(help).at_place(self.rule.place());
         // The same test twice in a rule is one doubt.
-        if !self.found.contains(&diagnostic) {
+        let own = self.found.get(self.before..).unwrap_or_default();
+        if !own.contains(&diagnostic) {
             self.found.push(diagnostic);
         }
     }
@@ -130,7 +134,6 @@ fn constant(node: &Node, whole: bool, report: &mut Report<'_>) {
     let (message, help) = match fold::reason(node) {
         Why::Conflict(one, other) => {
             let (one, other) = (quoted(&one, false), quoted(&other, false));
-            let holds = if value { "always holds" } else { "never holds" };
             (format!("{subject} {holds}: {one} and {other} exclude each other"), "was `or` meant?")
         }
         Why::Either(one, other) => {

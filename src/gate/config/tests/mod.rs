@@ -179,3 +179,13 @@ fn is_in_file(name: &str, is: &str, expected: &str) {
     }
     assert!(is == expected, "not as in {name} (PORTCULLIS_BLESS=1 writes it anew):\n{is}");
 }
+
+/// What the README shows is what is told.
+#[test]
+fn the_mistake_in_the_readme_is_shown_like_that() {
+    let rule = "[[rule]]\nname = \"block-login-floods\"\nwhen = 'http.request.uri.pth eq \"/login\"'\nthen = \"deny\"\n";
+    let text = std::format!("{}{rule}", "\n".repeat(11));
+    let error = crate::Gate::from_toml(&text).err().unwrap().with_origin("gate.toml");
+    let shown = std::string::ToString::to_string(&error);
+    assert!(include_str!("../../../../README.md").contains(shown.trim_end()), "{shown}");
+}

@@ -1,19 +1,21 @@
 //! Facts that others have published about operators and prefixes, from the tables in `tests/cases`.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{format, vec::Vec};
 use core::net::IpAddr;
 
 use super::{Lists, Rule, RuleSet, Scheme, Type, facts::Facts, reference};
-use crate::request::{Given, Request, canonical::Canonical};
+use crate::{
+    request::{Given, Request, canonical::Canonical},
+    test_support::{rows, unescaped},
+};
 
 /// Judges every line, with the compiled rules and with the reference, and tells all that differ.
 fn judge(table: &str) -> usize {
     let mut wrong = Vec::new();
     let mut lines = 0;
-    for line in table.lines().filter(|line| !line.starts_with('#')) {
-        let columns: Vec<&str> = line.split('\t').collect();
-        let [kind, value, condition, expected, origin] = columns[..] else {
-            panic!("five columns: {line}")
+    for line in rows(table) {
+        let [kind, value, condition, expected, origin] = line[..] else {
+            panic!("{line:?} is no line of this table")
         };
         lines += 1;
         let bytes = unescaped(value);
@@ -27,7 +29,7 @@ fn judge(table: &str) -> usize {
         let expr = match Scheme::new().field("value", holds).parse(condition) {
             Ok(expr) => expr,
             Err(error) => {
-                wrong.push(format!("{line}\n{error}"));
+                wrong.push(format!("{line:?}\n{error}"));
                 continue;
             }
         };
@@ -39,29 +41,11 @@ fn judge(table: &str) -> usize {
         let rules = RuleSet::new([Rule::new("it", expr)], lists).unwrap();
         let fast = rules.first_match(&request).is_some();
         if [slow, fast] != [expected == "yes"; 2] {
-            wrong.push(format!("{origin}: {line} (slow {slow}, fast {fast})"));
+            wrong.push(format!("{origin}: {line:?} (slow {slow}, fast {fast})"));
         }
     }
     assert!(wrong.is_empty(), "{} of {lines}:\n{}", wrong.len(), wrong.join("\n"));
     lines
-}
-
-/// `\"`, `\\` and `\xHH`.
-fn unescaped(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        let escaped = if byte == b'\\' { rest.next() } else { None };
-        bytes.push(match escaped {
-            Some(b'x') => {
-                let digits: String = rest.by_ref().take(2).map(char::from).collect();
-                u8::from_str_radix(&digits, 16).unwrap()
-            }
-            Some(other) => other,
-            None => byte,
-        });
-    }
-    bytes
 }
 
 #[test]
