@@ -26,7 +26,7 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
-#[cfg(feature = "tower")]
+#[cfg(any(feature = "tower", feature = "actix"))]
 mod adapt;
 pub mod cidr;
 pub mod error;
@@ -46,8 +46,14 @@ mod test_support;
 
 pub use ipnet;
 
+#[cfg(feature = "actix")]
+pub use crate::adapt::actix::{self, GateMiddleware};
+#[cfg(feature = "axum")]
+pub use crate::adapt::axum;
 #[cfg(feature = "tower")]
 pub use crate::adapt::tower::{self, GateLayer};
+#[cfg(any(feature = "tower", feature = "actix"))]
+pub use crate::adapt::{Admitted, LimitFields, Reset};
 pub use crate::{
     cidr::{CidrMap, CidrParseError, CidrSet},
     error::{QuotaError, QuotaParseError, WindowError},

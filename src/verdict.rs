@@ -10,6 +10,8 @@ use core::time::Duration;
 #[cfg(feature = "std")]
 pub use self::admission::{Admission, Denial, DenialReason, Verdict};
 #[cfg(feature = "std")]
+pub(crate) use self::admission::{LimitAt, Strictest};
+#[cfg(feature = "std")]
 pub(crate) use self::traces::{Mark, Names, Traces};
 use crate::{quota::ticks::Scale, time::Timestamp};
 

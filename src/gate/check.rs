@@ -16,7 +16,7 @@ use crate::{
     request::{Client, Request},
     rule::{Facts, Name},
     time::Timestamp,
-    verdict::{Admission, Denial, DenialReason, Mark, Traces, Verdict},
+    verdict::{Admission, Denial, DenialReason, LimitAt, Mark, Strictest, Traces, Verdict},
 };
 
 /// Charges and counts.
@@ -37,18 +37,22 @@ impl Gate {
         let Found { result, traces } = snapshot.decide(request, chance, now, &mut doing);
         match result {
             Ok(standing) => {
+                let strictest = standing.map(|decision| {
+                    let generation = snapshot.setting.policies.generation;
+                    Strictest { limit: LimitAt { generation, limit: 0 }, decision }
+                });
                 gate.totals.admitted.add();
                 // Where there is nothing, nothing is moved.
                 if traces.is_empty() && doing.pending.is_empty() {
                     let nothing = Pending::default();
                     return Verdict::admitted(Admission::new(
-                        standing,
+                        strictest,
                         Traces::of_class(traces.class()),
                         nothing,
                     ));
                 }
                 let traces = traces.named(&snapshot.setting.names);
-                Verdict::admitted(Admission::new(standing, traces, doing.pending))
+                Verdict::admitted(Admission::new(strictest, traces, doing.pending))
             }
             Err(refusal) => gate.refuse(&snapshot, refusal, traces, mode),
         }

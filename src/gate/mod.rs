@@ -41,6 +41,7 @@ mod limits;
 mod lists;
 mod pipeline;
 mod plan;
+mod policies;
 mod problems;
 mod reload;
 mod snapshot;
@@ -49,18 +50,19 @@ mod stats;
 use alloc::sync::Arc;
 use core::{fmt, time::Duration};
 
-pub(crate) use self::limits::Pending;
 pub use self::{
     banned::GateBans,
     bans::BanInfo,
     builder::GateBuilder,
     candidate::{CandidateReport, CandidateSample},
     explain::{Explanation, LimitFate, LimitReport, RuleFate, RuleReport, Stage, StageOutcome},
-    limits::LimitRule,
+    limits::{Hold, LimitRule},
     lists::{GateLists, ListError},
     plan::{MissingKey, Then},
+    policies::{Bound, Policy},
     stats::{GateStats, RuleStats},
 };
+pub(crate) use self::{limits::Pending, policies::Policies};
 use self::{reload::Writer, snapshot::Snapshot, stats::Totals};
 use crate::{
     request::Request,

@@ -18,7 +18,8 @@ use super::{
     candidate::Candidate,
     effects::Effects,
     limits::Limits,
-    plan::{Cost, Plan},
+    plan::{Cost, LimitPlan, Plan},
+    policies::{Bound, Policies, Policy},
     problems::problems_of,
     stats::Tally,
 };
@@ -55,6 +56,7 @@ pub(super) struct Setting {
     most_bans: usize,
     pub(super) effects: Effects,
     pub(super) limits: Limits,
+    pub(super) policies: Policies,
     pub(super) limit_tallies: Box<[Arc<Tally>]>,
     pub(super) names: Arc<Names>,
     /// Whether anything asks for more of a request than its client.
@@ -84,6 +86,12 @@ impl Snapshot {
         let tallies = tallies_of(&plan, before.map(|(_, tallies)| tallies));
         let rules = compile(plan.rules.iter().cloned(), &plan, lists)?;
         let before = before.map(|(snapshot, _)| &*snapshot.setting);
+        let policy =
+            |limit: &LimitPlan| Policy::new(Name::clone(&limit.name), Bound::Quota(limit.quota));
+        let policies = Policies {
+            generation: before.map_or(0, |before| before.policies.generation.wrapping_add(1)),
+            all: plan.limits.iter().map(policy).collect(),
+        };
         let names = Names {
             rules: rules.rules().iter().map(|rule| Name::clone(&rule.name)).collect(),
             limits: plan.limits.iter().map(|limit| Name::clone(&limit.name)).collect(),
@@ -113,6 +121,7 @@ impl Snapshot {
             asks_chance,
             effects,
             limits,
+            policies,
             limit_tallies: names
                 .limits
                 .iter()

@@ -1,10 +1,13 @@
 //! The gate's answer: an [`Admission`] or a [`Denial`], and what rules have to say about the request.
 
 use alloc::sync::Arc;
-use core::{fmt, time::Duration};
+use core::{fmt, net::IpAddr, time::Duration};
 
 use super::{Decision, Standing, Traces};
-use crate::{gate::Pending, rule::Class};
+use crate::{
+    gate::{Hold, Pending},
+    rule::Class,
+};
 
 /// The gate's answer to one request.
 #[must_use = "a verdict says whether the request may pass"]
@@ -48,23 +51,52 @@ impl Verdict {
 #[must_use = "an admission is to be finished with the response's status"]
 #[derive(Debug)]
 pub struct Admission {
-    strictest: Option<Decision>,
+    client: Option<IpAddr>,
+    strictest: Option<Strictest>,
     traces: Traces,
     pending: Pending,
 }
 
 impl Admission {
-    pub(crate) fn new(strictest: Option<Decision>, traces: Traces, pending: Pending) -> Self {
-        Self { strictest, traces, pending }
+    pub(crate) fn new(strictest: Option<Strictest>, traces: Traces, pending: Pending) -> Self {
+        Self { client: None, strictest, traces, pending }
+    }
+
+    /// The client's address, as it was found behind proxies that are trusted; `None` if it is not known.
+    #[must_use]
+    pub fn client(&self) -> Option<IpAddr> {
+        self.client
     }
 
     /// Where the client stands with its strictest limit; `None` if no limit applied.
     #[must_use]
     pub fn standing(&self) -> Option<Standing> {
-        self.strictest.map(|decision| decision.standing())
+        self.strictest.map(|strictest| strictest.decision.standing())
     }
 
-    fn traces(&self) -> &Traces {
+    /// Which limit is the strictest, and where the client stands with it.
+    #[cfg_attr(not(any(feature = "tower", feature = "actix")), expect(dead_code))]
+    pub(crate) fn strictest(&self) -> Option<Strictest> {
+        self.strictest
+    }
+
+    /// Takes out what is held for as long as the response goes on: the places that the request has in limits
+    /// of requests in flight. `None` if it has none.
+    ///
+    /// [`Gate::finish`](crate::Gate::finish) settles all the rest, as soon as the status is known; keep what
+    /// this returns until the last byte of the response has been sent, and drop it then.
+    pub fn hold(&mut self) -> Option<Hold> {
+        self.pending.hold()
+    }
+
+    /// Whether a limit asks how large the response was, so that it is to be finished when that is known and
+    /// not before.
+    #[must_use]
+    pub fn awaits_size(&self) -> bool {
+        self.pending.awaits_size()
+    }
+
+    pub(crate) fn traces(&self) -> &Traces {
         &self.traces
     }
 
@@ -74,9 +106,27 @@ impl Admission {
     }
 }
 
+/// Where a request stands with its strictest limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Strictest {
+    pub(crate) limit: LimitAt,
+    pub(crate) decision: Decision,
+}
+
+/// One of a gate's limits, as it was at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LimitAt {
+    /// The gate's generation; limits are numbered anew in each.
+    pub(crate) generation: u32,
+    /// Counted from 0.
+    pub(crate) limit: u32,
+}
+
 /// Why a request is refused, and what its sender can do.
 #[derive(Clone, Debug)]
 pub struct Denial {
+    client: Option<IpAddr>,
+    limit: Option<LimitAt>,
     reason: DenialReason,
     name: Arc<str>,
     status: u16,
@@ -104,6 +154,8 @@ pub enum DenialReason {
     Banned,
     /// The client has used up a limit.
     Limit,
+    /// As many requests are in flight as a limit lets.
+    Concurrency,
     /// The request lacks what a limit counts by, and [`MissingKey::Deny`](crate::MissingKey::Deny) is
     /// set there.
     MissingKey,
@@ -120,7 +172,7 @@ impl DenialReason {
     /// The status of a refusal that nothing else is said about.
     const fn status(self) -> u16 {
         match self {
-            Self::Limit | Self::Saturated => 429,
+            Self::Limit | Self::Concurrency | Self::Saturated => 429,
             Self::DenyList | Self::Rule | Self::Banned | Self::MissingKey | Self::MissingPeer => {
                 403
             }
@@ -141,7 +193,15 @@ impl Denial {
             (None, Some(wait)) => Prospect::Wait(wait.max(Duration::from_nanos(1))),
             (None, None) => Prospect::Nothing,
         };
-        Self { reason, name, status, prospect, traces: Traces::default() }
+        Self {
+            client: None,
+            limit: None,
+            reason,
+            name,
+            status,
+            prospect,
+            traces: Traces::default(),
+        }
     }
 
     /// With the status that a rule says.
@@ -151,6 +211,18 @@ impl Denial {
 
     pub(crate) fn with_traces(self, traces: Traces) -> Self {
         Self { traces, ..self }
+    }
+
+    /// The client's address, as it was found behind proxies that are trusted; `None` if it is not known.
+    #[must_use]
+    pub fn client(&self) -> Option<IpAddr> {
+        self.client
+    }
+
+    /// The limit that denies, if one does.
+    #[cfg_attr(not(any(feature = "tower", feature = "actix")), expect(dead_code))]
+    pub(crate) fn limit(&self) -> Option<LimitAt> {
+        self.limit
     }
 
     /// What the denial rests on.

@@ -12,12 +12,8 @@ use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
 
-use super::{body::GateBody, setting::Setting};
-use crate::{
-    adapt::http::refusal,
-    gate::Outcome,
-    verdict::{Admission, Denial},
-};
+use super::{body::GateBody, setting::LayerSetting};
+use crate::{gate::Outcome, verdict::Admission};
 
 pin_project! {
     /// The response of a [`GateService`](super::GateService).
@@ -37,20 +33,20 @@ pin_project! {
             response: F,
             // `None` once it is finished.
             admission: Option<Admission>,
-            setting: Arc<Setting>,
+            setting: Arc<LayerSetting>,
         },
         // `None` once it has been answered.
-        Denied { denial: Option<Denial> },
+        Denied { response: Option<Response<Bytes>> },
     }
 }
 
 impl<F> GateFuture<F> {
-    pub(super) fn admitted(response: F, admission: Admission, setting: Arc<Setting>) -> Self {
+    pub(super) fn admitted(response: F, admission: Admission, setting: Arc<LayerSetting>) -> Self {
         Self { kind: Kind::Admitted { response, admission: Some(admission), setting } }
     }
 
-    pub(super) fn denied(denial: Denial) -> Self {
-        Self { kind: Kind::Denied { denial: Some(denial) } }
+    pub(super) fn denied(response: Response<Bytes>) -> Self {
+        Self { kind: Kind::Denied { response: Some(response) } }
     }
 }
 
@@ -68,12 +64,12 @@ where
                 let response = ready!(response.poll(context))?;
                 if let Some(admission) = admission.take() {
                     let outcome = Outcome::status(response.status().as_u16());
-                    setting.gate.finish(admission, outcome, setting.now());
+                    setting.common.gate.finish(admission, outcome, setting.common.now());
                 }
                 Poll::Ready(Ok(response.map(GateBody::passed)))
             }
-            KindProjection::Denied { denial } => match denial.take() {
-                Some(denial) => Poll::Ready(Ok(refusal(&denial).map(GateBody::refused))),
+            KindProjection::Denied { response } => match response.take() {
+                Some(response) => Poll::Ready(Ok(response.map(GateBody::refused))),
                 // Polled after completion, which futures may answer as they like.
                 None => Poll::Pending,
             },

@@ -3,29 +3,64 @@
 use alloc::sync::Arc;
 use core::net::IpAddr;
 
-use http::{Extensions, HeaderMap};
+use bytes::Bytes;
+use http::{Extensions, HeaderMap, Response, request::Parts};
 use tower_layer::Layer;
 
-use super::{service::GateService, setting::Setting};
-use crate::{gate::Gate, time::Timestamp};
+use super::{service::GateService, setting::LayerSetting};
+use crate::{
+    adapt::{fields::LimitFields, setting::Setting},
+    gate::Gate,
+    time::Timestamp,
+    verdict::Denial,
+};
 
 /// Puts a [`Gate`] in front of a service.
 ///
 /// See the [module](super) for the promises and for where the peer's address comes from.
 #[derive(Clone, Debug)]
-pub struct GateLayer(Arc<Setting>);
+pub struct GateLayer(Arc<LayerSetting>);
 
 impl GateLayer {
     /// A layer that asks this gate.
     #[must_use]
     pub fn new(gate: &Gate) -> Self {
-        Self(Arc::new(Setting { gate: gate.clone(), clock: None, peer: None }))
+        let common = Setting::new(gate);
+        Self(Arc::new(LayerSetting { common, peer: None, on_deny: None }))
     }
 
     /// With this clock instead of [`SystemClock`](crate::SystemClock): for tests.
     #[must_use]
     pub fn clock(self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Setting { clock: Some(Arc::new(clock)), ..Setting::clone(&self.0) }))
+        self.with(|setting| setting.common.clock = Some(Arc::new(clock)))
+    }
+
+    /// With these fields about limits in responses, instead of [`LimitFields::on_denials`].
+    #[must_use]
+    pub fn fields(self, fields: LimitFields) -> Self {
+        self.with(|setting| setting.common.fields = fields)
+    }
+
+    /// Lets preflights of CORS pass without asking the gate: requests of method `OPTIONS` with the header
+    /// lines `Origin` and `Access-Control-Request-Method`.
+    ///
+    /// They cannot be limited then, so let only something cheap answer them. Where a CORS layer stands
+    /// outside of the gate this is not needed: it answers preflights itself.
+    #[must_use]
+    pub fn skip_preflights(self) -> Self {
+        self.with(|setting| setting.common.skips_preflights = true)
+    }
+
+    /// With this response to a request that is refused, instead of a problem description.
+    ///
+    /// `Retry-After`, `Cache-Control: no-store` and the [fields](Self::fields) about limits are added where it
+    /// does not have them itself.
+    #[must_use]
+    pub fn on_deny(
+        self,
+        on_deny: impl Fn(&Denial, &Parts) -> Response<Bytes> + Send + Sync + 'static,
+    ) -> Self {
+        self.with(|setting| setting.on_deny = Some(Arc::new(on_deny)))
     }
 
     /// With this way to find the peer's address, instead of all others.
@@ -51,7 +86,13 @@ impl GateLayer {
         self,
         peer: impl Fn(&Extensions, &HeaderMap) -> Option<IpAddr> + Send + Sync + 'static,
     ) -> Self {
-        Self(Arc::new(Setting { peer: Some(Arc::new(peer)), ..Setting::clone(&self.0) }))
+        self.with(|setting| setting.peer = Some(Arc::new(peer)))
+    }
+
+    fn with(self, change: impl FnOnce(&mut LayerSetting)) -> Self {
+        let mut setting = LayerSetting::clone(&self.0);
+        change(&mut setting);
+        Self(Arc::new(setting))
     }
 }
 

@@ -3,23 +3,26 @@
 use alloc::sync::Arc;
 use core::task::{Context, Poll};
 
+use ::http::{Request, Response};
 use bytes::Bytes;
-use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{body::GateBody, future::GateFuture, setting::Setting};
-use crate::adapt::http::view;
+use super::{body::GateBody, future::GateFuture, setting::LayerSetting};
+use crate::adapt::{
+    answer::{Dialect, Refusal},
+    http,
+};
 
 /// A service with a [`Gate`](crate::Gate) in front of it; made by [`GateLayer`](super::GateLayer).
 #[derive(Clone, Debug)]
 pub struct GateService<S> {
     inner: S,
-    setting: Arc<Setting>,
+    setting: Arc<LayerSetting>,
 }
 
 impl<S> GateService<S> {
-    pub(super) fn new(inner: S, setting: Arc<Setting>) -> Self {
+    pub(super) fn new(inner: S, setting: Arc<LayerSetting>) -> Self {
         Self { inner, setting }
     }
 }
@@ -40,12 +43,16 @@ where
 
     fn call(&mut self, request: Request<Sent>) -> GateFuture<S::Future> {
         let peer = self.setting.find_peer(request.extensions(), request.headers());
-        let view = view(&request, peer);
-        match self.setting.gate.check(&view, self.setting.now()).into_result() {
+        let view = http::view(&request, peer);
+        let common = &self.setting.common;
+        match common.gate.check(&view, common.now()).into_result() {
             Ok(admission) => {
                 GateFuture::admitted(self.inner.call(request), admission, Arc::clone(&self.setting))
             }
-            Err(denial) => GateFuture::denied(denial),
+            Err(denial) => {
+                let refusal = Refusal::of(&denial, Dialect::Http, common);
+                GateFuture::denied(http::response(refusal))
+            }
         }
     }
 }

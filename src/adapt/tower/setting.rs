@@ -1,4 +1,4 @@
-//! What a layer, its services and their responses share: the gate, a clock, and where peers are found.
+//! What a layer, its services and their responses share.
 
 use alloc::sync::Arc;
 use core::{
@@ -6,33 +6,25 @@ use core::{
     net::{IpAddr, SocketAddr},
 };
 
-use http::{Extensions, HeaderMap};
+use bytes::Bytes;
+use http::{Extensions, HeaderMap, Response, request::Parts};
 
-use crate::{
-    gate::Gate,
-    time::{SystemClock, Timestamp},
-};
+use crate::{adapt::setting::Setting, verdict::Denial};
 
+/// The setting of a layer.
 #[derive(Clone)]
-pub(super) struct Setting {
-    pub(super) gate: Gate,
-    /// [`SystemClock`] if there is none.
-    pub(super) clock: Option<Arc<Clock>>,
+pub(super) struct LayerSetting {
+    pub(super) common: Setting,
     /// What the server has recorded if there is none.
     pub(super) peer: Option<Arc<FindPeer>>,
+    /// A problem description, or a gRPC status, if there is none.
+    pub(super) on_deny: Option<Arc<OnDeny>>,
 }
 
-pub(super) type Clock = dyn Fn() -> Timestamp + Send + Sync;
 pub(super) type FindPeer = dyn Fn(&Extensions, &HeaderMap) -> Option<IpAddr> + Send + Sync;
+pub(super) type OnDeny = dyn Fn(&Denial, &Parts) -> Response<Bytes> + Send + Sync;
 
-impl Setting {
-    pub(super) fn now(&self) -> Timestamp {
-        match &self.clock {
-            Some(clock) => clock(),
-            None => SystemClock::now(),
-        }
-    }
-
+impl LayerSetting {
     pub(super) fn find_peer(&self, extensions: &Extensions, headers: &HeaderMap) -> Option<IpAddr> {
         match &self.peer {
             Some(peer) => peer(extensions, headers),
@@ -58,8 +50,8 @@ fn recorded_peer(extensions: &Extensions) -> Option<IpAddr> {
     address.or_else(|| extensions.get::<IpAddr>().copied())
 }
 
-impl fmt::Debug for Setting {
+impl fmt::Debug for LayerSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Setting").field("gate", &self.gate).finish_non_exhaustive()
+        f.debug_struct("LayerSetting").field("common", &self.common).finish_non_exhaustive()
     }
 }

@@ -44,6 +44,7 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{hash::Hasher, ops::ControlFlow, time::Duration};
 
 pub(super) use build::problems;
+pub use pending::Hold;
 pub(crate) use pending::Pending;
 pub use rule::LimitRule;
 

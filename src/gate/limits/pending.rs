@@ -49,6 +49,14 @@ struct Owed {
     taken: [Taken; MOST],
 }
 
+/// A request's places in limits of requests in flight, given back when this is dropped.
+///
+/// Made by [`Admission::hold`](crate::Admission::hold). Keep it until the response has been sent to its end, and
+/// let it go with whatever carries the response: a body, a stream, a task.
+#[must_use = "the places are given back as soon as this is dropped"]
+#[derive(Debug)]
+pub struct Hold(());
+
 /// What one limit has taken.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Taken {
@@ -84,6 +92,16 @@ impl Pending {
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
+    }
+
+    /// Takes out what is held until the response has ended.
+    pub(crate) fn hold(&mut self) -> Option<Hold> {
+        None
+    }
+
+    /// Whether anything asks for the size of the response.
+    pub(crate) fn awaits_size(&self) -> bool {
+        false
     }
 
     /// Gives back what does not count, and takes what the response has cost beyond that.

@@ -1,0 +1,2 @@
+//! A placeholder until the library's side stands.
+fn main() {}
