@@ -50,6 +50,9 @@ mod stats;
 use alloc::sync::Arc;
 use core::{fmt, time::Duration};
 
+pub(crate) use self::limits::Pending;
+#[cfg(any(feature = "tower", feature = "actix"))]
+pub(crate) use self::policies::Policies;
 pub use self::{
     banned::GateBans,
     bans::BanInfo,
@@ -62,7 +65,6 @@ pub use self::{
     policies::{Bound, Policy},
     stats::{GateStats, RuleStats},
 };
-pub(crate) use self::{limits::Pending, policies::Policies};
 use self::{reload::Writer, snapshot::Snapshot, stats::Totals};
 use crate::{
     request::Request,

@@ -23,7 +23,6 @@ pub enum Bound {
 }
 
 /// All limits of one generation of a gate, in their order.
-#[cfg_attr(not(any(feature = "tower", feature = "actix")), expect(dead_code))]
 #[derive(Clone, Debug)]
 pub(crate) struct Policies {
     /// Another one with each change of the limits.
