@@ -33,7 +33,7 @@ pin_project! {
             body: B,
             until_end: Option<Box<UntilEnd>>,
         },
-        // `None` once it has been read.
+        // `None` if it is empty, and once it has been read.
         Refused { text: Option<Bytes> },
     }
 }
@@ -44,7 +44,7 @@ impl<B> GateBody<B> {
     }
 
     pub(super) fn refused(text: Bytes) -> Self {
-        Self { kind: Kind::Refused { text: Some(text) } }
+        Self { kind: Kind::Refused { text: Some(text).filter(|text| !text.is_empty()) } }
     }
 }
 
