@@ -6,6 +6,7 @@
 //! | `fields` | which of that a service wants to be said |
 //! | `admitted`, `client` | what handlers learn of the gate's answer |
 //! | `setting` | what all parts of one adapter share |
+//! | `seen` | what a request tells about itself |
 //! | `http` | requests and responses of the `http` crate |
 //! | `tower`, `axum`, `actix` | the frameworks |
 
@@ -20,6 +21,7 @@ mod client;
 mod fields;
 #[cfg(feature = "tower")]
 mod http;
+mod seen;
 mod setting;
 #[cfg(feature = "tower")]
 pub mod tower;

@@ -67,9 +67,42 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// Without what only a gate's texts can tell, where the gate that denies is not known.
+    #[cfg(feature = "actix")]
+    pub(super) fn bare(denial: &Denial) -> Self {
+        let mut lines = Lines::bare(denial);
+        lines.add(Field::ContentType, Bytes::from_static(b"application/problem+json"));
+        Self { status: denial.status(), lines, body: problem::problem(denial) }
+    }
+}
+
+impl Field {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::ContentType => "content-type",
+            Self::CacheControl => "cache-control",
+            Self::RetryAfter => "retry-after",
+            Self::Policy => "ratelimit-policy",
+            Self::Limit => "ratelimit",
+            Self::LegacyLimit => "x-ratelimit-limit",
+            Self::LegacyRemaining => "x-ratelimit-remaining",
+            Self::LegacyReset => "x-ratelimit-reset",
+            Self::GrpcStatus => "grpc-status",
+            Self::GrpcMessage => "grpc-message",
+            Self::GrpcDetails => "grpc-status-details-bin",
+            Self::GrpcPushback => "grpc-retry-pushback-ms",
+        }
+    }
+}
+
 impl Lines {
     /// What a refusal says of the limit, the wait and of being kept, however the rest of it is made.
     pub(super) fn of_denial(denial: &Denial, _: &Setting) -> Self {
+        Self::bare(denial)
+    }
+
+    fn bare(denial: &Denial) -> Self {
         let mut lines = Self::default();
         lines.add(Field::CacheControl, Bytes::from_static(b"no-store"));
         if let Some(wait) = denial.retry_after() {
