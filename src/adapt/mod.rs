@@ -7,6 +7,7 @@
 //! | `admitted`, `client` | what handlers learn of the gate's answer |
 //! | `asked` | a request that may pass, until its response has been sent |
 //! | `setting` | what all parts of one adapter share |
+//! | `seen` | what a request tells about itself |
 //! | `http` | requests and responses of the `http` crate |
 //! | `tower`, `axum`, `actix` | the frameworks |
 
@@ -22,6 +23,7 @@ mod client;
 mod fields;
 #[cfg(feature = "tower")]
 mod http;
+mod seen;
 mod setting;
 #[cfg(feature = "tower")]
 pub mod tower;

@@ -5,5 +5,6 @@
     reason = "tests open sockets and print what they could not test"
 )]
 
+mod actix;
 mod axum;
 mod client;
