@@ -7,3 +7,7 @@
 
 mod axum;
 mod client;
+mod nginx;
+mod proxy;
+mod unread;
+mod wire;
