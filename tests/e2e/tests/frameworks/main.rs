@@ -8,7 +8,9 @@
 mod actix;
 mod axum;
 mod client;
+mod hyper;
 mod nginx;
 mod proxy;
+mod tower;
 mod unread;
 mod wire;
