@@ -7,3 +7,4 @@
 
 mod axum;
 mod client;
+mod fields;
