@@ -5,6 +5,7 @@
 //! | `answer` | what a response says of a limit or a denial, whatever the framework |
 //! | `fields` | which of that a service wants to be said |
 //! | `admitted`, `client` | what handlers learn of the gate's answer |
+//! | `asked` | a request that may pass, until its response has been sent |
 //! | `setting` | what all parts of one adapter share |
 //! | `http` | requests and responses of the `http` crate |
 //! | `tower`, `axum`, `actix` | the frameworks |
@@ -13,6 +14,7 @@
 pub mod actix;
 mod admitted;
 mod answer;
+mod asked;
 #[cfg(feature = "axum")]
 pub mod axum;
 #[cfg(any(feature = "axum", feature = "actix"))]
