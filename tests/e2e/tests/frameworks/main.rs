@@ -8,6 +8,7 @@
 mod actix;
 mod axum;
 mod client;
+mod fields;
 mod hyper;
 mod nginx;
 mod proxy;
