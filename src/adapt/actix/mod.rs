@@ -61,7 +61,7 @@ mod setting;
 mod view;
 
 pub use self::{
-    body::GateBody, denied::Denied, extract::NoGate, future::GateFuture,
+    body::GateBody, denied::Denied, extract::GateRejection, future::GateFuture,
     middleware::GateMiddleware, service::GateService,
 };
 pub use crate::adapt::{admitted::Admitted, client::ClientIp};

@@ -3,10 +3,25 @@
 mod view;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
+};
 
 pub(super) use self::view::view;
-use super::answer::{Lines, Refusal};
+use super::answer::{Field, Lines, Refusal};
+use crate::verdict::Denial;
+
+/// The response that a refused request gets if nothing else is said: for services that answer with something of
+/// their own where they have something to say.
+///
+/// It has the denial's status, a [problem description](https://www.rfc-editor.org/rfc/rfc9457),
+/// `Cache-Control: no-store`, and `Retry-After` if waiting helps. The [fields](crate::LimitFields) about limits
+/// are added by the layer. It is HTTP's answer, and not the one that gRPC clients understand.
+#[must_use]
+pub fn refusal(denial: &Denial) -> Response<Bytes> {
+    response(Refusal::plain(denial))
+}
 
 /// The response that a refusal is.
 pub(super) fn response(refusal: Refusal) -> Response<Bytes> {
@@ -20,11 +35,27 @@ pub(super) fn response(refusal: Refusal) -> Response<Bytes> {
 /// Writes these lines, where a response does not say something else already.
 pub(super) fn write(lines: Lines, headers: &mut HeaderMap) {
     for (field, value) in lines {
-        if let (Ok(value), http::header::Entry::Vacant(place)) = (
-            HeaderValue::from_maybe_shared(value),
-            headers.entry(HeaderName::from_static(field.name())),
-        ) {
+        if let (Ok(value), http::header::Entry::Vacant(place)) =
+            (HeaderValue::from_maybe_shared(value), headers.entry(name(field)))
+        {
             place.insert(value);
         }
+    }
+}
+
+fn name(field: Field) -> HeaderName {
+    match field {
+        Field::ContentType => CONTENT_TYPE,
+        Field::CacheControl => CACHE_CONTROL,
+        Field::RetryAfter => RETRY_AFTER,
+        Field::Policy => HeaderName::from_static("ratelimit-policy"),
+        Field::Limit => HeaderName::from_static("ratelimit"),
+        Field::LegacyLimit => HeaderName::from_static("x-ratelimit-limit"),
+        Field::LegacyRemaining => HeaderName::from_static("x-ratelimit-remaining"),
+        Field::LegacyReset => HeaderName::from_static("x-ratelimit-reset"),
+        Field::GrpcStatus => HeaderName::from_static("grpc-status"),
+        Field::GrpcMessage => HeaderName::from_static("grpc-message"),
+        Field::GrpcDetails => HeaderName::from_static("grpc-status-details-bin"),
+        Field::GrpcPushback => HeaderName::from_static("grpc-retry-pushback-ms"),
     }
 }
