@@ -124,7 +124,6 @@ impl Refusal {
     }
 }
 
-#[cfg(feature = "actix")]
 impl Field {
     pub(super) const fn name(self) -> &'static str {
         match self {

@@ -8,3 +8,7 @@
 mod actix;
 mod axum;
 mod client;
+mod nginx;
+mod proxy;
+mod unread;
+mod wire;
