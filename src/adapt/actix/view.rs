@@ -71,7 +71,7 @@ pub(super) fn announces_more_than(most: usize, request: &HttpRequest) -> bool {
     length.and_then(size).is_some_and(|length| length > most)
 }
 
-/// Whether a browser asks whether it may ask.
+/// Whether a browser asks if it may send a request of another origin (Fetch, CORS preflight).
 pub(super) fn is_preflight(request: &ServiceRequest) -> bool {
     let headers = request.headers();
     *request.method() == Method::OPTIONS
