@@ -139,6 +139,19 @@ impl Inner {
         Verdict::denied(refusal.denial(tally).with_traces(traces.named(&setting.names)))
     }
 
+    /// The same for a peer that has not asked for anything yet; `None` if it passes for now.
+    #[cold]
+    pub(super) fn refuse_peer(
+        &self,
+        snapshot: &Snapshot,
+        refusal: Refusal,
+        mode: Mode,
+    ) -> Option<Denial> {
+        let tally = self.tally_of(snapshot, refusal);
+        tally.denies(mode == Mode::Enforce);
+        (mode == Mode::Enforce).then(|| refusal.denial(tally))
+    }
+
     /// Whose refusal it is.
     pub(super) fn tally_of<'a>(&'a self, snapshot: &'a Snapshot, refusal: Refusal) -> &'a Tally {
         let setting = &*snapshot.setting;

@@ -29,8 +29,9 @@ impl Headers for HeaderMap {
 /// What a request tells about itself.
 ///
 /// Besides method, host, target and headers, it has the fields `http.request.version`; `ssl`, if the target
-/// has a scheme, as it has in HTTP/2 and to proxies; and `http.request.body.size`, if the client has said
-/// it. What the service knows better, it says in a request of its own.
+/// has a scheme, as it has in HTTP/2 and to proxies; `http.request.body.size`, if the client has said
+/// it; and `http.request.route`, if axum has found one already. What the service knows better, it says in a
+/// request of its own. These four are as many as a request has room for without an allocation.
 pub(in crate::adapt) fn view<B>(request: &HttpRequest<B>, peer: Option<IpAddr>) -> Request<'_> {
     let uri = request.uri();
     let headers = request.headers();
@@ -52,6 +53,10 @@ pub(in crate::adapt) fn view<B>(request: &HttpRequest<B>, peer: Option<IpAddr>) 
     }
     if let Some(size) = headers.get(CONTENT_LENGTH).and_then(size) {
         view = view.field("http.request.body.size", size);
+    }
+    #[cfg(feature = "axum")]
+    if let Some(route) = request.extensions().get::<axum::extract::MatchedPath>() {
+        view = view.field("http.request.route", route.as_str());
     }
     view
 }

@@ -6,4 +6,6 @@
 )]
 
 mod axum;
+mod axum_extract;
+mod axum_listener;
 mod client;
