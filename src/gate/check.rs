@@ -178,6 +178,21 @@ impl Inner {
         }
     }
 
+    /// The same for a peer that has not asked for anything yet; `None` if it passes for now.
+    #[cold]
+    pub(super) fn refuse_peer(
+        &self,
+        snapshot: &Snapshot,
+        peer: IpAddr,
+        refusal: Refusal,
+        mode: Mode,
+    ) -> Option<Denial> {
+        let tally = self.tally_of(snapshot, refusal);
+        tally.denies(mode == Mode::Enforce);
+        let denial = || self.denial(snapshot, Some(peer), refusal, Traces::default());
+        (mode == Mode::Enforce).then(denial)
+    }
+
     /// Whose refusal it is.
     fn tally_of<'a>(&'a self, snapshot: &'a Snapshot, refusal: Refusal) -> &'a Tally {
         let setting = &*snapshot.setting;

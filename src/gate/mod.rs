@@ -39,6 +39,7 @@ mod effects;
 mod explain;
 mod limits;
 mod lists;
+mod peer;
 mod pipeline;
 mod plan;
 mod policies;
@@ -51,6 +52,8 @@ use alloc::sync::Arc;
 use core::{fmt, time::Duration};
 
 pub(crate) use self::limits::Pending;
+#[cfg(feature = "axum")]
+pub(crate) use self::peer::PeerVerdict;
 #[cfg(any(feature = "tower", feature = "actix"))]
 pub(crate) use self::policies::Policies;
 pub use self::{

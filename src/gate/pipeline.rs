@@ -297,7 +297,7 @@ impl Setting {
 }
 
 /// The facts of a request that nobody reads.
-fn bare<'a>(request: &'a Request<'a>) -> Facts<'a> {
+pub(super) fn bare<'a>(request: &'a Request<'a>) -> Facts<'a> {
     static NOTHING: Canonical<'static> = Canonical {
         raw_path: b"",
         path: b"",

@@ -61,6 +61,8 @@ pub(super) struct Setting {
     pub(super) names: Arc<Names>,
     /// Whether anything asks for more of a request than its client.
     pub(super) reads_requests: bool,
+    /// Whether a rule can lift limits.
+    pub(super) lifts_limits: bool,
     /// Whether anything asks where clients stand among all of them.
     pub(super) asks_chance: bool,
 }
@@ -118,6 +120,7 @@ impl Snapshot {
             bans,
             most_bans,
             reads_requests: !effects.is_empty() || limits.reads_requests(),
+            lifts_limits: effects.lift_limits(),
             asks_chance,
             effects,
             limits,

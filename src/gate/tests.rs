@@ -79,6 +79,9 @@ mod explain;
 /// Another plan, and other lists, for a gate that is at work.
 mod reload;
 
+/// What is said of addresses before there is a request.
+mod peer;
+
 #[test]
 fn stages_decide_in_their_order() {
     let gate = Gate::builder()

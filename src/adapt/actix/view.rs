@@ -56,12 +56,10 @@ pub(super) fn view<'a>(
         is_secure: scheme.or_else(|| request.app_config().secure().then_some(true)),
         host: headers.get(HOST).map(HeaderValue::as_bytes),
         length: headers.get(CONTENT_LENGTH).map(HeaderValue::as_bytes),
+        route,
         headers,
     };
-    match route {
-        Some(route) => seen.request().field("http.request.route", route),
-        None => seen.request(),
-    }
+    seen.request()
 }
 
 /// Whether the client says that its body is longer than this.

@@ -10,6 +10,7 @@
 //! | `state` | the buckets, which outlive a reload |
 //! | `judge` | all of them or none, and who judges a key that finds no place |
 //! | `foresee` | what they would say, for explanations |
+//! | `client` | what they say of a client before it asks for anything |
 //! | `pending`, `count` | what only the response can settle |
 //! | `rule` | how a service describes a limit |
 //!
@@ -32,6 +33,7 @@
 //! time, as is one whose response counts while its client is judged by its network.
 
 mod build;
+mod client;
 mod count;
 mod foresee;
 mod judge;

@@ -7,6 +7,8 @@
 
 mod actix;
 mod axum;
+mod axum_extract;
+mod axum_listener;
 mod client;
 mod fields;
 mod hyper;
