@@ -8,7 +8,10 @@
 mod actix;
 mod axum;
 mod client;
+mod fields;
+mod hyper;
 mod nginx;
 mod proxy;
+mod tower;
 mod unread;
 mod wire;
