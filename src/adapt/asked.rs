@@ -52,6 +52,11 @@ impl Asked {
     /// Settles what the head of the response tells; what is returned goes with the body.
     pub(super) fn answered(self, status: u16, setting: &Setting) -> Option<Box<UntilEnd>> {
         let Self { mut admission, at } = self;
+        if admission.is_settled() {
+            // Nothing asks how long it took, and clocks are not read for nothing.
+            setting.gate.finish(admission, Outcome::status(status), at);
+            return None;
+        }
         let now = setting.now();
         let outcome = Outcome::status(status).latency(now.saturating_duration_since(at));
         let hold = admission.hold();

@@ -67,6 +67,9 @@ mod told;
 /// What rules do, and how far they go.
 mod rules;
 
+/// What is read of a request, and no more.
+mod needs;
+
 /// Bans by rules and operators.
 mod bans;
 

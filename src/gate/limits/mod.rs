@@ -62,7 +62,7 @@ use super::{
 };
 use crate::{
     limit::{AdjustableBucket, Limit, Share, decide},
-    request::Client,
+    request::{Client, canonical::Needs},
     rule::{Ban, Counters, Facts, Index, Name, Reader, RuleMode},
     time::Timestamp,
     verdict::Decision,
@@ -241,6 +241,19 @@ impl Limits {
                 || matches!(entry.cost, Cost::Request(_))
         };
         !self.conditions.meanings.is_empty() || self.all.iter().any(reads)
+    }
+
+    /// What is read of a request's canonical form.
+    pub(super) fn needs(&self) -> Needs {
+        let of = |entry: &Entry| {
+            let cost = match &entry.cost {
+                Cost::Units(_) => Needs::NOTHING,
+                Cost::Request(cost) => cost.needs(),
+            };
+            let distinct = entry.distinct.as_ref().map_or(Needs::NOTHING, Reader::needs);
+            entry.key.needs().and(cost).and(distinct)
+        };
+        self.all.iter().map(of).fold(self.conditions.index.needs(), Needs::and)
     }
 
     /// What each limit says of a request, in order; nothing is taken.
