@@ -7,7 +7,7 @@ use crate::{
     gate::{Gate, GateBuilder, LimitRule, Outcome},
     quota::Quota,
     request::Request,
-    rule::{Action, Expr, Scheme, Term},
+    rule::{Action, Expr, Rule, Scheme, Term},
 };
 
 const DENY: Action = Action::Deny { status: 403 };
@@ -91,7 +91,8 @@ fn a_check_reads_all_that_rules_and_limits_and_candidates_ask_for() {
 fn a_rule_that_asks_what_a_limit_counts_finds_its_key() {
     for (field, _, targets, hosts) in FIELDS {
         let counted = LimitRule::new("l", Quota::per_day(10)).by([term(field)]);
-        let full = rule("full", r#"counter("l") ge 1"#, [DENY]);
+        let full = Scheme::new().limit("l").parse(r#"counter("l") ge 1"#).unwrap();
+        let full = Rule::new("full", full).then(DENY);
         let gate = build(Gate::builder().limit_rule(counted).rule(full));
         assert_eq!(admitted(&gate, targets, hosts), [true, true, false, false], "{field}");
     }
