@@ -126,7 +126,8 @@ impl Witness for Doing<'_> {
 }
 
 impl Inner {
-    #[cold]
+    // Not cold: under an attack, nearly all requests come here.
+    #[inline(never)]
     fn refuse(
         &self,
         snapshot: &Snapshot,

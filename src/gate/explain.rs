@@ -19,7 +19,7 @@ use super::{
     snapshot::{Setting, Snapshot},
 };
 use crate::{
-    request::{Client, Reason, Request, Resolved},
+    request::{Client, Reason, Request, Resolved, canonical::Needs},
     rule::{Expr, Facts, Name},
     time::Timestamp,
     verdict::{Denial, Standing},
@@ -219,6 +219,11 @@ impl Witness for Asking<'_> {
     }
 
     fn without_client(&mut self) {}
+
+    /// Conditions are judged once more as they were written, which may read what is not read of them compiled.
+    fn needs(&self, _: Needs) -> Needs {
+        Needs::ALL
+    }
 
     fn rule(&mut self, at: usize, effect: &Effect, fared: Fared, facts: &Facts<'_>) {
         self.catch_up(at, facts);

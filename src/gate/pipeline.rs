@@ -26,7 +26,7 @@ use ipnet::IpNet;
 use crate::{
     request::{
         Client, Request,
-        canonical::{Canonical, UriFlags},
+        canonical::{Canonical, Needs},
     },
     rule::{Facts, Lists, Name},
     time::Timestamp,
@@ -40,6 +40,12 @@ pub(super) trait Witness {
 
     /// The client is not known.
     fn without_client(&mut self);
+
+    /// What of a request's canonical form is to be there, where a check reads this of it.
+    #[inline]
+    fn needs(&self, of_check: Needs) -> Needs {
+        of_check
+    }
 
     /// A rule holds. The marks are those before it.
     fn rule(&mut self, at: usize, effect: &Effect, fared: Fared, facts: &Facts<'_>);
@@ -141,7 +147,8 @@ impl Snapshot {
             return setting.limit(&facts, Traces::default(), now, witness);
         }
         let counters = setting.limits.at(now);
-        Canonical::with(request, |canonical| {
+        let needs = witness.needs(self.needs());
+        Canonical::with_only(request, needs, |canonical| {
             let facts = Facts {
                 client: address,
                 group: setting.group,
@@ -304,16 +311,8 @@ impl Setting {
 
 /// The facts of a request that nobody reads.
 pub(super) fn bare<'a>(request: &'a Request<'a>) -> Facts<'a> {
-    static NOTHING: Canonical<'static> = Canonical {
-        raw_path: b"",
-        path: b"",
-        query: None,
-        host: b"",
-        flags: UriFlags(0),
-        oversize: false,
-    };
     static NO_LISTS: Lists = Lists::new();
-    Facts::of(request, &NOTHING, &NO_LISTS)
+    Facts::of(request, &Canonical::NOTHING, &NO_LISTS)
 }
 
 impl From<Result<Option<(usize, Decision)>, Refusal>> for Found {

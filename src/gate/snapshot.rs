@@ -27,7 +27,7 @@ use crate::{
     cidr::CidrSet,
     error::{BuildError, BuildProblem},
     limit::Share,
-    request::{ClientGroup, ClientIp},
+    request::{ClientGroup, ClientIp, canonical::Needs},
     rule::{Lists, Mention, Name, Rule, RuleMode, RuleSet},
     time::Timestamp,
     verdict::Names,
@@ -63,6 +63,8 @@ pub(super) struct Setting {
     pub(super) reads_requests: bool,
     /// Whether a rule can lift limits.
     pub(super) lifts_limits: bool,
+    /// What rules and limits read of a request's canonical form.
+    pub(super) needs: Needs,
     /// Whether anything asks where clients stand among all of them.
     pub(super) asks_chance: bool,
 }
@@ -120,6 +122,7 @@ impl Snapshot {
             most_bans,
             reads_requests: !effects.is_empty() || limits.reads_requests(),
             lifts_limits: effects.lift_limits(),
+            needs: rules.index().needs().and(limits.needs()),
             asks_chance,
             effects,
             limits,
@@ -132,6 +135,15 @@ impl Snapshot {
             names: Arc::new(names),
         };
         Ok((Self { setting: Arc::new(setting), rules, candidate: None }, tallies))
+    }
+
+    /// What a check reads of a request's canonical form.
+    #[inline]
+    pub(super) fn needs(&self) -> Needs {
+        match &self.candidate {
+            None => self.setting.needs,
+            Some(candidate) => self.setting.needs.and(candidate.needs()),
+        }
     }
 
     /// The same with other content of its lists (I3).

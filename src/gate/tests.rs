@@ -70,6 +70,9 @@ mod in_flight;
 /// What rules do, and how far they go.
 mod rules;
 
+/// What is read of a request, and no more.
+mod needs;
+
 /// Bans by rules and operators.
 mod bans;
 

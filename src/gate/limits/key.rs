@@ -17,7 +17,7 @@ use ahash::RandomState;
 
 use crate::{
     gate::MissingPeer,
-    request::{Client, ClientGroup},
+    request::{Client, ClientGroup, canonical::Needs},
     rule::{Builtin, Facts, Name, Operand, Reader, Term, Value},
 };
 
@@ -115,6 +115,16 @@ impl Key {
         match self {
             Self::Everything | Self::Client => false,
             Self::Values(parts) => parts.iter().any(|part| part.net.is_none()),
+        }
+    }
+
+    /// What it reads of a request's canonical form.
+    pub(super) fn needs(&self) -> Needs {
+        match self {
+            Self::Everything | Self::Client => Needs::NOTHING,
+            Self::Values(parts) => {
+                parts.iter().map(|part| part.reader.needs()).fold(Needs::NOTHING, Needs::and)
+            }
         }
     }
 

@@ -78,7 +78,7 @@ use super::{
 };
 use crate::{
     limit::{AdjustableBucket, Share, decide},
-    request::Client,
+    request::{Client, canonical::Needs},
     rule::{Ban, Facts, Name, Reader, RuleMode},
     time::Timestamp,
     verdict::Decision,
@@ -261,6 +261,19 @@ impl Limits {
                 || matches!(entry.cost, Cost::Request(_))
         };
         !self.conditions.meanings.is_empty() || self.all.iter().any(reads)
+    }
+
+    /// What is read of a request's canonical form.
+    pub(super) fn needs(&self) -> Needs {
+        let of = |entry: &Entry| {
+            let cost = match &entry.cost {
+                Cost::Units(_) => Needs::NOTHING,
+                Cost::Request(cost) => cost.needs(),
+            };
+            let distinct = entry.distinct.as_ref().map_or(Needs::NOTHING, Reader::needs);
+            entry.key.needs().and(cost).and(distinct)
+        };
+        self.all.iter().map(of).fold(self.conditions.index.needs(), Needs::and)
     }
 
     pub(super) fn saturation(&self) -> &Saturation {
