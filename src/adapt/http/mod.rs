@@ -10,6 +10,18 @@ use http::{
 
 pub(super) use self::view::view;
 use super::answer::{Field, Lines, Refusal};
+use crate::verdict::Denial;
+
+/// The response that a refused request gets if nothing else is said: for services that answer with something of
+/// their own where they have something to say.
+///
+/// It has the denial's status, a [problem description](https://www.rfc-editor.org/rfc/rfc9457),
+/// `Cache-Control: no-store`, and `Retry-After` if waiting helps. The [fields](crate::LimitFields) about limits
+/// are added by the layer. It is HTTP's answer, and not the one that gRPC clients understand.
+#[must_use]
+pub fn refusal(denial: &Denial) -> Response<Bytes> {
+    response(Refusal::plain(denial))
+}
 
 /// The response that a refusal is.
 pub(super) fn response(refusal: Refusal) -> Response<Bytes> {

@@ -43,5 +43,7 @@ pub use future::GateFuture;
 pub use layer::GateLayer;
 pub use service::GateService;
 
+pub use super::http::refusal;
+
 #[cfg(test)]
 mod tests;
