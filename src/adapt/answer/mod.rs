@@ -124,6 +124,25 @@ impl Refusal {
     }
 }
 
+impl Field {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::ContentType => "content-type",
+            Self::CacheControl => "cache-control",
+            Self::RetryAfter => "retry-after",
+            Self::Policy => "ratelimit-policy",
+            Self::Limit => "ratelimit",
+            Self::LegacyLimit => "x-ratelimit-limit",
+            Self::LegacyRemaining => "x-ratelimit-remaining",
+            Self::LegacyReset => "x-ratelimit-reset",
+            Self::GrpcStatus => "grpc-status",
+            Self::GrpcMessage => "grpc-message",
+            Self::GrpcDetails => "grpc-status-details-bin",
+            Self::GrpcPushback => "grpc-retry-pushback-ms",
+        }
+    }
+}
+
 impl Lines {
     /// What a refusal says of the limit, the wait and of being kept, however the rest of it is made.
     pub(super) fn of_denial(denial: &Denial, setting: &Setting) -> Self {

@@ -3,13 +3,10 @@
 mod view;
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
-};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 pub(super) use self::view::view;
-use super::answer::{Field, Lines, Refusal};
+use super::answer::{Lines, Refusal};
 use crate::verdict::Denial;
 
 /// The response that a refused request gets if nothing else is said: for services that answer with something of
@@ -35,27 +32,11 @@ pub(super) fn response(refusal: Refusal) -> Response<Bytes> {
 /// Writes these lines, where a response does not say something else already.
 pub(super) fn write(lines: Lines, headers: &mut HeaderMap) {
     for (field, value) in lines {
-        if let (Ok(value), http::header::Entry::Vacant(place)) =
-            (HeaderValue::from_maybe_shared(value), headers.entry(name(field)))
-        {
+        if let (Ok(value), http::header::Entry::Vacant(place)) = (
+            HeaderValue::from_maybe_shared(value),
+            headers.entry(HeaderName::from_static(field.name())),
+        ) {
             place.insert(value);
         }
-    }
-}
-
-fn name(field: Field) -> HeaderName {
-    match field {
-        Field::ContentType => CONTENT_TYPE,
-        Field::CacheControl => CACHE_CONTROL,
-        Field::RetryAfter => RETRY_AFTER,
-        Field::Policy => HeaderName::from_static("ratelimit-policy"),
-        Field::Limit => HeaderName::from_static("ratelimit"),
-        Field::LegacyLimit => HeaderName::from_static("x-ratelimit-limit"),
-        Field::LegacyRemaining => HeaderName::from_static("x-ratelimit-remaining"),
-        Field::LegacyReset => HeaderName::from_static("x-ratelimit-reset"),
-        Field::GrpcStatus => HeaderName::from_static("grpc-status"),
-        Field::GrpcMessage => HeaderName::from_static("grpc-message"),
-        Field::GrpcDetails => HeaderName::from_static("grpc-status-details-bin"),
-        Field::GrpcPushback => HeaderName::from_static("grpc-retry-pushback-ms"),
     }
 }

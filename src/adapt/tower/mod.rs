@@ -1,16 +1,44 @@
 //! The gate as a tower layer: for axum, tonic, hyper and everything else that is a tower service.
 //!
 //! [`GateLayer`] asks the gate about each request when it arrives, before the service sees it. What
-//! may pass goes on untouched; what may not is answered at once, with a *response*: status 429 or 403,
-//! `Retry-After` where waiting helps, and `application/problem+json`. The service's error type stays
-//! what it was.
+//! may pass goes on, with an [`Admitted`](crate::Admitted) among its extensions; what may not is answered at
+//! once, with a *response*: status 429, 403 or 503, `Retry-After` where waiting helps, and
+//! `application/problem+json`, or a gRPC status for a gRPC client. The service's error type stays what it was.
 //!
 //! - **One state.** Layers, services and their clones hold a handle to the gate. However often a
 //!   framework clones them, per connection or per worker, the limits are the same limits.
 //! - **No waiting.** Readiness is the inner service's; the gate never makes a caller wait. Refusals
 //!   happen in `call`, after `poll_ready`: place the gate *outside* of layers that reserve something
 //!   when they are polled ready, such as tower's concurrency limit or a buffer.
-//! - **No boxing.** The future and the body are plain types.
+//! - **No boxing.** The future and the body are plain types. Only what lasts until a body ends, places in flight
+//!   and sizes that are waited for, is put aside in an allocation.
+//! - **The end is known.** The gate hears of a response when its head is there. Places in
+//!   limits of [requests in flight](crate::LimitRule::in_flight) are given back when the body has ended or is
+//!   dropped, so a download or a stream of events counts for as long as it goes on. A request that is
+//!   cancelled has taken its units, and gives its places back.
+//!
+//! # In which order
+//! Layers further out see a request first, and its response last.
+//!
+//! | layer | where | why |
+//! |---|---|---|
+//! | CORS | outside of the gate | so that a browser lets its script read the 429, and preflights are not counted |
+//! | tracing, request ids | outside | so that refusals are seen |
+//! | authentication | inside | a flood is to be refused before anybody looks up a password; for limits by user, a second gate can be inside |
+//! | timeouts | inside | or a request that is waited for too long is a dropped one for the gate, whose status it does not learn |
+//! | compression | outside or inside | sizes are those of what passes the gate |
+//! | `ConcurrencyLimit`, `Buffer`, `LoadShed` | inside | they reserve something when they are ready, which a refusal would leave reserved |
+//!
+//! A connection of HTTP/2 carries many requests at a time: each is one for the gate. How many streams
+//! a connection may have is the server's setting.
+//!
+//! A refusal is there before the request's body has been read. A client that waits for `100 Continue` then never
+//! sends it; for others, servers read a little of the rest or close the connection.
+//!
+//! # gRPC
+//! A request whose content type is that of gRPC is refused as gRPC understands it: status 200 without a body, and
+//! `grpc-status` among the fields, `RESOURCE_EXHAUSTED` with the time to wait. What `count_if` sees of
+//! a gRPC response is its HTTP status, which is 200 for errors, too.
 //!
 //! # The peer's address
 //! With feature `axum` the address is taken from axum's `ConnectInfo<SocketAddr>` (or

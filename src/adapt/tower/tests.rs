@@ -19,8 +19,11 @@ use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{GateBody, GateLayer, GateService};
-use crate::{Gate, MissingPeer, Mode, Quota, Timestamp};
+use super::{GateBody, GateLayer, GateService, refusal};
+use crate::{
+    Admitted, Denial, Gate, LimitFields, LimitRule, MissingPeer, Mode, Quota, Timestamp,
+    rule::Scheme,
+};
 
 /// A service that answers with its text and never fails.
 #[derive(Clone)]
@@ -216,4 +219,212 @@ fn dropping_the_future_gives_nothing_back() {
     }
     assert_eq!(ask(&mut service, CLIENT).status(), 429);
     assert_eq!(gate.stats().finished_with_class(2), 0);
+}
+
+/// What the inner service has found among the extensions of its request, and a body that goes on.
+#[derive(Clone)]
+struct Streaming(Arc<AtomicU64>);
+
+impl Service<Request<()>> for Streaming {
+    type Response = Response<Endless>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Endless>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<()>) -> Self::Future {
+        let admitted = request.extensions().get::<Admitted>();
+        if admitted.is_some_and(|admitted| admitted.client() == CLIENT) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        ready(Ok(Response::new(Endless)))
+    }
+}
+
+/// Three bytes at a time, for ever.
+struct Endless;
+
+impl Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: core::pin::Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        Poll::Ready(Some(Ok(http_body::Frame::data(Bytes::from_static(b"abc")))))
+    }
+}
+
+fn from_client() -> Request<()> {
+    let mut request = Request::new(());
+    request.extensions_mut().insert(CLIENT.unwrap());
+    request
+}
+
+#[test]
+fn handlers_are_told_what_the_gate_has_said() {
+    let gate = Gate::builder().limit("per client", Quota::per_hour(2)).build().unwrap();
+    let told = Arc::new(AtomicU64::new(0));
+    let mut service = GateLayer::new(&gate).layer(Streaming(Arc::clone(&told)));
+    for _ in 0..3 {
+        now(service.call(from_client())).unwrap();
+    }
+    assert_eq!(told.load(Ordering::Relaxed), 2, "and who is refused never comes as far");
+}
+
+#[test]
+fn a_stream_keeps_its_place_until_it_is_dropped() {
+    let gate = Gate::builder().limit_rule(LimitRule::in_flight("in flight", 2)).build().unwrap();
+    let mut service = GateLayer::new(&gate).layer(Streaming(Arc::default()));
+    let mut ask = || now(service.call(from_client())).unwrap();
+    let (first, second) = (ask(), ask());
+    assert_eq!([first.status(), second.status(), ask().status()], [200, 200, 429]);
+    assert_eq!(gate.stats().finished_with_class(2), 2, "their heads are there");
+    drop(first);
+    assert_eq!(ask().status(), 200, "and this one is dropped at once");
+    drop(second);
+}
+
+#[test]
+fn a_body_that_ends_gives_its_place_back_before_it_is_dropped() {
+    let gate = Gate::builder().limit_rule(LimitRule::in_flight("in flight", 1)).build().unwrap();
+    let mut service = GateLayer::new(&gate).layer(Hello);
+    let response = ask(&mut service, CLIENT);
+    assert_eq!(ask(&mut service, CLIENT).status(), 429);
+    let mut body = pin!(response.into_body());
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(matches!(body.as_mut().poll_frame(&mut context), Poll::Ready(Some(Ok(_)))));
+    assert_eq!(ask(&mut service, CLIENT).status(), 429);
+    assert!(matches!(body.as_mut().poll_frame(&mut context), Poll::Ready(None)));
+    assert_eq!(ask(&mut service, CLIENT).status(), 200);
+}
+
+/// Ten thousand clients that leave before there is a response.
+#[test]
+fn cancelled_requests_are_charged_once_each_and_leave_no_place_taken() {
+    let gate = Gate::builder()
+        .limit("per client", Quota::per_hour(20_000))
+        .limit_rule(LimitRule::in_flight("in flight", 1))
+        .build()
+        .unwrap();
+    let clock = || Timestamp::from_secs(1);
+    let mut service = GateLayer::new(&gate).clock(clock).fields(LimitFields::on_all()).layer(Hello);
+    for _ in 0..10_000 {
+        drop(service.call(from_client()));
+    }
+    let response = now(service.call(from_client())).unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(gate.stats().admitted(), 10_001);
+    let left = response.headers()["ratelimit"].to_str().unwrap();
+    assert!(left.starts_with("\"per client\";r=9999;"), "{left}");
+}
+
+/// A limit by bytes learns what has gone out, also when the client leaves in the middle.
+#[test]
+fn a_size_is_settled_when_the_body_is_at_its_end() {
+    let cost = Scheme::new().parse_response_term("response.size").unwrap();
+    let limit = LimitRule::new("bytes", Quota::per_hour(9)).cost_of(cost);
+    let gate = Gate::builder().limit_rule(limit).build().unwrap();
+    let mut service =
+        GateLayer::new(&gate).clock(|| Timestamp::from_secs(1)).layer(Streaming(Arc::default()));
+    let mut left = |frames: usize| {
+        let response = now(service.call(from_client())).unwrap();
+        let status = response.status().as_u16();
+        let mut body = pin!(response.into_body());
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..frames {
+            assert!(body.as_mut().poll_frame(&mut context).is_ready());
+        }
+        status
+    };
+    assert_eq!([left(1), left(1), left(1), left(1)], [200, 200, 200, 429]);
+}
+
+#[test]
+fn a_refusal_is_the_services_own_if_it_says_so() {
+    let gate = Gate::builder().limit("per client", Quota::per_minute(1)).build().unwrap();
+    let layer =
+        GateLayer::new(&gate).clock(|| Timestamp::from_secs(1)).on_deny(|denial, request| {
+            let mut response = refusal(denial);
+            *response.status_mut() = http::StatusCode::IM_A_TEAPOT;
+            response.headers_mut().insert("retry-after", http::HeaderValue::from_static("never"));
+            *response.body_mut() = Bytes::copy_from_slice(request.uri().path().as_bytes());
+            response
+        });
+    let mut service = layer.layer(Hello);
+    let mut ask = || now(service.call(from_client())).unwrap();
+    assert_eq!(ask().status(), 200);
+    let refused = ask();
+    assert_eq!(refused.status(), 418);
+    assert_eq!(refused.headers()["retry-after"], "never", "what is there stays");
+    assert_eq!(refused.headers()["ratelimit"], "\"per client\";r=0;t=60");
+    assert_eq!(refused.extensions().get::<Denial>().unwrap().name(), "per client");
+    assert_eq!(read(refused.into_body()), b"/");
+}
+
+#[test]
+fn preflights_pass_unasked_if_that_is_wanted() {
+    let gate = Gate::builder().limit("none", Quota::per_second(0)).build().unwrap();
+    let preflight = |leave_out: &str| {
+        let mut request = from_client();
+        *request.method_mut() = http::Method::OPTIONS;
+        for name in ["origin", "access-control-request-method"] {
+            if name != leave_out {
+                request.headers_mut().insert(name, http::HeaderValue::from_static("x"));
+            }
+        }
+        request
+    };
+    let mut skipping = GateLayer::new(&gate).skip_preflights().layer(Hello);
+    let mut status = |request| now(skipping.call(request)).unwrap().status().as_u16();
+    assert_eq!(status(preflight("")), 200);
+    assert_eq!(status(preflight("origin")), 429, "no browser asks like that");
+    assert_eq!(status(preflight("access-control-request-method")), 429);
+    assert_eq!(status(from_client()), 429);
+    let mut asking = GateLayer::new(&gate).layer(Hello);
+    assert_eq!(now(asking.call(preflight(""))).unwrap().status(), 429);
+}
+
+#[test]
+fn grpc_is_refused_in_its_own_way() {
+    let gate = Gate::builder().limit("none", Quota::per_second(0)).build().unwrap();
+    let mut service = GateLayer::new(&gate).layer(Hello);
+    let mut request = from_client();
+    let grpc = http::HeaderValue::from_static("application/grpc+proto");
+    request.headers_mut().insert("content-type", grpc);
+    let response = now(service.call(request)).unwrap();
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["grpc-status"]),
+        (200, &"8".parse().unwrap())
+    );
+    assert!(response.body().is_end_stream());
+}
+
+/// A service that panics, in its call or later, keeps no place.
+#[test]
+fn a_panic_gives_places_back() {
+    #[derive(Clone)]
+    struct Panics;
+    impl Service<Request<()>> for Panics {
+        type Response = Response<Text>;
+        type Error = Infallible;
+        type Future = Ready<Result<Response<Text>, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<()>) -> Self::Future {
+            panic!("as services do")
+        }
+    }
+    let gate = Gate::builder().limit_rule(LimitRule::in_flight("in flight", 1)).build().unwrap();
+    let layer = GateLayer::new(&gate);
+    let mut service = layer.layer(Panics);
+    let call = core::panic::AssertUnwindSafe(|| drop(service.call(from_client())));
+    assert!(std::panic::catch_unwind(call).is_err());
+    assert_eq!(ask(&mut layer.layer(Hello), CLIENT).status(), 200);
 }

@@ -5,5 +5,10 @@
     reason = "tests open sockets and print what they could not test"
 )]
 
+mod actix;
 mod axum;
 mod client;
+mod nginx;
+mod proxy;
+mod unread;
+mod wire;
