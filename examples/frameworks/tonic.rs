@@ -5,9 +5,9 @@
 //!     cargo run --release -p portcullis-examples --bin tonic
 //!     cargo run --release -p portcullis-examples --bin tonic -- ask http://127.0.0.1:50051
 //!
-//! The first five calls say `Serving`, the sixth
-//! `ResourceExhausted: limit reached: per client; again in 1s`. The same with curl (the five bytes are an
-//! empty message; a refusal is status 200, `grpc-status: 8` and no message, as gRPC has it):
+//! The first five calls say `Serving`, the sixth `ResourceExhausted: Quota Exceeded: per client; again in 1s`,
+//! or a little less. The same with curl (the five bytes are an empty message; a refusal is status 200 with
+//! `grpc-status: 8` and no message, as gRPC has it):
 //!
 //!     printf '\0\0\0\0\0' | curl -i --http2-prior-knowledge -H 'content-type: application/grpc' \
 //!         --data-binary @- http://127.0.0.1:50051/grpc.health.v1.Health/Check

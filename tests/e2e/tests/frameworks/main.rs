@@ -10,5 +10,6 @@ mod axum;
 mod client;
 mod nginx;
 mod proxy;
+mod tonic;
 mod unread;
 mod wire;
