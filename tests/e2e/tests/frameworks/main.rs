@@ -8,8 +8,10 @@
 mod actix;
 mod axum;
 mod client;
+mod hyper;
 mod nginx;
 mod proxy;
 mod tonic;
+mod tower;
 mod unread;
 mod wire;

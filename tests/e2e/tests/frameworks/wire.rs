@@ -69,10 +69,15 @@ impl Connection {
 
     /// The next response.
     pub(crate) async fn answer(&mut self) -> io::Result<Answer> {
-        timeout(PATIENCE, self.read_answer()).await?
+        timeout(PATIENCE, self.read_answer(None)).await?
     }
 
-    async fn read_answer(&mut self) -> io::Result<Answer> {
+    /// The next response, which has no body if it has no length.
+    pub(crate) async fn answer_or_empty(&mut self) -> io::Result<Answer> {
+        timeout(PATIENCE, self.read_answer(Some(0))).await?
+    }
+
+    async fn read_answer(&mut self, length: Option<usize>) -> io::Result<Answer> {
         let first = self.read_line().await?;
         let status = first.split(' ').nth(1).and_then(|status| status.parse().ok());
         let status = status.ok_or_else(|| io::Error::other(format!("{first:?} is no response")))?;
@@ -82,8 +87,9 @@ impl Connection {
             let Some((name, value)) = line.split_once(':') else { break };
             answer.lines.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
-        let length = answer.line("content-length").and_then(|length| length.parse().ok());
-        let length = length.ok_or_else(|| io::Error::other(format!("{answer:?} has no length")))?;
+        let told = answer.line("content-length").and_then(|length| length.parse().ok());
+        let length =
+            told.or(length).ok_or_else(|| io::Error::other(format!("{answer:?} has no length")))?;
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body).await?;
         answer.body = String::from_utf8(body).map_err(io::Error::other)?;
@@ -96,6 +102,15 @@ impl Connection {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             _ => Ok(line.trim_end().to_owned()),
         }
+    }
+
+    /// Waits until this text has come, and forgets all up to its end.
+    pub(crate) async fn until(&mut self, text: &str) -> io::Result<()> {
+        let mut read = Vec::new();
+        while !read.ends_with(text.as_bytes()) {
+            read.push(timeout(PATIENCE, self.stream.read_u8()).await??);
+        }
+        Ok(())
     }
 
     /// What the server sends until it closes the connection, which it must.
