@@ -16,7 +16,8 @@ const ROUNDS: usize = 41;
 const ROUND: Duration = Duration::from_millis(30);
 /// A request is in flight on each.
 const CONNECTIONS: usize = 32;
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n";
+const REQUEST: &[u8] =
+    b"GET / HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n";
 
 pub(super) fn run(title: &str, services: Vec<Contestant>) {
     let names: Vec<_> = services.iter().map(|service| service.name).collect();

@@ -44,7 +44,8 @@ pub(super) fn services(limited: Limited) -> Vec<Contestant> {
         Limited::UsedUp => StatusCode::TOO_MANY_REQUESTS,
     };
     let answers = |answers| move |(name, router)| Contestant { name, router, answers };
-    let bare = [("bare axum route", route()), ("a layer that does nothing", route().layer(Nothing))];
+    let bare =
+        [("bare axum route", route()), ("a layer that does nothing", route().layer(Nothing))];
     let limiting = [
         ("portcullis", ours(limited, LimitFields::none())),
         ("portcullis, fields on all", ours(limited, LimitFields::on_all())),
