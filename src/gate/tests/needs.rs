@@ -72,8 +72,8 @@ fn a_check_reads_all_that_rules_and_limits_and_candidates_ask_for() {
         let distinct = said(Gate::builder().limit_rule(distinct));
         assert_eq!(distinct, [true, false, true, false], "{field}, distinct values");
 
-        let counts = format!("({holds}) and response.status eq 200");
-        let counted = limit("l").count_if(expr(&counts));
+        let counts = format!("({holds}) and status eq 200");
+        let counted = limit("l").count_if(Scheme::new().parse_response(&counts).unwrap());
         let counted = said(Gate::builder().limit_rule(counted));
         assert_eq!(counted, [true, false, false, false], "{field}, what counts");
 
