@@ -32,8 +32,8 @@ fn limits() -> [LimitRule; 9] {
         .count_if(response("status == 404"));
     let time = LimitRule::new("time", Quota::per_second(1_000)).cost_of(term("http.response.code"));
     let all = LimitRule::new("all", Quota::per_second(500)).by([]);
-    let at_once = LimitRule::in_flight("at once", 2);
-    let in_all = LimitRule::in_flight("in all", 3).by([]);
+    let at_once = LimitRule::in_flight("at once", 1);
+    let in_all = LimitRule::in_flight("in all", 40).by([]);
     let busy = LimitRule::new("busy", Quota::per_second(2))
         .when(when(r#"counter("failures") > 1"#))
         .mode(RuleMode::Shadow);
@@ -63,10 +63,11 @@ fn ask(limits: &[LimitRule]) -> Gate {
     let _ = gate.check(&Request::new(None), Timestamp::ZERO);
     let before = gate.memory_bytes();
     // As responses on their way.
-    let mut held: [Option<Hold>; 4] = Default::default();
+    let mut held: [Option<Hold>; 64] = [const { None }; 64];
     let count = allocations(|| {
         for at in 0..6_000_u32 {
             let now = Timestamp::from_micros(u64::from(at) * 250);
+            held[at as usize % 64] = None;
             let from: [IpAddr; 2] = [peer(at % 40), peer(at << 6)];
             for (peer, target) in from.into_iter().zip([0, 2]) {
                 // Every client asks for every target.
@@ -79,7 +80,7 @@ fn ask(limits: &[LimitRule]) -> Gate {
                     .field("http.request.body.size", i64::from(at % 4));
                 if let Ok(mut admission) = gate.check(&request, now).into_result() {
                     if at % 5 < 4 {
-                        held[at as usize % 4] = admission.hold();
+                        held[at as usize % 64] = admission.hold();
                     }
                     if at % 7 != 0 {
                         let status = [200, 401, 404][at as usize / 3 % 3];

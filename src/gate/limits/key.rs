@@ -146,7 +146,7 @@ impl Key {
             Self::Client => {
                 let client = client_of(facts);
                 let client = if as_network { client.network() } else { client };
-                Some(Made { hash: hasher.hash_one(&client), lacks: false })
+                Some(Made { hash: hasher.hash_one(client), lacks: false })
             }
             Self::Values(parts) => Some(hash(parts, hasher, facts, as_network)),
         }

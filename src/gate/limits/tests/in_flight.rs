@@ -100,11 +100,14 @@ fn a_place_comes_back_when_whoever_has_it_panics() {
     let world = limits([two()]);
     let mut all = fill(&world, &from(CLIENT));
     let (hold, pending) = (all.pop().unwrap().hold(), all.pop());
-    let worker = thread::spawn(move || {
-        let _both = (hold, pending);
-        panic!("as tests do");
+    let ended = thread::scope(|scope| {
+        let worker = scope.spawn(move || {
+            let _both = (hold, pending);
+            panic!("as tests do");
+        });
+        worker.join()
     });
-    assert!(worker.join().is_err());
+    assert!(ended.is_err());
     assert_eq!(in_flight(&world, 0, &from(CLIENT)).0, 0);
 }
 
