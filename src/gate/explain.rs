@@ -14,7 +14,7 @@ use super::{
     Gate, Mode,
     bans::Bans,
     effects::{Effect, End, Fared},
-    limits::{Ruling, Sentence, Stand},
+    limits::{Fits, InFlight, Ruling, Sentence, Stand},
     pipeline::{Found, Refusal, Witness},
     snapshot::{Setting, Snapshot},
 };
@@ -99,6 +99,7 @@ pub struct LimitReport {
     name: Name,
     fate: LimitFate,
     standing: Option<Standing>,
+    in_flight: Option<InFlight>,
 }
 
 /// How a limit fares.
@@ -259,6 +260,7 @@ impl Refusal {
             Self::DenyList => Stage::Lists,
             Self::Rule { .. } | Self::RuleBans { .. } => Stage::Rules,
             Self::Limit { .. }
+            | Self::Concurrency { .. }
             | Self::MissingKey { .. }
             | Self::Saturated { .. }
             | Self::Banned { limit: Some(_), .. } => Stage::Limits,
@@ -343,7 +345,17 @@ impl RuleReport {
 
 impl LimitReport {
     fn new(name: &Name, stand: Option<Stand>) -> Self {
+        let mut in_flight = None;
         let (fate, standing) = match stand {
+            Some(Stand::InFlight { now, fits }) => {
+                in_flight = Some(now);
+                let fate = match fits {
+                    Fits::In => LimitFate::Admits,
+                    Fits::Not => LimitFate::Denies,
+                    Fits::Nowhere => LimitFate::Saturated,
+                };
+                (fate, None)
+            }
             None => (LimitFate::NotReached, None),
             Some(Stand::DoesNotApply) => (LimitFate::DoesNotApply, None),
             Some(Stand::NoKey) => (LimitFate::NoKey, None),
@@ -358,7 +370,7 @@ impl LimitReport {
                 (fate, Some(decision.standing()))
             }
         };
-        Self { name: Name::clone(name), fate, standing }
+        Self { name: Name::clone(name), fate, standing, in_flight }
     }
 
     /// The limit's name.
@@ -373,10 +385,16 @@ impl LimitReport {
         self.fate
     }
 
-    /// Where the request's key stands with it now.
+    /// Where the request's key stands with it now; `None` for a limit of requests in flight.
     #[must_use]
     pub fn standing(&self) -> Option<Standing> {
         self.standing
+    }
+
+    /// What the request's key has in flight, for a limit of requests in flight.
+    #[must_use]
+    pub fn in_flight(&self) -> Option<InFlight> {
+        self.in_flight
     }
 }
 
@@ -447,7 +465,7 @@ impl fmt::Display for RuleReport {
 
 impl fmt::Display for LimitReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, fate, standing } = self;
+        let Self { name, fate, standing, in_flight } = self;
         write!(f, "{name:?} ")?;
         match fate {
             LimitFate::Admits => f.write_str("admits")?,
@@ -458,6 +476,9 @@ impl fmt::Display for LimitReport {
             LimitFate::DoesNotApply => return f.write_str("does not apply"),
             LimitFate::NoKey => return f.write_str("does not apply: there is no key"),
             LimitFate::NotReached => return f.write_str("is not asked"),
+        }
+        if let Some(now) = in_flight {
+            write!(f, ", {} of {} in flight", now.in_use(), now.limit())?;
         }
         match standing {
             Some(standing) => {

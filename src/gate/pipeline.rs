@@ -94,6 +94,11 @@ pub(super) enum Refusal {
         decision: Decision,
         ban: Option<Duration>,
     },
+    /// All places of a limit in flight are taken; they are each key's, or of all.
+    Concurrency {
+        limit: usize,
+        of_all: bool,
+    },
     MissingKey {
         limit: usize,
     },
@@ -252,6 +257,7 @@ impl Setting {
                 let ban = self.sentence(ban, by, facts.client, now, witness);
                 Err(Refusal::Limit { limit, decision, ban })
             }
+            Ruling::Full { limit, of_all } => Err(Refusal::Concurrency { limit, of_all }),
             Ruling::Banned { limit, wait } => Err(Refusal::Banned { limit: Some(limit), wait }),
             Ruling::MissingKey { limit } => Err(Refusal::MissingKey { limit }),
             Ruling::Saturated { wait } => Err(Refusal::Saturated { wait }),

@@ -1,8 +1,8 @@
 //! What a check reads: one state of the gate, which never changes.
 //!
 //! A gate holds one snapshot at a time; whatever changes the gate makes another one and swaps it in. A
-//! check reads all of it from the one that it has loaded, so it never sees half of a change. Only quotas of limits that
-//! go on are changed in place, a moment before the rest.
+//! check reads all of it from the one that it has loaded, so it never sees half of a change. Only the bounds of limits
+//! that go on are changed in place, a moment before the rest.
 //!
 //! # Invariants
 //! - **I1** a plan becomes a snapshot as a whole, or not at all;
@@ -19,7 +19,7 @@ use super::{
     effects::Effects,
     limits::Limits,
     plan::{Cost, LimitPlan, Plan},
-    policies::{Bound, Policies, Policy},
+    policies::{Policies, Policy},
     problems::problems_of,
     stats::Tally,
 };
@@ -86,8 +86,7 @@ impl Snapshot {
         let tallies = tallies_of(&plan, before.map(|(_, tallies)| tallies));
         let rules = compile(plan.rules.iter().cloned(), &plan, lists)?;
         let before = before.map(|(snapshot, _)| &*snapshot.setting);
-        let policy =
-            |limit: &LimitPlan| Policy::new(Name::clone(&limit.name), Bound::Quota(limit.quota));
+        let policy = |limit: &LimitPlan| Policy::new(Name::clone(&limit.name), limit.bound);
         let policies = Policies {
             generation: before.map_or(0, |before| before.policies.generation.wrapping_add(1)),
             all: plan.limits.iter().map(policy).collect(),
@@ -105,7 +104,7 @@ impl Snapshot {
         };
         let effects = Effects::new(&rules, &tallies);
         let asks_chance = asks_chance(&plan);
-        // The last: from here on, limits that go on have their new quotas.
+        // The last: from here on, limits that go on have their new bounds.
         let limits = before.map(|setting| &setting.limits);
         let limits = Limits::build(&plan, rules.tags(), limits, now).map_err(BuildError::new)?;
         let setting = Setting {
