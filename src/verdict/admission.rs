@@ -4,10 +4,7 @@ use alloc::sync::Arc;
 use core::{fmt, net::IpAddr, time::Duration};
 
 use super::{Decision, Standing, Traces};
-use crate::{
-    gate::{Hold, Pending},
-    rule::Class,
-};
+use crate::gate::{Hold, Pending};
 
 /// The gate's answer to one request.
 #[must_use = "a verdict says whether the request may pass"]
@@ -332,12 +329,15 @@ macro_rules! tells_traces {
 
             /// How important rules say that the request is.
             #[must_use]
-            pub fn class(&self) -> Class {
+            pub fn class(&self) -> $crate::rule::Class {
                 self.traces().class()
             }
         }
     )*};
 }
+
+#[cfg(any(feature = "tower", feature = "actix"))]
+pub(crate) use tells_traces;
 
 tells_traces!(Verdict, Admission, Denial);
 

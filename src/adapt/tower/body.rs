@@ -1,4 +1,9 @@
 //! The body of a response: the service's, or a refusal's.
+//!
+//! # Invariants
+//! - **I1** what lasts until the end is let go once: when the body has ended or failed, or is dropped, whichever
+//!   comes first;
+//! - **I2** frames, trailers, hints and errors are the body's own, and nothing is put in between.
 
 use alloc::boxed::Box;
 use core::{
@@ -17,6 +22,10 @@ pin_project! {
     ///
     /// The request's places in limits of requests in flight are given back when it has ended, has failed, or is
     /// dropped.
+    /// That is when the server has taken the last of it, which may then still be on its way to the client.
+    ///
+    /// # Cost
+    /// A pointer beside the service's body. Where there is something to wait for, one allocation.
     #[derive(Debug)]
     pub struct GateBody<B> {
         #[pin]
@@ -66,16 +75,20 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         match self.project().kind.project() {
-            KindProjection::Passed { body, until_end } => {
-                let frame = ready!(body.poll_frame(context));
-                match &frame {
-                    Some(Ok(frame)) => {
-                        if let (Some(until_end), Some(data)) = (until_end, frame.data_ref()) {
-                            until_end.sent(data.remaining());
+            KindProjection::Passed { mut body, until_end } => {
+                let frame = ready!(body.as_mut().poll_frame(context));
+                if let Some(held) = until_end {
+                    let goes_on = match &frame {
+                        Some(Ok(frame)) => {
+                            held.sent(frame.data_ref().map_or(0, Buf::remaining));
+                            // Who is told so does not ask again.
+                            !body.is_end_stream()
                         }
+                        Some(Err(_)) | None => false,
+                    };
+                    if !goes_on {
+                        *until_end = None;
                     }
-                    // The end, or an error, after which there is nothing more.
-                    Some(Err(_)) | None => *until_end = None,
                 }
                 Poll::Ready(frame)
             }

@@ -78,6 +78,8 @@ where
                     }
                     asked.answered(response.status().as_u16(), &setting.common)
                 });
+                // What has ended already may be dropped late, or kept.
+                let until_end = until_end.filter(|_| !response.body().is_end_stream());
                 Poll::Ready(Ok(response.map(|body| GateBody::passed(body, until_end))))
             }
             KindProjection::Refused { response } => match response.take() {

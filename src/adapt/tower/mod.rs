@@ -24,13 +24,16 @@
 //! |---|---|---|
 //! | CORS | outside of the gate | so that a browser lets its script read the 429, and preflights are not counted |
 //! | tracing, request ids | outside | so that refusals are seen |
-//! | authentication | inside | a flood is to be refused before anybody looks up a password; for limits by user, a second gate can be inside |
+//! | authentication | inside | a flood is to be refused before anybody looks up a password; for limits by user, a second gate can be inside, see below |
 //! | timeouts | inside | or a request that is waited for too long is a dropped one for the gate, whose status it does not learn |
-//! | compression | outside or inside | sizes are those of what passes the gate |
+//! | compression | inside | sizes are then those of what is sent, and nobody compresses refusals |
 //! | `ConcurrencyLimit`, `Buffer`, `LoadShed` | inside | they reserve something when they are ready, which a refusal would leave reserved |
 //!
+//! Two layers of *one* gate would count each request twice. Give limits by address and limits by user a gate each, one
+//! outside and one inside of authentication; what the outer one takes stays taken if the inner one refuses.
+//!
 //! A connection of HTTP/2 carries many requests at a time: each is one for the gate. How many streams
-//! a connection may have is the server's setting.
+//! a connection may have is the server's setting (`max_concurrent_streams` in hyper).
 //!
 //! A refusal is there before the request's body has been read. A client that waits for `100 Continue` then never
 //! sends it; for others, servers read a little of the rest or close the connection.
@@ -42,12 +45,17 @@
 //! `grpc-status` among the fields, `RESOURCE_EXHAUSTED` with the time to wait. What `count_if` sees of
 //! a gRPC response is its HTTP status, which is 200 for errors, too.
 //!
+//! # Bodies
+//! Any response body will do whose data can be made from [`Bytes`](bytes::Bytes), because refusals are bytes, too: those
+//! of axum, tonic and tower-http, and `Full<Bytes>`. Others are mapped before they come here, for example by
+//! `http_body_util::BodyExt::map_frame`. They need not be `Send` or `'static`.
+//!
 //! # The peer's address
 //! With feature `axum` the address is taken from axum's `ConnectInfo<SocketAddr>` (or
 //! `MockConnectInfo`), so serve with `into_make_service_with_connect_info::<SocketAddr>()`. Otherwise,
 //! or if that is absent, from a [`SocketAddr`](core::net::SocketAddr) or
 //! [`IpAddr`](core::net::IpAddr) among the request's extensions. [`GateLayer::peer`] replaces all of
-//! that. A request without any is not an error: [`MissingPeer`](crate::MissingPeer) decides.
+//! that; for tonic it reads `TcpConnectInfo` from the extensions. A request without any is not an error: [`MissingPeer`](crate::MissingPeer) decides.
 //!
 //! # Example: axum
 //! ```

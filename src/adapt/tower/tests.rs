@@ -351,7 +351,7 @@ fn a_refusal_is_the_services_own_if_it_says_so() {
             let mut response = refusal(denial);
             *response.status_mut() = http::StatusCode::IM_A_TEAPOT;
             response.headers_mut().insert("retry-after", http::HeaderValue::from_static("never"));
-            *response.body_mut() = Bytes::copy_from_slice(request.uri().path().as_bytes());
+            *response.body_mut() = Bytes::copy_from_slice(request.uri.path().as_bytes());
             response
         });
     let mut service = layer.layer(Hello);
@@ -427,4 +427,120 @@ fn a_panic_gives_places_back() {
     let call = core::panic::AssertUnwindSafe(|| drop(service.call(from_client())));
     assert!(std::panic::catch_unwind(call).is_err());
     assert_eq!(ask(&mut layer.layer(Hello), CLIENT).status(), 200);
+}
+
+/// A body of frames that are there at once, which says when there are no more.
+struct Frames(std::collections::VecDeque<Result<http_body::Frame<Bytes>, &'static str>>);
+
+impl Body for Frames {
+    type Data = Bytes;
+    type Error = &'static str;
+
+    fn poll_frame(
+        mut self: core::pin::Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, &'static str>>> {
+        Poll::Ready(self.0.pop_front())
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        http_body::SizeHint::with_exact(7)
+    }
+}
+
+/// A service of one answer, which is not `Send`, not `Clone` and borrows.
+struct Once<'a>(&'a core::cell::Cell<Option<Result<Frames, &'static str>>>);
+
+impl Service<Request<()>> for Once<'_> {
+    type Response = Response<Frames>;
+    type Error = &'static str;
+    type Future = Ready<Result<Response<Frames>, &'static str>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), &'static str>> {
+        Poll::Pending
+    }
+
+    fn call(&mut self, _: Request<()>) -> Self::Future {
+        ready(self.0.take().unwrap().map(Response::new))
+    }
+}
+
+fn frames<const N: usize>(
+    frames: [Result<http_body::Frame<Bytes>, &'static str>; N],
+) -> core::cell::Cell<Option<Result<Frames, &'static str>>> {
+    core::cell::Cell::new(Some(Ok(Frames(frames.into()))))
+}
+
+#[test]
+fn a_body_that_passes_is_the_services_own() {
+    let trailers = || {
+        let mut map = http::HeaderMap::new();
+        map.insert("grpc-status", http::HeaderValue::from_static("0"));
+        map
+    };
+    let frame = http_body::Frame::<Bytes>::data;
+    let answer =
+        frames([Ok(frame(Bytes::from_static(b"abc"))), Ok(http_body::Frame::trailers(trailers()))]);
+    let mut service = GateLayer::new(&one_per_second()).layer(Once(&answer));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(service.poll_ready(&mut context).is_pending(), "readiness is the service's");
+    let mut body = pin!(now(service.call(from_client())).unwrap().into_body());
+    assert_eq!(body.size_hint().exact(), Some(7));
+    assert!(!body.is_end_stream());
+    let Poll::Ready(Some(Ok(first))) = body.as_mut().poll_frame(&mut context) else { panic!() };
+    assert_eq!(first.into_data().unwrap(), "abc");
+    let Poll::Ready(Some(Ok(last))) = body.as_mut().poll_frame(&mut context) else { panic!() };
+    assert_eq!(last.into_trailers().unwrap(), trailers());
+    assert!(body.is_end_stream());
+}
+
+/// Places are given back by each way in which a response can end, before anything is dropped.
+#[test]
+fn every_end_gives_places_back() {
+    let gate = Gate::builder().limit_rule(LimitRule::in_flight("in flight", 1)).build().unwrap();
+    let layer = GateLayer::new(&gate);
+    let is_free = || {
+        let status = ask(&mut layer.layer(Hello), CLIENT).status();
+        assert!(status == 200 || status == 429);
+        status == 200
+    };
+    let mut context = Context::from_waker(Waker::noop());
+    let data = || Ok(http_body::Frame::data(Bytes::from_static(b"abc")));
+
+    let error = core::cell::Cell::new(Some(Err("no answer")));
+    let mut service = layer.layer(Once(&error));
+    let mut future = pin!(service.call(from_client()));
+    assert!(!is_free());
+    assert!(matches!(future.as_mut().poll(&mut context), Poll::Ready(Err("no answer"))));
+    assert!(is_free(), "the service has failed");
+
+    let nothing = frames([]);
+    let kept = now(layer.layer(Once(&nothing)).call(from_client())).unwrap();
+    assert!(is_free(), "there is no body to wait for");
+    drop(kept);
+
+    let two = frames([data(), data()]);
+    let mut body = pin!(now(layer.layer(Once(&two)).call(from_client())).unwrap().into_body());
+    assert!(body.as_mut().poll_frame(&mut context).is_ready() && !is_free());
+    assert!(body.as_mut().poll_frame(&mut context).is_ready());
+    assert!(is_free(), "the body has said that this was the last");
+
+    let broken = frames([data(), Err("broken"), data()]);
+    let mut body = pin!(now(layer.layer(Once(&broken)).call(from_client())).unwrap().into_body());
+    assert!(body.as_mut().poll_frame(&mut context).is_ready() && !is_free());
+    assert!(matches!(body.as_mut().poll_frame(&mut context), Poll::Ready(Some(Err("broken")))));
+    assert!(is_free(), "the body has failed");
+}
+
+/// What lasts does not make a response larger that has nothing that lasts, and keeps it `Send`.
+#[test]
+fn a_body_costs_a_pointer() {
+    fn is_send<T: Send + Sync>() {}
+    is_send::<GateBody<Vec<u8>>>();
+    let pointer = size_of::<usize>();
+    assert!(size_of::<GateBody<[u64; 8]>>() <= size_of::<[u64; 8]>() + 2 * pointer);
 }
