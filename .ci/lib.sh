@@ -13,6 +13,19 @@ target() {
 }
 tool() { command -v "$1" >/dev/null || cargo install --locked "${2:-$1}"; }
 
+# nginx and its stream module, which the tests start; where it can be had they must not skip it.
+nginx_for_tests() {
+  if ! nginx -V 2>/dev/null || ! ls /usr/lib/nginx/modules/ngx_stream_module.so >/dev/null 2>&1; then
+    (apt-get update -q && apt-get install -qy --no-install-recommends nginx-light libnginx-mod-stream) \
+      >/dev/null 2>&1 || true
+  fi
+  if nginx -V >/dev/null 2>&1 && ls /usr/lib/nginx/modules/ngx_stream_module.so >/dev/null 2>&1; then
+    export PORTCULLIS_REQUIRE_NGINX=1
+  else
+    loudly "nginx with its stream module cannot be had here: nothing is tested behind it"
+  fi
+}
+
 # The real data, where it lies beside the checkout; tests fall back to small samples and say so.
 if [ -z "${PORTCULLIS_DATA:-}" ] && [ -d ../shared/data ]; then
   PORTCULLIS_DATA=$(cd ../shared/data && pwd)

@@ -7,6 +7,8 @@ mod traces;
 
 use core::time::Duration;
 
+#[cfg(any(feature = "tower", feature = "actix"))]
+pub(crate) use self::admission::tells_traces;
 #[cfg(feature = "std")]
 pub use self::admission::{Admission, Denial, DenialReason, Verdict};
 #[cfg(feature = "std")]

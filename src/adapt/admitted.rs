@@ -2,13 +2,17 @@
 
 use core::net::IpAddr;
 
-use crate::{
-    rule::Class,
-    verdict::{Admission, Standing, Strictest, Traces},
-};
+use crate::verdict::{Admission, Standing, Strictest, Traces, tells_traces};
 
 /// What the gate has said of a request that it let pass, for handlers: among the request's extensions, and
 /// an extractor in axum and actix-web.
+///
+/// It is a copy: where the client stands is where it stood when the request came. Where several gates are in
+/// front of a handler, this is the answer of the innermost.
+///
+/// # Cost
+/// A clone copies about a hundred bytes and, if rules have left something behind, counts a reference; nothing is
+/// allocated.
 #[derive(Clone, Debug)]
 pub struct Admitted {
     client: Option<IpAddr>,
@@ -37,25 +41,12 @@ impl Admitted {
         self.strictest.map(|strictest| strictest.decision.standing())
     }
 
-    /// The names of the rules that held and are [to be logged](crate::rule::Action::Log).
-    pub fn matched(&self) -> impl Iterator<Item = &str> {
-        self.traces.matched()
-    }
-
-    /// The names of the rules and limits that would have denied the request, had they, or the gate, been
-    /// enforced.
-    pub fn shadow(&self) -> impl Iterator<Item = &str> {
-        self.traces.shadow()
-    }
-
-    /// The tags that rules have set.
-    pub fn tags(&self) -> impl Iterator<Item = &str> {
-        self.traces.tags()
-    }
-
-    /// How important rules say that the request is.
-    #[must_use]
-    pub fn class(&self) -> Class {
-        self.traces.class()
+    fn traces(&self) -> &Traces {
+        &self.traces
     }
 }
+
+tells_traces!(Admitted);
+
+#[cfg(test)]
+mod tests;

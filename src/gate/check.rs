@@ -1,7 +1,7 @@
 //! A check: the stages, with everything charged and counted, and the verdict that comes of it.
 
 use alloc::sync::Arc;
-use core::time::Duration;
+use core::{net::IpAddr, time::Duration};
 
 use super::{
     Gate, Inner, Mode,
@@ -16,7 +16,9 @@ use crate::{
     request::{Client, Request},
     rule::{Facts, Name},
     time::Timestamp,
-    verdict::{Admission, Denial, DenialReason, LimitAt, Mark, Strictest, Traces, Verdict},
+    verdict::{
+        Admission, Denial, DenialReason, LimitAt, Mark, Standing, Strictest, Traces, Verdict,
+    },
 };
 
 /// Charges and counts.
@@ -32,30 +34,40 @@ impl Gate {
     pub(super) fn decide(&self, request: &Request<'_>, mode: Mode, now: Timestamp) -> Verdict {
         let gate = &*self.0;
         let snapshot = gate.snapshot.load();
+        let client = snapshot.setting.client.address_of(request);
         let chance = |client: &Client| gate.seed.hash_one(client);
         let mut doing = Doing { gate, mode, pending: Pending::default() };
-        let Found { result, traces } = snapshot.decide(request, chance, now, &mut doing);
+        let Found { result, traces } = snapshot.decide(request, client, chance, now, &mut doing);
         match result {
-            Ok(standing) => {
-                let strictest = standing.map(|decision| {
-                    let generation = snapshot.setting.policies.generation;
-                    Strictest { limit: LimitAt { generation, limit: 0 }, decision }
+            Ok(strictest) => {
+                let strictest = strictest.map(|(limit, decision)| Strictest {
+                    limit: snapshot.setting.limit_at(limit),
+                    decision,
                 });
                 gate.totals.admitted.add();
                 // Where there is nothing, nothing is moved.
                 if traces.is_empty() && doing.pending.is_empty() {
                     let nothing = Pending::default();
                     return Verdict::admitted(Admission::new(
+                        client,
                         strictest,
                         Traces::of_class(traces.class()),
                         nothing,
                     ));
                 }
                 let traces = traces.named(&snapshot.setting.names);
-                Verdict::admitted(Admission::new(strictest, traces, doing.pending))
+                Verdict::admitted(Admission::new(client, strictest, traces, doing.pending))
             }
-            Err(refusal) => gate.refuse(&snapshot, refusal, traces, mode),
+            Err(refusal) => gate.refuse(&snapshot, client, refusal, traces, mode),
         }
+    }
+
+    /// A check in the mode that lets everything pass.
+    pub(super) fn pass(&self, request: &Request<'_>) -> Verdict {
+        let gate = &*self.0;
+        gate.totals.admitted.add();
+        let client = gate.snapshot.load().setting.client.address_of(request);
+        Verdict::admitted(Admission::new(client, None, Traces::default(), Pending::default()))
     }
 }
 
@@ -115,7 +127,14 @@ impl Witness for Doing<'_> {
 
 impl Inner {
     #[cold]
-    fn refuse(&self, snapshot: &Snapshot, refusal: Refusal, traces: Traces, mode: Mode) -> Verdict {
+    fn refuse(
+        &self,
+        snapshot: &Snapshot,
+        client: Option<IpAddr>,
+        refusal: Refusal,
+        traces: Traces,
+        mode: Mode,
+    ) -> Verdict {
         let setting = &*snapshot.setting;
         let tally = self.tally_of(snapshot, refusal);
         tally.denies(mode == Mode::Enforce);
@@ -126,17 +145,37 @@ impl Inner {
                 Refusal::Rule { rule, .. } | Refusal::RuleBans { rule, .. } => {
                     traces.mark(Mark::ShadowRule(rule));
                 }
-                Refusal::Limit { limit, .. }
-                | Refusal::MissingKey { limit }
-                | Refusal::Banned { limit: Some(limit), .. } => {
-                    traces.mark(Mark::ShadowLimit(limit));
+                _ => {
+                    if let Some(limit) = refusal.limit() {
+                        traces.mark(Mark::ShadowLimit(limit));
+                    }
                 }
-                _ => {}
             }
             let traces = traces.named(&setting.names);
-            return Verdict::admitted(Admission::new(None, traces, Pending::default()));
+            return Verdict::admitted(Admission::new(client, None, traces, Pending::default()));
         }
-        Verdict::denied(refusal.denial(tally).with_traces(traces.named(&setting.names)))
+        Verdict::denied(self.denial(snapshot, client, refusal, traces))
+    }
+
+    /// The denial that a refusal is.
+    pub(super) fn denial(
+        &self,
+        snapshot: &Snapshot,
+        client: Option<IpAddr>,
+        refusal: Refusal,
+        traces: Traces,
+    ) -> Denial {
+        let setting = &*snapshot.setting;
+        let name = Arc::clone(&self.tally_of(snapshot, refusal).name);
+        let limit = refusal.limit().map(|limit| setting.limit_at(limit));
+        let (reason, standing, wait) = refusal.told();
+        let denial = Denial::new(reason, name, standing, wait)
+            .with_client_and_limit(client, limit)
+            .with_traces(traces.named(&setting.names));
+        match refusal {
+            Refusal::Rule { status, .. } => denial.with_status(status),
+            _ => denial,
+        }
     }
 
     /// The same for a peer that has not asked for anything yet; `None` if it passes for now.
@@ -144,16 +183,17 @@ impl Inner {
     pub(super) fn refuse_peer(
         &self,
         snapshot: &Snapshot,
+        peer: IpAddr,
         refusal: Refusal,
         mode: Mode,
     ) -> Option<Denial> {
-        let tally = self.tally_of(snapshot, refusal);
-        tally.denies(mode == Mode::Enforce);
-        (mode == Mode::Enforce).then(|| refusal.denial(tally))
+        let is_enforced = mode == Mode::Enforce;
+        self.tally_of(snapshot, refusal).denies(is_enforced);
+        is_enforced.then(|| self.denial(snapshot, Some(peer), refusal, Traces::default()))
     }
 
     /// Whose refusal it is.
-    pub(super) fn tally_of<'a>(&'a self, snapshot: &'a Snapshot, refusal: Refusal) -> &'a Tally {
+    fn tally_of<'a>(&'a self, snapshot: &'a Snapshot, refusal: Refusal) -> &'a Tally {
         let setting = &*snapshot.setting;
         let totals = &self.totals;
         match refusal {
@@ -174,9 +214,30 @@ impl Inner {
     }
 }
 
+impl Setting {
+    /// This limit, by the number that it has now.
+    #[inline]
+    fn limit_at(&self, limit: usize) -> LimitAt {
+        // There are 64 at most.
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        LimitAt { generation: self.policies.generation, limit }
+    }
+}
+
 impl Refusal {
-    pub(super) fn denial(self, tally: &Tally) -> Denial {
-        let (reason, standing, wait) = match self {
+    /// The limit that refuses, if one does.
+    fn limit(self) -> Option<usize> {
+        match self {
+            Self::Limit { limit, .. }
+            | Self::MissingKey { limit }
+            | Self::Banned { limit: Some(limit), .. } => Some(limit),
+            _ => None,
+        }
+    }
+
+    /// What it rests on, and what there is to wait for.
+    fn told(self) -> (DenialReason, Option<Standing>, Option<Duration>) {
+        match self {
             Self::MissingPeer => (DenialReason::MissingPeer, None, None),
             Self::Banned { wait, .. } => (DenialReason::Banned, None, Some(wait)),
             Self::DenyList => (DenialReason::DenyList, None, None),
@@ -188,11 +249,6 @@ impl Refusal {
             }
             Self::MissingKey { .. } => (DenialReason::MissingKey, None, None),
             Self::Saturated { wait } => (DenialReason::Saturated, None, Some(wait)),
-        };
-        let denial = Denial::new(reason, Arc::clone(&tally.name), standing, wait);
-        match self {
-            Self::Rule { status, .. } => denial.with_status(status),
-            _ => denial,
         }
     }
 }

@@ -163,7 +163,9 @@ impl Gate {
             stands: None,
         };
         let chance = |client: &Client| gate.seed.hash_one(client);
-        let Found { result, traces } = snapshot.decide(request, chance, now, &mut asking);
+        let client = snapshot.setting.client.resolve(request);
+        let address = client.map(|client| client.ip);
+        let Found { result, traces } = snapshot.decide(request, address, chance, now, &mut asking);
         let Asking { is_exempt, asks_limits, mut rules, stands, .. } = asking;
         let end = match &result {
             Err(refusal) => refusal.stage(),
@@ -180,11 +182,7 @@ impl Gate {
         let names = snapshot.setting.names.limits.iter();
         let mut stands = stands.into_iter().flatten();
         let limits = names.map(|name| LimitReport::new(name, stands.next())).collect();
-        let denial = result.err().map(|refusal| {
-            let tally = gate.tally_of(&snapshot, refusal);
-            refusal.denial(tally).with_traces(traces.named(&snapshot.setting.names))
-        });
-        let client = snapshot.setting.client.resolve(request);
+        let denial = result.err().map(|refusal| gate.denial(&snapshot, address, refusal, traces));
         Explanation { mode: self.mode(), client, end, rules, limits, denial }
     }
 }

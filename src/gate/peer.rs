@@ -117,7 +117,7 @@ impl Gate {
         let chance = || gate.seed.hash_one(client);
         match snapshot.refuses_peer(peer, with_limits.then_some(chance), now) {
             None => PeerVerdict::Passes(client),
-            Some(refusal) => match gate.refuse_peer(&snapshot, refusal, mode) {
+            Some(refusal) => match gate.refuse_peer(&snapshot, peer, refusal, mode) {
                 Some(denial) => PeerVerdict::Refused(denial),
                 None => PeerVerdict::InShadow,
             },

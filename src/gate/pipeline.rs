@@ -65,8 +65,8 @@ pub(super) trait Witness {
 
 /// What the stages say.
 pub(super) struct Found {
-    /// Where a request that passes stands with its strictest limit.
-    pub(super) result: Result<Option<Decision>, Refusal>,
+    /// Which limit is the strictest for a request that passes, and where it stands there.
+    pub(super) result: Result<Option<(usize, Decision)>, Refusal>,
     pub(super) traces: Traces,
 }
 
@@ -103,17 +103,17 @@ pub(super) enum Refusal {
 }
 
 impl Snapshot {
-    /// Leads a request through the stages.
+    /// Leads a request of this client's through the stages.
     #[inline]
     pub(super) fn decide(
         &self,
         request: &Request<'_>,
+        address: Option<IpAddr>,
         chance: impl FnOnce(&Client) -> u64,
         now: Timestamp,
         witness: &mut impl Witness,
     ) -> Found {
         let setting = &*self.setting;
-        let address = setting.client.address_of(request);
         let client = match address {
             Some(address) => match setting.admit(address, now, witness) {
                 Ok(client) => client,
@@ -217,9 +217,9 @@ impl Setting {
         address: Option<IpAddr>,
         now: Timestamp,
         witness: &mut impl Witness,
-    ) -> Result<Option<Decision>, Refusal> {
+    ) -> Result<Option<(usize, Decision)>, Refusal> {
         match said {
-            Plainly::Passes(standing) => Ok(standing),
+            Plainly::Passes(strictest) => Ok(strictest),
             Plainly::Denied { limit, decision, ban } => {
                 let sentence = ban.zip(address).map(|(ban, address)| Sentence {
                     subject: Subject::Net(self.group.net_of(address)),
@@ -241,11 +241,11 @@ impl Setting {
         witness: &mut impl Witness,
     ) -> Found {
         let result = match witness.limits(self, facts, now) {
-            Ruling::Passes { standing, would_deny } => {
+            Ruling::Passes { strictest, would_deny } => {
                 if would_deny != 0 {
                     self.in_shadow(would_deny, &mut traces, witness);
                 }
-                Ok(standing)
+                Ok(strictest)
             }
             Ruling::Denied { limit, decision, ban } => {
                 let by = self.names.limits.get(limit);
@@ -310,9 +310,9 @@ pub(super) fn bare<'a>(request: &'a Request<'a>) -> Facts<'a> {
     Facts::of(request, &NOTHING, &NO_LISTS)
 }
 
-impl From<Result<Option<Decision>, Refusal>> for Found {
+impl From<Result<Option<(usize, Decision)>, Refusal>> for Found {
     #[inline]
-    fn from(result: Result<Option<Decision>, Refusal>) -> Self {
+    fn from(result: Result<Option<(usize, Decision)>, Refusal>) -> Self {
         Self { result, traces: Traces::default() }
     }
 }

@@ -61,6 +61,9 @@ fn remaining(gate: &Gate, peer: &str, now: Timestamp) -> Vec<u32> {
 /// Clients that find no place.
 mod saturation;
 
+/// Whom a verdict is about, which limit it names, and with which status.
+mod told;
+
 /// What rules do, and how far they go.
 mod rules;
 

@@ -6,6 +6,7 @@ mod client;
 pub(crate) mod client_ip;
 mod given;
 mod headers;
+pub mod proxy;
 #[cfg(all(feature = "std", any(test, feature = "__reference")))]
 #[doc(hidden)]
 #[allow(

@@ -4,10 +4,7 @@ use alloc::sync::Arc;
 use core::{fmt, net::IpAddr, time::Duration};
 
 use super::{Decision, Standing, Traces};
-use crate::{
-    gate::{Hold, Pending},
-    rule::Class,
-};
+use crate::gate::{Hold, Pending};
 
 /// The gate's answer to one request.
 #[must_use = "a verdict says whether the request may pass"]
@@ -58,8 +55,14 @@ pub struct Admission {
 }
 
 impl Admission {
-    pub(crate) fn new(strictest: Option<Strictest>, traces: Traces, pending: Pending) -> Self {
-        Self { client: None, strictest, traces, pending }
+    #[inline]
+    pub(crate) fn new(
+        client: Option<IpAddr>,
+        strictest: Option<Strictest>,
+        traces: Traces,
+        pending: Pending,
+    ) -> Self {
+        Self { client, strictest, traces, pending }
     }
 
     /// The client's address, as it was found behind proxies that are trusted; `None` if it is not known.
@@ -169,13 +172,13 @@ pub enum DenialReason {
 }
 
 impl DenialReason {
-    /// The status of a refusal that nothing else is said about.
-    const fn status(self) -> u16 {
+    /// The status of a refusal that nothing else is said about; whether it `ends` is known of it.
+    const fn status(self, ends: bool) -> u16 {
         match self {
-            Self::Limit | Self::Concurrency | Self::Saturated => 429,
-            Self::DenyList | Self::Rule | Self::Banned | Self::MissingKey | Self::MissingPeer => {
-                403
-            }
+            Self::Limit | Self::Concurrency | Self::Banned => 429,
+            Self::Rule if ends => 429,
+            Self::Saturated => 503,
+            Self::DenyList | Self::Rule | Self::MissingKey | Self::MissingPeer => 403,
         }
     }
 }
@@ -187,7 +190,7 @@ impl Denial {
         standing: Option<Standing>,
         wait: Option<Duration>,
     ) -> Self {
-        let status = reason.status();
+        let status = reason.status(wait.is_some());
         let prospect = match (standing, wait) {
             (Some(standing), _) => Prospect::Limit(standing),
             (None, Some(wait)) => Prospect::Wait(wait.max(Duration::from_nanos(1))),
@@ -211,6 +214,15 @@ impl Denial {
 
     pub(crate) fn with_traces(self, traces: Traces) -> Self {
         Self { traces, ..self }
+    }
+
+    /// Whom it is told, and which limit denies, if one does.
+    pub(crate) fn with_client_and_limit(
+        self,
+        client: Option<IpAddr>,
+        limit: Option<LimitAt>,
+    ) -> Self {
+        Self { client, limit, ..self }
     }
 
     /// The client's address, as it was found behind proxies that are trusted; `None` if it is not known.
@@ -237,8 +249,14 @@ impl Denial {
         &self.name
     }
 
-    /// The HTTP status to refuse with: what the rule says, otherwise 429 where waiting is the way out
-    /// and 403 where it is not.
+    /// The HTTP status to refuse with.
+    ///
+    /// | what denies | status |
+    /// |---|---|
+    /// | a rule that says one | that one |
+    /// | a limit, or a ban, that of a rule among them: waiting is the way out | 429 |
+    /// | a full gate ([`DenialReason::Saturated`]): what newcomers share is used up, by whomever | 503 |
+    /// | anything else | 403 |
     #[must_use]
     pub fn status(&self) -> u16 {
         self.status
@@ -304,12 +322,15 @@ macro_rules! tells_traces {
 
             /// How important rules say that the request is.
             #[must_use]
-            pub fn class(&self) -> Class {
+            pub fn class(&self) -> $crate::rule::Class {
                 self.traces().class()
             }
         }
     )*};
 }
+
+#[cfg(any(feature = "tower", feature = "actix"))]
+pub(crate) use tells_traces;
 
 tells_traces!(Verdict, Admission, Denial);
 

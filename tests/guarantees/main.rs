@@ -5,6 +5,7 @@
 
 mod hostile_texts;
 mod limits;
+mod proxy;
 mod rules;
 
 use std::{

@@ -1,19 +1,70 @@
 //! The gate in actix-web 4.
+//!
+//! [`GateMiddleware`] asks the gate about each request when it arrives, before the application sees it. What
+//! may pass goes on untouched; what may not is answered at once, with a *response*: status 429 or 403,
+//! `Retry-After` where waiting helps, and `application/problem+json`. A refusal is never an `Err`, so that
+//! middleware outside of the gate sees it as it sees every other response.
+//!
+//! - **One state.** A middleware holds a handle to the gate, which is built outside of the application's
+//!   factory. However many workers the server has, the limits are the same limits.
+//! - **No waiting.** Readiness is the inner service's; the gate never makes a request wait.
+//! - **No boxing.** The future and the body are plain types.
+//! - **The response counts.** The gate learns the status, also of an error that a middleware inside of it
+//!   returns; a place in a limit of requests in flight is kept until the last byte has been sent, or the client
+//!   has left.
+//!
+//! # Example: one gate for all workers
+//! actix-web runs the closure once for each worker, so whatever is *made* in there exists once for each worker:
+//! of a limit of five, four workers would make twenty. The gate is made outside, and `move` takes a handle
+//! to it along.
+//! ```no_run
+//! use actix_web::{App, HttpServer, web};
+//! use portcullis::{Gate, GateMiddleware, Quota};
+//!
+//! # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+//! let gate = Gate::builder().limit("per client", Quota::per_second(10).burst(40)).build()?;
+//! let server = HttpServer::new(move || {
+//!     App::new()
+//!         .wrap(GateMiddleware::new(&gate))
+//!         // .wrap(Cors::default()): what is wrapped last runs first, so it also sees refusals.
+//!         .route("/", web::get().to(|| async { "hello" }))
+//! });
+//! server.bind(("127.0.0.1", 8080))?.run().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Order
+//! actix-web runs the middleware that is wrapped *last* first. Wrap the gate before what is to decorate its
+//! refusals too, such as CORS and logs, and after what is expensive, such as authentication and compression.
+//!
+//! # Uploads
+//! A refusal does not wait for the request's body. What still comes of it is read and thrown away, up to 256 KiB
+//! and for up to 5 seconds, so that the connection stays usable; then it is closed.
+//!
+//! # The peer's address
+//! It is [`HttpRequest::peer_addr`](actix_web::HttpRequest::peer_addr): the other end of the connection. What
+//! proxies say of the client counts if the gate is told to trust them, see
+//! [`GateBuilder::trust`](crate::GateBuilder::trust). actix-web's `realip_remote_addr()` believes whatever any client
+//! says, so it is used nowhere here. [`GateMiddleware::peer`] is for servers whose connections have no address,
+//! or another one. A request without any is not an error: [`MissingPeer`](crate::MissingPeer) decides.
 
-use alloc::sync::Arc;
+mod body;
+mod denied;
+mod extract;
+mod future;
+mod middleware;
+mod response;
+mod rest;
+mod service;
+mod setting;
+mod view;
 
-use super::setting::Setting;
+pub use self::{
+    body::GateBody, denied::Denied, extract::NoGate, future::GateFuture,
+    middleware::GateMiddleware, service::GateService,
+};
 pub use crate::adapt::{admitted::Admitted, client::ClientIp};
-use crate::gate::Gate;
 
-/// Puts a [`Gate`] in front of an application.
-#[derive(Clone, Debug)]
-pub struct GateMiddleware(Arc<Setting>);
-
-impl GateMiddleware {
-    /// A middleware that asks this gate.
-    #[must_use]
-    pub fn new(gate: &Gate) -> Self {
-        Self(Arc::new(Setting::new(gate)))
-    }
-}
+#[cfg(test)]
+mod tests;

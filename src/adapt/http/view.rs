@@ -9,7 +9,10 @@ use http::{
     uri::Scheme,
 };
 
-use crate::request::{Headers, Request};
+use crate::{
+    adapt::seen::{Seen, version_name},
+    request::{Headers, Request},
+};
 
 /// Lines of one name come in the order in which they were received; the names in the map's own order.
 impl Headers for HeaderMap {
@@ -26,59 +29,31 @@ impl Headers for HeaderMap {
     }
 }
 
-/// What a request tells about itself.
+/// What a request tells about itself; see [`Seen::request`].
 ///
-/// Besides method, host, target and headers, it has the fields `http.request.version`; `ssl`, if the target
-/// has a scheme, as it has in HTTP/2 and to proxies; `http.request.body.size`, if the client has said
-/// it; and `http.request.route`, if axum has found one already. What the service knows better, it says in a
-/// request of its own. These four are as many as a request has room for without an allocation.
+/// Whether it came by TLS is known if the target has a scheme, as it has in HTTP/2 and to proxies.
+/// The route is, if axum has found it already.
 pub(in crate::adapt) fn view<B>(request: &HttpRequest<B>, peer: Option<IpAddr>) -> Request<'_> {
     let uri = request.uri();
     let headers = request.headers();
-    let host = match uri.authority() {
-        Some(authority) => authority.as_str(),
-        // Not to_str(), which refuses all that is not ASCII, and so would hide the host from rules.
-        None => headers.get(HOST).and_then(text).unwrap_or(""),
+    let seen = Seen {
+        peer,
+        method: request.method().as_str(),
+        authority: uri.authority().map(|authority| authority.as_str()),
+        target: uri.path_and_query().map_or("", |target| target.as_str()),
+        version: version_name!(request.version(), Version),
+        is_secure: uri.scheme().map(|scheme| *scheme == Scheme::HTTPS),
+        host: headers.get(HOST).map(HeaderValue::as_bytes),
+        length: headers.get(CONTENT_LENGTH).map(HeaderValue::as_bytes),
+        headers,
     };
-    let mut view = Request::new(peer)
-        .method(request.method().as_str())
-        .host(host)
-        .target(uri.path_and_query().map_or("", |target| target.as_str()))
-        .header_lines(headers);
-    if let Some(version) = version(request.version()) {
-        view = view.field("http.request.version", version);
-    }
-    if let Some(scheme) = uri.scheme() {
-        view = view.field("ssl", *scheme == Scheme::HTTPS);
-    }
-    if let Some(size) = headers.get(CONTENT_LENGTH).and_then(size) {
-        view = view.field("http.request.body.size", size);
-    }
+    let asked = seen.request();
+    // With this one, there are as many fields as a request has room for without an allocation.
     #[cfg(feature = "axum")]
     if let Some(route) = request.extensions().get::<axum::extract::MatchedPath>() {
-        view = view.field("http.request.route", route.as_str());
+        return asked.field("http.request.route", route.as_str());
     }
-    view
-}
-
-fn text(value: &HeaderValue) -> Option<&str> {
-    core::str::from_utf8(value.as_bytes()).ok()
-}
-
-/// A length in digits, and nothing else.
-fn size(value: &HeaderValue) -> Option<i64> {
-    text(value).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()
-}
-
-fn version(version: Version) -> Option<&'static str> {
-    Some(match version {
-        Version::HTTP_09 => "HTTP/0.9",
-        Version::HTTP_10 => "HTTP/1.0",
-        Version::HTTP_11 => "HTTP/1.1",
-        Version::HTTP_2 => "HTTP/2",
-        Version::HTTP_3 => "HTTP/3",
-        _ => return None,
-    })
+    asked
 }
 
 #[cfg(test)]

@@ -13,10 +13,13 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::{body::GateBody, setting::LayerSetting};
-use crate::{gate::Outcome, verdict::Admission};
+use crate::adapt::{asked::Asked, http::write};
 
 pin_project! {
     /// The response of a [`GateService`](super::GateService).
+    ///
+    /// Dropped before it is ready, as servers do when a client leaves, the response is not known to the gate:
+    /// what the request has taken stays taken, and its places in limits of requests in flight are given back.
     #[derive(Debug)]
     pub struct GateFuture<F> {
         #[pin]
@@ -28,25 +31,29 @@ pin_project! {
     #[project = KindProjection]
     #[derive(Debug)]
     enum Kind<F> {
-        Admitted {
+        Passed {
             #[pin]
             response: F,
-            // `None` once it is finished.
-            admission: Option<Admission>,
-            setting: Arc<LayerSetting>,
+            // `None` if the gate was not asked, and once it has been told.
+            asked: Option<(Asked, Arc<LayerSetting>)>,
         },
         // `None` once it has been answered.
-        Denied { response: Option<Response<Bytes>> },
+        Refused { response: Option<Response<Bytes>> },
     }
 }
 
 impl<F> GateFuture<F> {
-    pub(super) fn admitted(response: F, admission: Admission, setting: Arc<LayerSetting>) -> Self {
-        Self { kind: Kind::Admitted { response, admission: Some(admission), setting } }
+    /// Of a request that the gate was not asked about.
+    pub(super) fn unasked(response: F) -> Self {
+        Self { kind: Kind::Passed { response, asked: None } }
     }
 
-    pub(super) fn denied(response: Response<Bytes>) -> Self {
-        Self { kind: Kind::Denied { response: Some(response) } }
+    pub(super) fn admitted(response: F, asked: Asked, setting: Arc<LayerSetting>) -> Self {
+        Self { kind: Kind::Passed { response, asked: Some((asked, setting)) } }
+    }
+
+    pub(super) fn refused(response: Response<Bytes>) -> Self {
+        Self { kind: Kind::Refused { response: Some(response) } }
     }
 }
 
@@ -60,15 +67,22 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
-            KindProjection::Admitted { response, admission, setting } => {
-                let response = ready!(response.poll(context))?;
-                if let Some(admission) = admission.take() {
-                    let outcome = Outcome::status(response.status().as_u16());
-                    setting.common.gate.finish(admission, outcome, setting.common.now());
-                }
-                Poll::Ready(Ok(response.map(GateBody::passed)))
+            KindProjection::Passed { response, asked } => {
+                let response = ready!(response.poll(context));
+                // With an error, there is no response to tell of, and this is dropped.
+                let asked = asked.take();
+                let mut response = response?;
+                let until_end = asked.and_then(|(asked, setting)| {
+                    if let Some(lines) = asked.lines(&setting.common) {
+                        write(lines, response.headers_mut());
+                    }
+                    asked.answered(response.status().as_u16(), &setting.common)
+                });
+                // What has ended already may be dropped late, or kept.
+                let until_end = until_end.filter(|_| !response.body().is_end_stream());
+                Poll::Ready(Ok(response.map(|body| GateBody::passed(body, until_end))))
             }
-            KindProjection::Denied { response } => match response.take() {
+            KindProjection::Refused { response } => match response.take() {
                 Some(response) => Poll::Ready(Ok(response.map(GateBody::refused))),
                 // Polled after completion, which futures may answer as they like.
                 None => Poll::Pending,

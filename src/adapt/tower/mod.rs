@@ -1,23 +1,59 @@
 //! The gate as a tower layer: for axum, tonic, hyper and everything else that is a tower service.
 //!
 //! [`GateLayer`] asks the gate about each request when it arrives, before the service sees it. What
-//! may pass goes on untouched; what may not is answered at once, with a *response*: status 429 or 403,
-//! `Retry-After` where waiting helps, and `application/problem+json`. The service's error type stays
-//! what it was.
+//! may pass goes on, with an [`Admitted`](crate::Admitted) among its extensions; what may not is answered at
+//! once, with a *response*: status 429, 403 or 503, `Retry-After` where waiting helps, and
+//! `application/problem+json`, or a gRPC status for a gRPC client. The service's error type stays what it was.
 //!
 //! - **One state.** Layers, services and their clones hold a handle to the gate. However often a
 //!   framework clones them, per connection or per worker, the limits are the same limits.
 //! - **No waiting.** Readiness is the inner service's; the gate never makes a caller wait. Refusals
 //!   happen in `call`, after `poll_ready`: place the gate *outside* of layers that reserve something
 //!   when they are polled ready, such as tower's concurrency limit or a buffer.
-//! - **No boxing.** The future and the body are plain types.
+//! - **No boxing.** The future and the body are plain types. Only what lasts until a body ends, places in flight
+//!   and sizes that are waited for, is put aside in an allocation.
+//! - **The end is known.** The gate hears of a response when its head is there. Places in
+//!   limits of [requests in flight](crate::LimitRule::in_flight) are given back when the body has ended or is
+//!   dropped, so a download or a stream of events counts for as long as it goes on. A request that is
+//!   cancelled has taken its units, and gives its places back.
+//!
+//! # In which order
+//! Layers further out see a request first, and its response last.
+//!
+//! | layer | where | why |
+//! |---|---|---|
+//! | CORS | outside of the gate | so that a browser lets its script read the 429, and preflights are not counted |
+//! | tracing, request ids | outside | so that refusals are seen |
+//! | authentication | inside | a flood is to be refused before anybody looks up a password; for limits by user, a second gate can be inside, see below |
+//! | timeouts | inside | or a request that is waited for too long is a dropped one for the gate, whose status it does not learn |
+//! | compression | inside | sizes are then those of what is sent, and nobody compresses refusals |
+//! | `ConcurrencyLimit`, `Buffer`, `LoadShed` | inside | they reserve something when they are ready, which a refusal would leave reserved |
+//!
+//! Two layers of *one* gate would count each request twice. Give limits by address and limits by user a gate each, one
+//! outside and one inside of authentication; what the outer one takes stays taken if the inner one refuses.
+//!
+//! A connection of HTTP/2 carries many requests at a time: each is one for the gate. How many streams
+//! a connection may have is the server's setting (`max_concurrent_streams` in hyper).
+//!
+//! A refusal is there before the request's body has been read. A client that waits for `100 Continue` then never
+//! sends it; for others, servers read a little of the rest or close the connection.
+//!
+//! # gRPC
+//! A request whose content type is that of gRPC is refused as gRPC understands it: status 200 without a body, and
+//! `grpc-status` among the fields, `RESOURCE_EXHAUSTED` with the time to wait. What `count_if` sees of
+//! a gRPC response is its HTTP status, which is 200 for errors, too.
+//!
+//! # Bodies
+//! Any response body will do whose data can be made from [`Bytes`](bytes::Bytes), because refusals are bytes, too: those
+//! of axum, tonic and tower-http, and `Full<Bytes>`. Others are mapped before they come here, for example by
+//! `http_body_util::BodyExt::map_frame`. They need not be `Send` or `'static`.
 //!
 //! # The peer's address
 //! With feature `axum` the address is taken from axum's `ConnectInfo<SocketAddr>` (or
 //! `MockConnectInfo`), so serve with `into_make_service_with_connect_info::<SocketAddr>()`. Otherwise,
 //! or if that is absent, from a [`SocketAddr`](core::net::SocketAddr) or
 //! [`IpAddr`](core::net::IpAddr) among the request's extensions. [`GateLayer::peer`] replaces all of
-//! that. A request without any is not an error: [`MissingPeer`](crate::MissingPeer) decides.
+//! that; for tonic it reads `TcpConnectInfo` from the extensions. A request without any is not an error: [`MissingPeer`](crate::MissingPeer) decides.
 //!
 //! # Example: axum
 //! ```
@@ -42,6 +78,8 @@ pub use body::GateBody;
 pub use future::GateFuture;
 pub use layer::GateLayer;
 pub use service::GateService;
+
+pub use super::http::refusal;
 
 #[cfg(test)]
 mod tests;

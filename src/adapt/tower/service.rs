@@ -3,16 +3,16 @@
 use alloc::sync::Arc;
 use core::task::{Context, Poll};
 
-use ::http::{Request, Response};
+use ::http::{
+    HeaderMap, Method, Request, Response,
+    header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN},
+};
 use bytes::Bytes;
 use http_body::Body;
 use tower_service::Service;
 
 use super::{body::GateBody, future::GateFuture, setting::LayerSetting};
-use crate::adapt::{
-    answer::{Dialect, Refusal},
-    http,
-};
+use crate::adapt::{admitted::Admitted, asked::Asked, http};
 
 /// A service with a [`Gate`](crate::Gate) in front of it; made by [`GateLayer`](super::GateLayer).
 #[derive(Clone, Debug)]
@@ -41,18 +41,31 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<Sent>) -> GateFuture<S::Future> {
-        let peer = self.setting.find_peer(request.extensions(), request.headers());
-        let view = http::view(&request, peer);
+    fn call(&mut self, mut request: Request<Sent>) -> GateFuture<S::Future> {
         let common = &self.setting.common;
-        match common.gate.check(&view, common.now()).into_result() {
+        if common.skips_preflights && is_preflight(request.method(), request.headers()) {
+            return GateFuture::unasked(self.inner.call(request));
+        }
+        let peer = self.setting.find_peer(request.extensions(), request.headers());
+        let at = common.now();
+        match common.gate.check(&http::view(&request, peer), at).into_result() {
             Ok(admission) => {
-                GateFuture::admitted(self.inner.call(request), admission, Arc::clone(&self.setting))
+                request.extensions_mut().insert(Admitted::of(&admission));
+                let asked = Asked { admission, at };
+                GateFuture::admitted(self.inner.call(request), asked, Arc::clone(&self.setting))
             }
             Err(denial) => {
-                let refusal = Refusal::of(&denial, Dialect::Http, common);
-                GateFuture::denied(http::response(refusal))
+                let mut response = self.setting.refuse(&denial, request);
+                response.extensions_mut().insert(denial);
+                GateFuture::refused(response)
             }
         }
     }
+}
+
+/// Whether a browser asks if it may send a request of another origin (Fetch, CORS preflight).
+fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
+    *method == Method::OPTIONS
+        && headers.contains_key(ORIGIN)
+        && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }

@@ -7,9 +7,16 @@ use core::{
 };
 
 use bytes::Bytes;
-use http::{Extensions, HeaderMap, Response, request::Parts};
+use http::{Extensions, HeaderMap, Request, Response, header::CONTENT_TYPE, request::Parts};
 
-use crate::{adapt::setting::Setting, verdict::Denial};
+use crate::{
+    adapt::{
+        answer::{Dialect, Lines, Refusal},
+        http::{response, write},
+        setting::Setting,
+    },
+    verdict::Denial,
+};
 
 /// The setting of a layer.
 #[derive(Clone)]
@@ -29,6 +36,22 @@ impl LayerSetting {
         match &self.peer {
             Some(peer) => peer(extensions, headers),
             None => recorded_peer(extensions),
+        }
+    }
+
+    /// The response to a request that is refused.
+    pub(super) fn refuse<B>(&self, denial: &Denial, request: Request<B>) -> Response<Bytes> {
+        match &self.on_deny {
+            Some(on_deny) => {
+                let mut response = on_deny(denial, &request.into_parts().0);
+                write(Lines::of_denial(denial, &self.common), response.headers_mut());
+                response
+            }
+            None => {
+                let content_type = request.headers().get(CONTENT_TYPE);
+                let dialect = Dialect::of(content_type.map(|value| value.as_bytes()));
+                response(Refusal::of(denial, dialect, &self.common))
+            }
         }
     }
 }

@@ -57,7 +57,7 @@ impl Limits {
             }
         }
         match Judges::looking(self, facts, &all).judge(now) {
-            Judgement::Admitted { standing, .. } => Ruling::Passes { standing, would_deny },
+            Judgement::Admitted { strictest, .. } => Ruling::Passes { strictest, would_deny },
             Judgement::Denied { limit, decision } => {
                 let asked = all.iter().find(|asked| asked.limit == limit);
                 let ban = self.get(limit).and_then(|entry| entry.sentence(asked, facts));

@@ -62,9 +62,9 @@ pub(super) struct Judges<'a> {
 
 /// What they say.
 pub(super) enum Judgement {
-    /// Where the key stands with the strictest limit, if it has a place there.
+    /// The strictest limit, and where the key stands with it, if it has a place there.
     Admitted {
-        standing: Option<Decision>,
+        strictest: Option<(usize, Decision)>,
         from: Sources,
     },
     Denied {
@@ -108,12 +108,14 @@ impl<'a> Judges<'a> {
     pub(super) fn judge(self, now: Timestamp) -> Judgement {
         let answer = decide(self.present().map(|(_, units, judge)| (judge, units)), now);
         let Some(decision) = answer.decision() else {
-            return Judgement::Admitted { standing: None, from: Sources::default() };
+            return Judgement::Admitted { strictest: None, from: Sources::default() };
         };
+        let place = self.place(answer.strictest());
         if decision.is_admitted() {
-            return Judgement::Admitted { standing: Some(decision), from: Sources::default() };
+            let strictest = self.limit(place).map(|limit| (limit, decision));
+            return Judgement::Admitted { strictest, from: Sources::default() };
         }
-        match self.place(answer.strictest()) {
+        match place {
             Some(place) if decision.is_saturated() => self.judge_coarsely(place, decision, now),
             place => self.denied(place, decision),
         }
@@ -161,7 +163,7 @@ impl<'a> Judges<'a> {
             }
             // Where the network or the budget stands is not where the key does.
             (decision, own) => Judgement::Admitted {
-                standing: own.and(decision),
+                strictest: self.limit(own).zip(decision),
                 from: Sources { on_networks: self.on_networks, beyond: self.beyond },
             },
         }
@@ -178,8 +180,8 @@ impl<'a> Judges<'a> {
     }
 
     fn denied(&self, place: Option<usize>, decision: Decision) -> Judgement {
-        match place.and_then(|place| self.asked.get(place)) {
-            Some(asked) => Judgement::Denied { limit: asked.limit, decision },
+        match self.limit(place) {
+            Some(limit) => Judgement::Denied { limit, decision },
             None => Judgement::Saturated { wait: decision.standing().retry_after() },
         }
     }
@@ -216,7 +218,14 @@ impl<'a> Judges<'a> {
 
     /// For which limit the nth of those present judges.
     fn place(self, nth: Option<usize>) -> Option<usize> {
+        if (self.on_networks | self.beyond) == 0 {
+            return nth;
+        }
         self.present().nth(nth?).and_then(|(place, ..)| place)
+    }
+
+    fn limit(&self, place: Option<usize>) -> Option<usize> {
+        place.and_then(|place| self.asked.get(place)).map(|asked| asked.limit)
     }
 
     fn is_own(&self, place: usize) -> bool {

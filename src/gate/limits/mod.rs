@@ -128,9 +128,9 @@ enum Meaning {
 /// What the limits say to a request.
 #[derive(Debug)]
 pub(super) enum Ruling {
-    /// It passes; where it stands with the strictest limit, if it has a place there.
+    /// It passes; which limit is the strictest, and where it stands there, if it has a place there.
     Passes {
-        standing: Option<Decision>,
+        strictest: Option<(usize, Decision)>,
         /// The limits in shadow that would deny it, a bit each.
         would_deny: u64,
     },
@@ -147,13 +147,10 @@ pub(super) enum Ruling {
 /// What limits say that ask for nothing but the client.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Plainly {
-    Passes(Option<Decision>),
+    /// The strictest limit, counted from 0, and where the client stands there.
+    Passes(Option<(usize, Decision)>),
     /// This limit, counted from 0, denies it, and wants this ban for its client.
-    Denied {
-        limit: usize,
-        decision: Decision,
-        ban: Option<Ban>,
-    },
+    Denied { limit: usize, decision: Decision, ban: Option<Ban> },
 }
 
 /// Whom a limit wants to be banned, and for how long.
@@ -207,7 +204,7 @@ impl Limits {
             }
         };
         if decision.is_admitted() {
-            return Some(Plainly::Passes(Some(decision)));
+            return Some(Plainly::Passes(Some((limit, decision))));
         }
         if decision.is_saturated() {
             return None;
@@ -323,12 +320,12 @@ impl Limits {
             }
         }
         let asked = room.get(..number).unwrap_or_default();
-        let standing = match Judges::new(self, facts, asked).judge(now) {
-            Judgement::Admitted { standing, from } => {
+        let strictest = match Judges::new(self, facts, asked).judge(now) {
+            Judgement::Admitted { strictest, from } => {
                 for (place, asked) in asked.iter().enumerate() {
                     self.took(asked, from.of(place), known, facts, pending, now);
                 }
-                standing
+                strictest
             }
             Judgement::Denied { limit, decision } => {
                 let asked = asked.iter().find(|asked| asked.limit == limit);
@@ -345,7 +342,7 @@ impl Limits {
             };
             would_deny |= if denies { bit(limit) } else { 0 };
         }
-        Ruling::Passes { standing, would_deny }
+        Ruling::Passes { strictest, would_deny }
     }
 
     /// The limits with these bits.
@@ -469,8 +466,8 @@ impl Sources {
 }
 
 impl Ruling {
-    fn passes(standing: Option<Decision>) -> Self {
-        Self::Passes { standing, would_deny: 0 }
+    fn passes(strictest: Option<(usize, Decision)>) -> Self {
+        Self::Passes { strictest, would_deny: 0 }
     }
 }
 

@@ -31,11 +31,14 @@ fn a_rule_bans_its_client_for_a_time() {
     let denial = ask(&gate, "192.0.2.1", "/trap").into_result().unwrap_err();
     assert_eq!(
         (denial.reason(), denial.name(), denial.status()),
-        (DenialReason::Rule, "trap", 403)
+        (DenialReason::Rule, "trap", 429)
     );
     assert_eq!(denial.retry_after(), Some(MINUTE));
     let denial = ask(&gate, "192.0.2.1", "/").into_result().unwrap_err();
-    assert_eq!((denial.reason(), denial.name()), (DenialReason::Banned, "bans"));
+    assert_eq!(
+        (denial.reason(), denial.name(), denial.status()),
+        (DenialReason::Banned, "bans", 429)
+    );
     assert_eq!(denial.retry_after(), Some(MINUTE));
     assert!(passes(&gate, "192.0.2.2"), "nobody else is");
     let later = NOW.saturating_add(MINUTE);

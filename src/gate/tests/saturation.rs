@@ -53,7 +53,7 @@ fn who_finds_no_place_is_judged_by_the_network() {
     assert_eq!(reason(&gate, "2001:db8:1:1::1"), None, "another");
 
     let denial = check(&gate, "192.0.2.200", NOW).unwrap_err();
-    assert_eq!((denial.name(), denial.status()), ("too many clients", 429));
+    assert_eq!((denial.name(), denial.status()), ("too many clients", 503));
     let wait = denial.retry_after().unwrap();
     assert!(is_nearly(wait, Duration::from_secs(1_200)), "its network's wait: {wait:?}");
     assert!(denial.standing().is_none(), "which is not the client's own standing");
@@ -95,7 +95,7 @@ fn without_a_place_for_the_network_a_budget_decides() {
         assert_eq!(reason(&gate, &format!("172.16.{network}.1")), expected);
     }
     let denial = check(&gate, "172.16.12.1", NOW).unwrap_err();
-    assert_eq!((denial.name(), denial.status()), ("too many clients", 429));
+    assert_eq!((denial.name(), denial.status()), ("too many clients", 503));
     assert_eq!(denial.retry_after(), Some(Duration::from_secs(1)));
     assert!(check(&gate, "172.16.12.1", NOW.saturating_add(Duration::from_secs(1))).is_ok());
     assert_eq!(reason(&gate, "172.16.1.2"), None, "networks with a place keep their own");

@@ -104,7 +104,7 @@ impl World {
         let ruling = self.with(request, |facts| {
             let client = facts.client.map_or(Client::Unknown, |ip| Client::of(ip, facts.group));
             match self.limits.check_plainly(&client, now) {
-                Some(Plainly::Passes(standing)) => Ruling::Passes { standing, would_deny: 0 },
+                Some(Plainly::Passes(strictest)) => Ruling::passes(strictest),
                 Some(Plainly::Denied { limit, decision, ban }) => {
                     let net = facts.client.map(|ip| Subject::Net(facts.group.net_of(ip)));
                     let ban = ban.zip(net).map(|(ban, subject)| Sentence { subject, ban });

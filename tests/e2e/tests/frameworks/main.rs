@@ -5,7 +5,15 @@
     reason = "tests open sockets and print what they could not test"
 )]
 
+mod actix;
 mod axum;
 mod axum_extract;
 mod axum_listener;
 mod client;
+mod fields;
+mod hyper;
+mod nginx;
+mod proxy;
+mod tower;
+mod unread;
+mod wire;
