@@ -190,10 +190,9 @@ impl Inner {
         refusal: Refusal,
         mode: Mode,
     ) -> Option<Denial> {
-        let tally = self.tally_of(snapshot, refusal);
-        tally.denies(mode == Mode::Enforce);
-        let denial = || self.denial(snapshot, Some(peer), refusal, Traces::default());
-        (mode == Mode::Enforce).then(denial)
+        let is_enforced = mode == Mode::Enforce;
+        self.tally_of(snapshot, refusal).denies(is_enforced);
+        is_enforced.then(|| self.denial(snapshot, Some(peer), refusal, Traces::default()))
     }
 
     /// Whose refusal it is.

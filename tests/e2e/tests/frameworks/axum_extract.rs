@@ -1,10 +1,14 @@
-//! What handlers and limits learn in axum: routes.
+//! What handlers and limits learn in axum: clients, verdicts and routes.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use axum::{Router, body::Body, extract::connect_info::MockConnectInfo, routing::get};
 use http::Request;
-use portcullis::{Gate, GateLayer};
+use http_body_util::BodyExt;
+use portcullis::{
+    Gate, GateLayer, Mode,
+    axum::{Admitted, ClientIp},
+};
 use tower::ServiceExt;
 
 async fn ask(app: &Router, path: &str) -> u16 {
@@ -93,4 +97,71 @@ async fn without_a_match_there_is_no_route() {
         .layer(GateLayer::new(&gate))
         .layer(from(1));
     assert_eq!([ask(&unmatched, "/a").await, ask(&unmatched, "/b").await], [403, 200]);
+}
+
+async fn told(app: &Router, path: &str, forwarded_for: &str) -> (u16, String) {
+    let request = Request::builder().uri(path).header("x-forwarded-for", forwarded_for);
+    let response = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(body.into()).unwrap())
+}
+
+/// Tells what it learns.
+fn telling() -> Router {
+    let ip = |ClientIp(client): ClientIp| async move { client.to_string() };
+    let maybe = |client: Option<ClientIp>| async move { client.is_some().to_string() };
+    let admitted = |admitted: Admitted| async move {
+        let left = admitted.standing().map(|standing| standing.remaining());
+        let tags: Vec<_> = admitted.tags().collect();
+        format!("{left:?} {}", tags.join(","))
+    };
+    let routes = Router::new().route("/ip", get(ip)).route("/maybe", get(maybe));
+    routes.route("/admitted", get(admitted))
+}
+
+/// The client behind a proxy, in every mode: a gate that is switched off takes no handler down.
+#[tokio::test]
+async fn handlers_learn_whose_request_it_is_and_what_the_gate_has_said() {
+    let gate = gate(
+        r#"
+        exempt = ["203.0.113.10"]
+
+        [client]
+        trust = ["192.0.2.1"]
+
+        [[rule]]
+        name = "tags"
+        when = 'path eq "/admitted"'
+        then = { tag = "seen" }
+
+        [[limit]]
+        name = "per client"
+        by = ["client"]
+        quota = "10/hour"
+        "#,
+    );
+    let app = telling().layer(GateLayer::new(&gate)).layer(from(1));
+    let ok = |text: &str| (200, text.to_owned());
+    for mode in [Mode::Enforce, Mode::Observe, Mode::Off] {
+        gate.set_mode(mode);
+        for client in ["203.0.113.9", "203.0.113.10"] {
+            assert_eq!(told(&app, "/ip", client).await, ok(client), "{mode:?}");
+        }
+        assert_eq!(told(&app, "/maybe", "203.0.113.9").await, ok("true"), "{mode:?}");
+    }
+    gate.set_mode(Mode::Enforce);
+    assert_eq!(told(&app, "/admitted", "203.0.113.99").await, ok("Some(9) seen"));
+}
+
+/// Both mistakes that a service can make are answered with what is to be done.
+#[tokio::test]
+async fn what_is_put_together_wrongly_is_not_silent() {
+    let gate = Gate::builder().build().unwrap();
+    let (status, text) = told(&telling(), "/ip", "").await;
+    assert!(status == 500 && text.contains("GateLayer::new(&gate)"), "{text}");
+    let (status, text) = told(&telling().layer(GateLayer::new(&gate)), "/ip", "").await;
+    assert!(status == 500 && text.contains("into_make_service_with_connect_info"), "{text}");
+    assert_eq!(told(&telling(), "/maybe", "").await, (200, "false".to_owned()));
+    assert_eq!(told(&telling(), "/admitted", "").await.0, 500);
 }
