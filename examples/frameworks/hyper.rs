@@ -29,7 +29,7 @@ async fn hello(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let gate = Gate::builder().limit("per client", Quota::per_second(1).burst(5)).build()?;
-    // Before anything is read: at most 64 connections of one client, among at most 10,000 clients.
+    // At most 64 connections of one client, among at most 10,000 clients.
     let connections = KeyedPermits::new(64, 10_000);
     let service = GateLayer::new(&gate).layer(service_fn(hello));
 
