@@ -151,6 +151,13 @@ mod tests {
         shareable::<crate::KeyedWindow<std::string::String>>();
         #[cfg(feature = "tower")]
         shareable::<crate::GateLayer>();
+        #[cfg(feature = "axum")]
+        {
+            shareable::<crate::axum::GateListener<u8>>();
+            shareable::<crate::axum::GateIo<u8>>();
+            shareable::<crate::axum::ConnectionStats>();
+            shareable::<crate::axum::GateRejection>();
+        }
         survives_panics::<crate::TokenBucket>();
         survives_panics::<crate::SlidingWindow>();
         survives_panics::<crate::Permits>();

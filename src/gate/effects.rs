@@ -113,6 +113,14 @@ impl Effects {
         self.all.is_empty()
     }
 
+    /// Whether one of them can lift limits.
+    pub(super) fn lift_limits(&self) -> bool {
+        let lifts = |effect: &Effect| {
+            effect.skips_limits || matches!(effect.end, End::Allowed { bypasses_limits: true })
+        };
+        self.all.iter().any(|effect| effect.mode == RuleMode::Enforce && lifts(effect))
+    }
+
     pub(super) fn memory_bytes(&self) -> usize {
         let each = size_of::<Effect>().saturating_add(size_of::<Tally>());
         self.all.len().saturating_mul(each).saturating_add(size_of_val(&*self.groups))

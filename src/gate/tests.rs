@@ -64,8 +64,14 @@ mod saturation;
 /// Whom a verdict is about, which limit it names, and with which status.
 mod told;
 
+/// Limits of requests in flight, in the whole gate.
+mod in_flight;
+
 /// What rules do, and how far they go.
 mod rules;
+
+/// What is read of a request, and no more.
+mod needs;
 
 /// Bans by rules and operators.
 mod bans;
@@ -78,6 +84,9 @@ mod explain;
 
 /// Another plan, and other lists, for a gate that is at work.
 mod reload;
+
+/// What is said of addresses before there is a request.
+mod peer;
 
 #[test]
 fn stages_decide_in_their_order() {

@@ -224,6 +224,12 @@ fields! {
 pub(crate) const SUPPLIED: &[(&str, &[&str], Kind, &str)] = &[
     ("ip.src.asnum", &["asn"], Kind::Int, "the number of the client's network operator"),
     ("ip.src.country", &["country"], Kind::Bytes, "the client's country, as in \"DE\""),
+    (
+        "http.request.route",
+        &["route"],
+        Kind::Bytes,
+        "the route that the request has matched, as in \"/users/{id}\"",
+    ),
     ("http.request.version", &["version"], Kind::Bytes, "the version, as in \"HTTP/2\""),
     ("http.request.body.size", &["body.size"], Kind::Int, "the bytes of the request's body"),
     ("ssl", &["tls"], Kind::Bool, "the connection is encrypted"),

@@ -309,6 +309,7 @@ fn a_gate_allocates_nothing(choice: OnSaturation, limits: usize) {
                 for peer in from {
                     let request = Request::new(peer).method("GET").host("h").target("/?q=1");
                     drop(gate.check(&request, now));
+                    drop(gate.check_peer_with_limits(peer, now));
                 }
                 drop(gate.check(&Request::new(None), now));
             }

@@ -167,6 +167,10 @@ impl Lines {
         lines
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.iter().flatten().count()
+    }
+
     fn deny(&mut self, denial: &Denial, fields: LimitFields, text: Option<&LimitText>) {
         self.add(Field::CacheControl, Bytes::from_static(b"no-store"));
         let wait = denial.retry_after().map(numbers::seconds);
@@ -249,3 +253,7 @@ fn since_1970() -> Duration {
 
 #[cfg(all(test, feature = "tower"))]
 mod tests;
+#[cfg(all(test, feature = "tower"))]
+mod tests_grpc;
+#[cfg(all(test, feature = "tower"))]
+mod tests_problems;

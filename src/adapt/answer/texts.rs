@@ -18,7 +18,7 @@ use bytes::Bytes;
 
 use super::{digits::Digits, escape, grpc::Said, numbers::Window, problem};
 use crate::{
-    gate::{Bound, Gate, Policies, Policy},
+    gate::{Bound, Gate, Policies},
     sync::Swap,
     verdict::LimitAt,
 };
@@ -86,7 +86,7 @@ impl Generation {
     fn of(policies: &Policies) -> Self {
         Self {
             number: policies.generation,
-            limits: policies.all.iter().map(LimitText::of).collect(),
+            limits: policies.all.iter().map(|it| LimitText::of(it.name(), it.bound())).collect(),
         }
     }
 
@@ -98,21 +98,21 @@ impl Generation {
 }
 
 impl LimitText {
-    pub(super) fn of(policy: &Policy) -> Self {
-        let name = escape::structured(policy.name());
+    pub(super) fn of(name: &str, bound: Bound) -> Self {
+        let quoted = escape::structured(name);
         Self {
-            bound: policy.bound(),
-            policy: policy_of(&name, policy.bound()).into(),
-            left: [&*name, b";r="].concat().into(),
-            most: Bytes::copy_from_slice(Digits::of(most(policy.bound()).into()).as_bytes()),
-            used_up: problem::used_up(policy.name()),
-            grpc: Said::used_up(policy.name()),
+            bound,
+            policy: policy(&quoted, bound).into(),
+            left: [&*quoted, b";r="].concat().into(),
+            most: Bytes::copy_from_slice(Digits::of(most(bound).into()).as_bytes()),
+            used_up: problem::used_up(name),
+            grpc: Said::used_up(name),
         }
     }
 }
 
 /// A quota policy item.
-fn policy_of(name: &[u8], bound: Bound) -> Vec<u8> {
+fn policy(name: &[u8], bound: Bound) -> Vec<u8> {
     match bound {
         Bound::Quota(quota) => match Window::of(quota) {
             Some(Window { units, seconds }) => {

@@ -233,6 +233,16 @@ impl ClientIp {
         }
     }
 
+    /// Whether this peer is a proxy that is believed.
+    #[cfg(feature = "std")]
+    pub(crate) fn is_proxy(&self, peer: IpAddr) -> bool {
+        match &self.trust {
+            Trust::None => false,
+            Trust::Nets(ours) => ours.contains(peer),
+            Trust::Hops(hops) => *hops > 0,
+        }
+    }
+
     /// Whether one of the proxies that are believed is in this network.
     #[cfg(feature = "std")]
     pub(crate) fn trusts_any_of(&self, net: &ipnet::IpNet) -> bool {

@@ -7,7 +7,10 @@
 
 mod actix;
 mod axum;
+mod axum_extract;
+mod axum_listener;
 mod client;
+mod fields;
 mod hyper;
 mod nginx;
 mod proxy;
