@@ -7,10 +7,13 @@
 //! `429 Too Many Requests` with `retry-after` and a problem description. Every response tells where the
 //! client stands, in `ratelimit`.
 
-use std::{env, error::Error, net::SocketAddr};
+use std::{env, error::Error, net::SocketAddr, time::Duration};
 
-use axum::{Extension, Router, extract::Path, routing::get};
-use portcullis::{Admitted, Gate, GateLayer, LimitFields};
+use axum::{Router, extract::Path, routing::get};
+use portcullis::{
+    Gate, GateLayer, LimitFields,
+    axum::{Admitted, ClientIp, GateListener},
+};
 use tokio::net::TcpListener;
 use tower_http::cors::{Any, CorsLayer};
 
@@ -21,14 +24,13 @@ quota = "1/s burst 10"
 
 [[limit]]
 name  = "items"
-when  = 'path wildcard "/items/*"'
+when  = 'http.request.route == "/items/{id}"'       # the route, not the path: one limit for all items
 quota = "10/min"
 "#;
 
-async fn who(Extension(admitted): Extension<Admitted>) -> String {
+async fn who(ClientIp(client): ClientIp, admitted: Admitted) -> String {
     let left = admitted.standing().map_or(0, |standing| standing.remaining());
-    let client = admitted.client().map(|client| client.to_string());
-    format!("{} has {left} left\n", client.unwrap_or_default())
+    format!("{client} has {left} left\n")
 }
 
 async fn item(Path(id): Path<u32>) -> String {
@@ -49,6 +51,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let port = env::args().nth(1).map_or(Ok(8080), |port| port.parse::<u16>())?;
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("listening on http://{}", listener.local_addr()?);
+    // Who is banned is refused before a byte is read; nobody holds more than 64 connections, or one for more
+    // than ten seconds without having sent a request.
+    let listener = GateListener::new(listener, &gate)
+        .connections_per_client(64)
+        .first_request_within(Duration::from_secs(10))
+        .listen();
     let service = app.into_make_service_with_connect_info::<SocketAddr>();
     let stop = async { drop(tokio::signal::ctrl_c().await) };
     axum::serve(listener, service).with_graceful_shutdown(stop).await?;

@@ -12,8 +12,11 @@
 
 use std::{env, error::Error, net::SocketAddr};
 
-use axum::{Extension, Router, routing::get};
-use portcullis::{Admitted, Gate, GateLayer};
+use axum::{Router, routing::get};
+use portcullis::{
+    Gate, GateLayer,
+    axum::{Admitted, ClientIp},
+};
 use tokio::net::TcpListener;
 
 /// Nobody is believed but who is named here, and nothing but what they have written themselves.
@@ -27,10 +30,9 @@ name  = "per client"
 quota = "5/min"
 "#;
 
-async fn who(Extension(admitted): Extension<Admitted>) -> String {
+async fn who(ClientIp(client): ClientIp, admitted: Admitted) -> String {
     let left = admitted.standing().map_or(0, |standing| standing.remaining());
-    let client = admitted.client().map(|client| client.to_string());
-    format!("{} has {left} left\n", client.unwrap_or_default())
+    format!("{client} has {left} left\n")
 }
 
 #[tokio::main]
