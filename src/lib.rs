@@ -1,7 +1,10 @@
 // The examples of the README need the adapters and the configuration, so it is tested and shown where they are.
-#![cfg_attr(all(feature = "axum", feature = "config"), doc = include_str!("../README.md"))]
 #![cfg_attr(
-    not(all(feature = "axum", feature = "config")),
+    all(feature = "actix", feature = "axum", feature = "config"),
+    doc = include_str!("../README.md")
+)]
+#![cfg_attr(
+    not(all(feature = "actix", feature = "axum", feature = "config")),
     doc = "Rate limiting and traffic filtering that you build into a Rust service."
 )]
 #![no_std]

@@ -18,7 +18,7 @@ use hyper_util::{
     server::{conn::auto, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
-use portcullis::{Gate, GateLayer, KeyedPermits, Quota};
+use portcullis::{Gate, GateLayer, KeyedPermits, Quota, SystemClock};
 use tokio::{net::TcpListener, select, time::sleep, time::timeout};
 use tower::{Layer, ServiceExt, service_fn};
 
@@ -29,7 +29,7 @@ async fn hello(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let gate = Gate::builder().limit("per client", Quota::per_second(1).burst(5)).build()?;
-    // Before anything is read: at most 64 connections of one client, among at most 10,000 clients.
+    // At most 64 connections of one client, among at most 10,000 clients.
     let connections = KeyedPermits::new(64, 10_000);
     let service = GateLayer::new(&gate).layer(service_fn(hello));
 
@@ -55,6 +55,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
             },
             _ = &mut stop => break,
         };
+        // Who is banned is sent away before a byte is read.
+        if gate.check_peer(peer.ip(), SystemClock::now()).is_err() {
+            continue;
+        }
         let Some(permit) = connections.try_acquire(&peer.ip()) else { continue };
         // The gate looks for the peer's address among a request's extensions.
         let service = service.clone().map_request(move |mut request: Request<Incoming>| {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use http::Extensions;
-use portcullis::{Admitted, Gate, GateLayer, Quota};
+use portcullis::{Admitted, Gate, GateLayer, LimitRule, Quota};
 use tonic::{
     Code, Request, Status,
     transport::{
@@ -91,6 +91,44 @@ async fn a_denied_address_lacks_permission_and_need_not_come_back() {
     assert_eq!(refused.code(), Code::PermissionDenied, "{refused:?}");
     assert!(refused.get_details_retry_info().is_none());
     assert!(check(&mut HealthClient::new(other)).await.is_ok());
+}
+
+/// A stream is a request as long as it is open, and the connection is not what counts.
+#[tokio::test]
+async fn a_stream_holds_its_place_until_it_is_dropped() {
+    let limit = LimitRule::in_flight("streams", 2);
+    let gate = Gate::builder().limit_rule(limit).build().unwrap();
+    let server = serve(&gate).await;
+    let mut client = client(&server).await;
+    let mut streams = Vec::new();
+    for _ in 0..2 {
+        let answer = client.watch(HealthCheckRequest::default()).await.unwrap();
+        let mut stream = answer.into_inner();
+        let first = stream.message().await.unwrap().unwrap();
+        assert_eq!(first.status(), ServingStatus::Serving);
+        streams.push(stream);
+    }
+    let refused = client.watch(HealthCheckRequest::default()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused:?}");
+    let mut other = HealthClient::new(server.connect().await.unwrap());
+    assert_eq!(check(&mut other).await.unwrap_err().code(), Code::ResourceExhausted);
+
+    streams.pop();
+    // The server learns of it a little later; then calls take the place and give it back, one after the other.
+    for _ in 0..3 {
+        passes(&mut other).await;
+    }
+    assert_eq!(streams.len(), 1);
+}
+
+/// Waits for a call to pass.
+async fn passes(client: &mut Client) {
+    let calls = async {
+        while check(client).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), calls).await.unwrap();
 }
 
 /// What is neither about limits nor lists is the service's business.
