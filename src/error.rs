@@ -492,9 +492,10 @@ pub enum BuildProblem {
         /// What is wrong with it, and what would be right.
         why: String,
     },
-    /// More limits ask for the response than can be settled.
+    /// More limits ask for the response, or for its end, than can be settled.
     #[error(
-        "{limits} limits have a count_if or a cost that asks for the response; use at most {most}"
+        "{limits} limits are of requests in flight, or have a count_if or a cost that asks for the response; \
+         use at most {most} of these together"
     )]
     TooManySettled {
         /// The number of such limits.

@@ -87,10 +87,25 @@ impl Decision {
 
     /// A denial is stricter than an admission; then the longer wait, then the fewer units left.
     pub(crate) fn is_stricter_than(&self, other: &Self) -> bool {
-        let denials = (self.is_denied(), other.is_denied());
-        let (one, other) = (self.standing(), other.standing());
-        (denials.0, one.retry_after(), other.remaining())
-            > (denials.1, other.retry_after(), one.remaining())
+        match (self.is_denied(), other.is_denied()) {
+            // Nobody waits, and the rest of a standing costs divisions.
+            (false, false) => self.remaining() < other.remaining(),
+            (true, true) => {
+                let (one, other) = (self.standing(), other.standing());
+                (one.retry_after(), other.remaining()) > (other.retry_after(), one.remaining())
+            }
+            (denies, _) => denies,
+        }
+    }
+
+    /// That of its [`standing`](Self::standing), and nothing else of it.
+    #[inline]
+    const fn remaining(&self) -> u32 {
+        match &self.0 {
+            Basis::Debt { outcome: Outcome::Saturated { .. }, .. } => 0,
+            Basis::Debt { on, debt, .. } => on.scale.remaining(on.limit, *debt),
+            Basis::Count { count, .. } => count.remaining,
+        }
     }
 
     #[inline]

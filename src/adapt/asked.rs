@@ -52,15 +52,21 @@ impl Asked {
     /// Settles what the head of the response tells; what is returned goes with the body.
     pub(super) fn answered(self, status: u16, setting: &Setting) -> Option<Box<UntilEnd>> {
         let Self { mut admission, at } = self;
+        let hold = admission.hold();
+        let until_end = |hold| Box::new(UntilEnd { owed: None, _hold: Some(hold) });
+        if admission.is_settled() {
+            // Nothing asks how long it took, and a clock is not read for nothing.
+            setting.gate.finish(admission, Outcome::status(status), at);
+            return hold.map(until_end);
+        }
         let now = setting.now();
         let outcome = Outcome::status(status).latency(now.saturating_duration_since(at));
-        let hold = admission.hold();
         if admission.awaits_size() {
             let owed = Owed { admission, outcome, size: 0, setting: setting.clone() };
             return Some(Box::new(UntilEnd { owed: Some(owed), _hold: hold }));
         }
         setting.gate.finish(admission, outcome, now);
-        hold.map(|hold| Box::new(UntilEnd { owed: None, _hold: Some(hold) }))
+        hold.map(until_end)
     }
 
     /// Settles all, for a response that is made where it cannot be seen.

@@ -19,6 +19,8 @@ pub(super) struct Seen<'a> {
     pub(super) host: Option<&'a [u8]>,
     /// The first line `Content-Length`.
     pub(super) length: Option<&'a [u8]>,
+    /// The pattern that the request was found by.
+    pub(super) route: Option<&'a str>,
     pub(super) headers: &'a dyn Headers,
 }
 
@@ -26,7 +28,8 @@ impl<'a> Seen<'a> {
     /// The request, as a gate sees it.
     ///
     /// Besides method, host, target and headers, it has the fields `http.request.version`; `ssl`, if that is
-    /// known; and `http.request.body.size`, if the client has said it. What the service knows better, it says in
+    /// known; `http.request.body.size`, if the client has said it; and `http.request.route`, if that is known: as
+    /// many as a request has room for without an allocation. What the service knows better, it says in
     /// a request of its own.
     pub(super) fn request(self) -> Request<'a> {
         let host = self.authority.or_else(|| self.host.and_then(text)).unwrap_or("");
@@ -43,6 +46,9 @@ impl<'a> Seen<'a> {
         }
         if let Some(size) = self.length.and_then(size) {
             request = request.field("http.request.body.size", size);
+        }
+        if let Some(route) = self.route {
+            request = request.field("http.request.route", route);
         }
         request
     }

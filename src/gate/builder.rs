@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use super::{
     Gate, LimitRule, MissingPeer, Mode,
-    plan::{LimitPlan, Plan},
+    plan::{Bound, LimitPlan, Plan},
 };
 use crate::{
     cidr::CidrSet,
@@ -67,7 +67,7 @@ impl GateBuilder {
     /// The name goes into denials, statistics and responses: up to 64 visible ASCII characters and
     /// blanks, without `"` and `\`.
     pub fn limit(mut self, name: impl Into<String>, quota: Quota) -> Self {
-        self.plan.limits.push(LimitPlan::per_client(&name.into(), quota));
+        self.plan.limits.push(LimitPlan::per_client(&name.into(), Bound::Quota(quota)));
         self
     }
 
@@ -128,7 +128,8 @@ impl GateBuilder {
     ///
     /// # Memory
     /// For each limit 11.4 bytes a client, and an eighth of that for networks (unless saturation
-    /// [allows](OnSaturation::Allow)), all allocated by [`build`](Self::build);
+    /// [allows](OnSaturation::Allow)), or 32 to 60 bytes for one of requests in flight, all allocated by
+    /// [`build`](Self::build);
     /// [`Gate::memory_bytes`] tells.
     pub fn clients(self, clients: usize) -> Self {
         Self { plan: Plan { clients: Some(clients), ..self.plan } }
@@ -147,6 +148,7 @@ impl GateBuilder {
     /// | [`Deny`](OnSaturation::Deny) | is judged by its network: all newcomers of a /24 of IPv4 or a /48 of IPv6 have the limit's quota together. Where there is no place for the network either, by the [budget for newcomers](Self::newcomers). What these refuse has [`DenialReason::Saturated`](crate::DenialReason::Saturated) |
     /// | [`Allow`](OnSaturation::Allow) | passes that limit, uncounted |
     ///
+    /// A limit of requests in flight has no coarser judge: it denies, with the same reason, or lets pass.
     /// The limits that do have a place for it judge it all the same. Both ways the store is too small
     /// for its traffic, or under a flood: see [`GateStats::saturated`](crate::GateStats::saturated).
     pub fn on_saturation(self, on_saturation: OnSaturation) -> Self {

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     error::BuildError,
+    request::canonical::Needs,
     rule::{Facts, Lists, Name, Rule, RuleSet},
     sync::Mutex,
 };
@@ -205,6 +206,11 @@ impl Candidate {
     /// The same with other content of the lists.
     pub(super) fn with_lists(&self, lists: &Lists) -> Self {
         Self { rules: self.rules.with_lists(lists.clone()), judged: Arc::clone(&self.judged) }
+    }
+
+    /// What is read of a request's canonical form; samples keep paths.
+    pub(super) fn needs(&self) -> Needs {
+        self.rules.index().needs().and(Needs::PATH)
     }
 
     /// Judges a request about which the live rules have said this.

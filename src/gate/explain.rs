@@ -14,12 +14,12 @@ use super::{
     Gate, Mode,
     bans::Bans,
     effects::{Effect, End, Fared},
-    limits::{Ruling, Sentence, Stand},
+    limits::{Fits, InFlight, Ruling, Sentence, Stand},
     pipeline::{Found, Refusal, Witness},
     snapshot::{Setting, Snapshot},
 };
 use crate::{
-    request::{Client, Reason, Request, Resolved},
+    request::{Client, Reason, Request, Resolved, canonical::Needs},
     rule::{Expr, Facts, Name},
     time::Timestamp,
     verdict::{Denial, Standing},
@@ -99,6 +99,7 @@ pub struct LimitReport {
     name: Name,
     fate: LimitFate,
     standing: Option<Standing>,
+    in_flight: Option<InFlight>,
 }
 
 /// How a limit fares.
@@ -219,6 +220,11 @@ impl Witness for Asking<'_> {
 
     fn without_client(&mut self) {}
 
+    /// Conditions are judged once more as they were written, which may read what is not read of them compiled.
+    fn needs(&self, _: Needs) -> Needs {
+        Needs::ALL
+    }
+
     fn rule(&mut self, at: usize, effect: &Effect, fared: Fared, facts: &Facts<'_>) {
         self.catch_up(at, facts);
         let fate = match fared {
@@ -259,6 +265,7 @@ impl Refusal {
             Self::DenyList => Stage::Lists,
             Self::Rule { .. } | Self::RuleBans { .. } => Stage::Rules,
             Self::Limit { .. }
+            | Self::Concurrency { .. }
             | Self::MissingKey { .. }
             | Self::Saturated { .. }
             | Self::Banned { limit: Some(_), .. } => Stage::Limits,
@@ -343,7 +350,17 @@ impl RuleReport {
 
 impl LimitReport {
     fn new(name: &Name, stand: Option<Stand>) -> Self {
+        let mut in_flight = None;
         let (fate, standing) = match stand {
+            Some(Stand::InFlight { now, fits }) => {
+                in_flight = Some(now);
+                let fate = match fits {
+                    Fits::In => LimitFate::Admits,
+                    Fits::Not => LimitFate::Denies,
+                    Fits::Nowhere => LimitFate::Saturated,
+                };
+                (fate, None)
+            }
             None => (LimitFate::NotReached, None),
             Some(Stand::DoesNotApply) => (LimitFate::DoesNotApply, None),
             Some(Stand::NoKey) => (LimitFate::NoKey, None),
@@ -358,7 +375,7 @@ impl LimitReport {
                 (fate, Some(decision.standing()))
             }
         };
-        Self { name: Name::clone(name), fate, standing }
+        Self { name: Name::clone(name), fate, standing, in_flight }
     }
 
     /// The limit's name.
@@ -373,10 +390,16 @@ impl LimitReport {
         self.fate
     }
 
-    /// Where the request's key stands with it now.
+    /// Where the request's key stands with it now; `None` for a limit of requests in flight.
     #[must_use]
     pub fn standing(&self) -> Option<Standing> {
         self.standing
+    }
+
+    /// What the request's key has in flight, for a limit of requests in flight.
+    #[must_use]
+    pub fn in_flight(&self) -> Option<InFlight> {
+        self.in_flight
     }
 }
 
@@ -447,7 +470,7 @@ impl fmt::Display for RuleReport {
 
 impl fmt::Display for LimitReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, fate, standing } = self;
+        let Self { name, fate, standing, in_flight } = self;
         write!(f, "{name:?} ")?;
         match fate {
             LimitFate::Admits => f.write_str("admits")?,
@@ -458,6 +481,9 @@ impl fmt::Display for LimitReport {
             LimitFate::DoesNotApply => return f.write_str("does not apply"),
             LimitFate::NoKey => return f.write_str("does not apply: there is no key"),
             LimitFate::NotReached => return f.write_str("is not asked"),
+        }
+        if let Some(now) = in_flight {
+            write!(f, ", {} of {} in flight", now.in_use(), now.limit())?;
         }
         match standing {
             Some(standing) => {

@@ -10,7 +10,8 @@
 //!    lift limits);
 //! 6. **rules**, by their priority: the first that allows, denies or bans is the last that is asked, and
 //!    what the others set adds up. Allowing does not lift limits either, unless it says so;
-//! 7. **limits**, all of them or none: a request that one limit denies takes nothing from the others.
+//! 7. **limits**, all of them or none: a request that one limit denies takes nothing from the others. Limits
+//!    of requests in flight come first.
 //!    A client that a full store has no place for is judged by its network, and then by a budget for
 //!    newcomers.
 //!
@@ -21,7 +22,8 @@
 //!
 //! # Invariants
 //! - **I1** all clones of a gate share one state: limits do not multiply with layers or workers;
-//! - **I2** a check allocates nothing, reads no clock, and takes no lock. (A thread's first check makes an
+//! - **I2** a check allocates nothing, reads no clock, and takes no lock but that of a shard of a limit of
+//!   requests in flight. (A thread's first check makes an
 //!   entry for the thread, of a few hundred bytes; threads that start later take over those of threads
 //!   that have ended);
 //! - **I3** a denial consumes from no limit;
@@ -62,7 +64,7 @@ pub use self::{
     builder::GateBuilder,
     candidate::{CandidateReport, CandidateSample},
     explain::{Explanation, LimitFate, LimitReport, RuleFate, RuleReport, Stage, StageOutcome},
-    limits::{Hold, LimitRule},
+    limits::{Hold, InFlight, LimitRule},
     lists::{GateLists, ListError},
     plan::{MissingKey, Then},
     policies::{Bound, Policy},
@@ -103,7 +105,8 @@ use crate::{
 ///
 /// # Concurrency
 /// `Send` and `Sync`, and lock-free: a check is one exchange of one word in each limit, and no
-/// thread waits for another.
+/// thread waits for another; except for limits of requests in flight by a key, which take the lock of one
+/// shard for a few memory accesses.
 ///
 /// # Memory
 /// Fixed when it is built or changed, see [`memory_bytes`](Self::memory_bytes).

@@ -26,7 +26,7 @@ use ipnet::IpNet;
 use crate::{
     request::{
         Client, Request,
-        canonical::{Canonical, UriFlags},
+        canonical::{Canonical, Needs},
     },
     rule::{Facts, Lists, Name},
     time::Timestamp,
@@ -40,6 +40,12 @@ pub(super) trait Witness {
 
     /// The client is not known.
     fn without_client(&mut self);
+
+    /// What of a request's canonical form is to be there, where a check reads this of it.
+    #[inline]
+    fn needs(&self, of_check: Needs) -> Needs {
+        of_check
+    }
 
     /// A rule holds. The marks are those before it.
     fn rule(&mut self, at: usize, effect: &Effect, fared: Fared, facts: &Facts<'_>);
@@ -94,6 +100,11 @@ pub(super) enum Refusal {
         decision: Decision,
         ban: Option<Duration>,
     },
+    /// All places of a limit in flight are taken; they are each key's, or of all.
+    Concurrency {
+        limit: usize,
+        of_all: bool,
+    },
     MissingKey {
         limit: usize,
     },
@@ -136,7 +147,8 @@ impl Snapshot {
             return setting.limit(&facts, Traces::default(), now, witness);
         }
         let counters = setting.limits.at(now);
-        Canonical::with(request, |canonical| {
+        let needs = witness.needs(self.needs());
+        Canonical::with_only(request, needs, |canonical| {
             let facts = Facts {
                 client: address,
                 group: setting.group,
@@ -252,6 +264,7 @@ impl Setting {
                 let ban = self.sentence(ban, by, facts.client, now, witness);
                 Err(Refusal::Limit { limit, decision, ban })
             }
+            Ruling::Full { limit, of_all } => Err(Refusal::Concurrency { limit, of_all }),
             Ruling::Banned { limit, wait } => Err(Refusal::Banned { limit: Some(limit), wait }),
             Ruling::MissingKey { limit } => Err(Refusal::MissingKey { limit }),
             Ruling::Saturated { wait } => Err(Refusal::Saturated { wait }),
@@ -298,16 +311,8 @@ impl Setting {
 
 /// The facts of a request that nobody reads.
 pub(super) fn bare<'a>(request: &'a Request<'a>) -> Facts<'a> {
-    static NOTHING: Canonical<'static> = Canonical {
-        raw_path: b"",
-        path: b"",
-        query: None,
-        host: b"",
-        flags: UriFlags(0),
-        oversize: false,
-    };
     static NO_LISTS: Lists = Lists::new();
-    Facts::of(request, &NOTHING, &NO_LISTS)
+    Facts::of(request, &Canonical::NOTHING, &NO_LISTS)
 }
 
 impl From<Result<Option<(usize, Decision)>, Refusal>> for Found {

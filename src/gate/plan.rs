@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+pub(crate) use super::policies::Bound;
 use super::{MissingPeer, Mode};
 use crate::{
     cidr::CidrSet,
@@ -40,7 +41,7 @@ pub(crate) struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LimitPlan {
     pub(crate) name: Name,
-    pub(crate) quota: Quota,
+    pub(crate) bound: Bound,
     /// Which requests it is about; all, if `None`.
     pub(crate) when: Option<Expr>,
     /// What is counted together. Empty: everything.
@@ -102,10 +103,10 @@ pub enum Then {
 
 impl LimitPlan {
     /// A limit of each client's.
-    pub(crate) fn per_client(name: &str, quota: Quota) -> Self {
+    pub(crate) fn per_client(name: &str, bound: Bound) -> Self {
         Self {
             name: Name::from(name),
-            quota,
+            bound,
             when: None,
             by: alloc::vec![Term::client()],
             count_if: None,

@@ -1,8 +1,8 @@
 //! What a check reads: one state of the gate, which never changes.
 //!
 //! A gate holds one snapshot at a time; whatever changes the gate makes another one and swaps it in. A
-//! check reads all of it from the one that it has loaded, so it never sees half of a change. Only quotas of limits that
-//! go on are changed in place, a moment before the rest.
+//! check reads all of it from the one that it has loaded, so it never sees half of a change. Only the bounds of limits
+//! that go on are changed in place, a moment before the rest.
 //!
 //! # Invariants
 //! - **I1** a plan becomes a snapshot as a whole, or not at all;
@@ -19,7 +19,7 @@ use super::{
     effects::Effects,
     limits::Limits,
     plan::{Cost, LimitPlan, Plan},
-    policies::{Bound, Policies, Policy},
+    policies::{Policies, Policy},
     problems::problems_of,
     stats::Tally,
 };
@@ -27,7 +27,7 @@ use crate::{
     cidr::CidrSet,
     error::{BuildError, BuildProblem},
     limit::Share,
-    request::{ClientGroup, ClientIp},
+    request::{ClientGroup, ClientIp, canonical::Needs},
     rule::{Lists, Mention, Name, Rule, RuleMode, RuleSet},
     time::Timestamp,
     verdict::Names,
@@ -63,6 +63,8 @@ pub(super) struct Setting {
     pub(super) reads_requests: bool,
     /// Whether a rule can lift limits.
     pub(super) lifts_limits: bool,
+    /// What rules and limits read of a request's canonical form.
+    pub(super) needs: Needs,
     /// Whether anything asks where clients stand among all of them.
     pub(super) asks_chance: bool,
 }
@@ -88,8 +90,7 @@ impl Snapshot {
         let tallies = tallies_of(&plan, before.map(|(_, tallies)| tallies));
         let rules = compile(plan.rules.iter().cloned(), &plan, lists)?;
         let before = before.map(|(snapshot, _)| &*snapshot.setting);
-        let policy =
-            |limit: &LimitPlan| Policy::new(Name::clone(&limit.name), Bound::Quota(limit.quota));
+        let policy = |limit: &LimitPlan| Policy::new(Name::clone(&limit.name), limit.bound);
         let policies = Policies {
             generation: before.map_or(0, |before| before.policies.generation.wrapping_add(1)),
             all: plan.limits.iter().map(policy).collect(),
@@ -107,7 +108,7 @@ impl Snapshot {
         };
         let effects = Effects::new(&rules, &tallies);
         let asks_chance = asks_chance(&plan);
-        // The last: from here on, limits that go on have their new quotas.
+        // The last: from here on, limits that go on have their new bounds.
         let limits = before.map(|setting| &setting.limits);
         let limits = Limits::build(&plan, rules.tags(), limits, now).map_err(BuildError::new)?;
         let setting = Setting {
@@ -121,6 +122,7 @@ impl Snapshot {
             most_bans,
             reads_requests: !effects.is_empty() || limits.reads_requests(),
             lifts_limits: effects.lift_limits(),
+            needs: rules.index().needs().and(limits.needs()),
             asks_chance,
             effects,
             limits,
@@ -133,6 +135,15 @@ impl Snapshot {
             names: Arc::new(names),
         };
         Ok((Self { setting: Arc::new(setting), rules, candidate: None }, tallies))
+    }
+
+    /// What a check reads of a request's canonical form.
+    #[inline]
+    pub(super) fn needs(&self) -> Needs {
+        match &self.candidate {
+            None => self.setting.needs,
+            Some(candidate) => self.setting.needs.and(candidate.needs()),
+        }
     }
 
     /// The same with other content of its lists (I3).

@@ -55,8 +55,9 @@ impl GateStats {
     }
 
     /// Requests of clients that found no place in at least one limit's store: those that were [judged
-    /// by their network](Self::judged_by_network) or [as newcomers](Self::judged_as_newcomers), or that
-    /// [`OnSaturation::Allow`](crate::OnSaturation::Allow) let pass.
+    /// by their network](Self::judged_by_network) or [as newcomers](Self::judged_as_newcomers), that
+    /// [`OnSaturation::Allow`](crate::OnSaturation::Allow) let pass, or that a limit of requests in flight
+    /// refused for that.
     ///
     /// More than a few in a thousand means that the store is too small for its traffic:
     /// [`clients`](crate::GateBuilder::clients) is too low, or a flood is on.

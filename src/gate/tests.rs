@@ -64,8 +64,14 @@ mod saturation;
 /// Whom a verdict is about, which limit it names, and with which status.
 mod told;
 
+/// Limits of requests in flight, in the whole gate.
+mod in_flight;
+
 /// What rules do, and how far they go.
 mod rules;
+
+/// What is read of a request, and no more.
+mod needs;
 
 /// Bans by rules and operators.
 mod bans;

@@ -24,6 +24,15 @@ impl Index {
         Self { entries: vec![EMPTY; slots] }
     }
 
+    /// The same, or `None` if the memory cannot be had.
+    pub(crate) fn try_new(seats: u32) -> Option<Self> {
+        let slots = (seats as usize).saturating_mul(2).max(2).checked_next_power_of_two()?;
+        let mut entries = Vec::new();
+        entries.try_reserve_exact(slots).ok()?;
+        entries.resize(slots, EMPTY);
+        Some(Self { entries })
+    }
+
     /// The seat with this hash that `is_it` accepts.
     #[inline]
     pub(crate) fn find(&self, hash: u32, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {

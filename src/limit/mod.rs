@@ -78,7 +78,7 @@ mod leased;
 )]
 pub mod reference;
 
-mod permits;
+pub(crate) mod permits;
 mod ramp;
 #[cfg(feature = "std")]
 pub(crate) mod rates;

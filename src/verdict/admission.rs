@@ -99,6 +99,13 @@ impl Admission {
         self.pending.awaits_size()
     }
 
+    /// Whether the response settles nothing, and only its status is to be counted.
+    #[cfg(any(feature = "tower", feature = "actix"))]
+    #[inline]
+    pub(crate) fn is_settled(&self) -> bool {
+        self.pending.is_empty()
+    }
+
     pub(crate) fn traces(&self) -> &Traces {
         &self.traces
     }

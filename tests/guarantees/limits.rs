@@ -5,13 +5,13 @@ use std::{net::IpAddr, time::Duration};
 
 use portcullis::{
     Gate, GateBuilder, Outcome, Quota, Request, Timestamp,
-    gate::{LimitRule, MissingKey, Then},
+    gate::{Hold, LimitRule, MissingKey, Then},
     rule::{Ban, RuleMode, Scheme},
 };
 
 use super::{allocations, peer};
 
-fn limits() -> [LimitRule; 7] {
+fn limits() -> [LimitRule; 9] {
     let scheme = Scheme::new().limit("failures");
     let when = |text| scheme.parse(text).unwrap();
     let term = |text| scheme.parse_response_term(text).unwrap();
@@ -32,16 +32,18 @@ fn limits() -> [LimitRule; 7] {
         .count_if(response("status == 404"));
     let time = LimitRule::new("time", Quota::per_second(1_000)).cost_of(term("http.response.code"));
     let all = LimitRule::new("all", Quota::per_second(500)).by([]);
+    let at_once = LimitRule::in_flight("at once", 2);
+    let in_all = LimitRule::in_flight("in all", 3).by([]);
     let busy = LimitRule::new("busy", Quota::per_second(2))
         .when(when(r#"counter("failures") > 1"#))
         .mode(RuleMode::Shadow);
-    [failures, keys, crawl, found, time, all, busy]
+    [failures, keys, crawl, found, time, all, at_once, in_all, busy]
 }
 
 #[test]
 fn limits_of_every_kind_allocate_nothing() {
     let [failures, .., busy] = limits();
-    for alone in limits().into_iter().take(6) {
+    for alone in limits().into_iter().take(8) {
         let gate = ask(&[alone]);
         let stats = gate.stats();
         assert!(stats.rules().last().is_some_and(|limit| limit.denied() > 0), "{stats:?}");
@@ -60,6 +62,8 @@ fn ask(limits: &[LimitRule]) -> Gate {
     // A thread's first check makes an entry for the thread.
     let _ = gate.check(&Request::new(None), Timestamp::ZERO);
     let before = gate.memory_bytes();
+    // As responses on their way.
+    let mut held: [Option<Hold>; 4] = Default::default();
     let count = allocations(|| {
         for at in 0..6_000_u32 {
             let now = Timestamp::from_micros(u64::from(at) * 250);
@@ -73,7 +77,10 @@ fn ask(limits: &[LimitRule]) -> Gate {
                     .target(target)
                     .header("X-Key", if at % 5 == 0 { "One" } else { "two" })
                     .field("http.request.body.size", i64::from(at % 4));
-                if let Ok(admission) = gate.check(&request, now).into_result() {
+                if let Ok(mut admission) = gate.check(&request, now).into_result() {
+                    if at % 5 < 4 {
+                        held[at as usize % 4] = admission.hold();
+                    }
                     if at % 7 != 0 {
                         let status = [200, 401, 404][at as usize / 3 % 3];
                         gate.finish(admission, Outcome::status(status), now);

@@ -14,6 +14,7 @@ mod clock;
 mod draws;
 mod flood;
 mod heap;
+mod http;
 mod keyed;
 mod limits;
 mod lists;
@@ -44,4 +45,5 @@ fn main() {
     flood::run(is_wanted);
     lists::run(is_wanted);
     rules::run(is_wanted);
+    http::run(is_wanted);
 }

@@ -1,6 +1,6 @@
 //! The body of a response: the application's, or a refusal's.
 
-use alloc::{boxed::Box, sync::Arc};
+use alloc::boxed::Box;
 use core::{
     error::Error,
     pin::Pin,
@@ -13,14 +13,14 @@ use actix_web::{
 };
 use pin_project_lite::pin_project;
 
-use super::{rest::Rest, setting::MiddlewareSetting};
-use crate::{
-    gate::{Hold, Outcome},
-    verdict::Admission,
-};
+use super::rest::Rest;
+use crate::adapt::asked::UntilEnd;
 
 pin_project! {
     /// The body of a response that has passed the gate, or of a refusal.
+    ///
+    /// The request's places in limits of requests in flight are given back when it has ended, has failed, or is
+    /// dropped.
     pub struct GateBody<B> {
         #[pin]
         kind: Kind<B>,
@@ -33,7 +33,7 @@ pin_project! {
         Passed {
             #[pin]
             body: B,
-            until_end: Option<UntilEnd>,
+            until_end: Option<Box<UntilEnd>>,
         },
         Refused {
             #[pin]
@@ -44,56 +44,13 @@ pin_project! {
     }
 }
 
-/// What lasts until the end of a body, or until it is dropped.
-pub(super) struct UntilEnd {
-    owed: Option<Box<Owed>>,
-    /// Bytes so far.
-    size: u64,
-    _hold: Option<Hold>,
-}
-
-/// What the gate is still to be told.
-struct Owed {
-    admission: Admission,
-    outcome: Outcome,
-    setting: Arc<MiddlewareSetting>,
-}
-
 impl<B> GateBody<B> {
-    pub(super) fn passed(body: B, until_end: Option<UntilEnd>) -> Self {
+    pub(super) fn passed(body: B, until_end: Option<Box<UntilEnd>>) -> Self {
         Self { kind: Kind::Passed { body, until_end } }
     }
 
     pub(super) fn refused(body: BoxBody, rest: Option<Rest>) -> Self {
         Self { kind: Kind::Refused { body, has_ended: false, rest } }
-    }
-}
-
-impl UntilEnd {
-    /// Nothing but the places in flight.
-    pub(super) fn holding(hold: Hold) -> Self {
-        Self { owed: None, size: 0, _hold: Some(hold) }
-    }
-
-    /// The gate is to be told how large the response was.
-    pub(super) fn owing(
-        hold: Option<Hold>,
-        admission: Admission,
-        outcome: Outcome,
-        setting: Arc<MiddlewareSetting>,
-    ) -> Self {
-        let owed = Some(Box::new(Owed { admission, outcome, setting }));
-        Self { owed, size: 0, _hold: hold }
-    }
-}
-
-impl Drop for UntilEnd {
-    fn drop(&mut self) {
-        if let Some(owed) = self.owed.take() {
-            let Owed { admission, outcome, setting } = *owed;
-            let common = &setting.common;
-            common.gate.finish(admission, outcome.size(self.size), common.now());
-        }
     }
 }
 
@@ -113,19 +70,17 @@ impl<B: MessageBody> MessageBody for GateBody<B> {
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
         match self.project().kind.project() {
             KindProjection::Passed { body, until_end } => {
-                let next = body.poll_next(context).map_err(Into::into);
+                let next = ready!(body.poll_next(context)).map(|next| next.map_err(Into::into));
                 match &next {
-                    Poll::Ready(Some(Ok(bytes))) => {
+                    Some(Ok(bytes)) => {
                         if let Some(until_end) = until_end {
-                            let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-                            until_end.size = until_end.size.saturating_add(size);
+                            until_end.sent(bytes.len());
                         }
                     }
                     // The end, or an error, after which there is nothing more.
-                    Poll::Ready(_) => *until_end = None,
-                    Poll::Pending => {}
+                    Some(Err(_)) | None => *until_end = None,
                 }
-                next
+                Poll::Ready(next)
             }
             KindProjection::Refused { body, has_ended, rest } => {
                 if !*has_ended {

@@ -9,9 +9,9 @@ use crate::{adapt::answer::Refusal, verdict::Denial};
 
 /// A denial as an error, for handlers that ask a gate themselves.
 ///
-/// The response is that of a [`GateMiddleware`](super::GateMiddleware), without the fields about limits: status,
-/// `Retry-After` where waiting helps, `Cache-Control: no-store` and a problem description. The denial is among
-/// the response's extensions.
+/// The response has the denial's status, a [problem description](https://www.rfc-editor.org/rfc/rfc9457),
+/// `Cache-Control: no-store`, and `Retry-After` if waiting helps; the denial is among its extensions. It has no
+/// [fields](crate::LimitFields) about limits, which are those of the middleware's gate.
 ///
 /// # Example: passwords are tried ten times a minute for one account, whoever tries
 /// ```

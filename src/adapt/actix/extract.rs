@@ -1,4 +1,8 @@
-//! What handlers can ask for.
+//! What handlers can ask for: [`Admitted`] and [`ClientIp`].
+//!
+//! Both come from what [`GateMiddleware`](super::GateMiddleware) leaves with each request that it lets pass. Where
+//! that is not there, the service is put together wrongly, and no client can help it: the answer is a 500 that
+//! names the fix. Who can do without writes `Option<Admitted>` or `Option<ClientIp>`.
 
 use core::{
     fmt,
@@ -9,64 +13,58 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, ResponseError, dev::Paylo
 
 use crate::adapt::{admitted::Admitted, client::ClientIp};
 
-/// The gate is not in front of the handler, or the client's address is not known.
+/// Why there is nothing to extract: a mistake in how the service is put together, never in a request.
 ///
-/// That is a mistake of the service and not of its client, so the response is a 500, whose text says what to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoGate(Missing);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Missing {
-    Gate,
-    Address,
+/// As a response it is a 500, whose body says what is to be done; so does its `Display`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum GateRejection {
+    /// No [`GateMiddleware`](super::GateMiddleware) is in front of the handler, or it has let a
+    /// [preflight](super::GateMiddleware::skip_preflights) pass unasked.
+    NoGate,
+    /// The gate does not know the client's address.
+    NoAddress,
 }
 
-impl fmt::Display for NoGate {
+impl fmt::Display for GateRejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            Missing::Gate => {
-                "no gate is in front of this handler: wrap the application, or this scope, in a \
-                 portcullis::GateMiddleware"
+        f.write_str(match self {
+            Self::NoGate => {
+                "there is no gate in front of this handler: add `.wrap(GateMiddleware::new(&gate))` to the \
+                 application, or to its scope"
             }
-            Missing::Address => {
-                "the client's address is not known: the connection has none, so give the \
-                 portcullis::GateMiddleware a way to find it, with peer()"
+            Self::NoAddress => {
+                "the client's address is not known: its connection has none, so say with \
+                 `GateMiddleware::peer` where the address is"
             }
         })
     }
 }
 
-impl core::error::Error for NoGate {}
+impl core::error::Error for GateRejection {}
 
-impl ResponseError for NoGate {}
+impl ResponseError for GateRejection {}
 
-/// What the gate has said of the request.
-///
 /// # Errors
-/// [`NoGate`] if there is no [`GateMiddleware`](super::GateMiddleware) in front of the handler, or one that
-/// [skips preflights](super::GateMiddleware::skip_preflights) and this is one.
+/// [`NoGate`](GateRejection::NoGate).
 impl FromRequest for Admitted {
-    type Error = NoGate;
-    type Future = Ready<Result<Self, NoGate>>;
+    type Error = GateRejection;
+    type Future = Ready<Result<Self, GateRejection>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(request.extensions().get().cloned().ok_or(NoGate(Missing::Gate)))
+        ready(request.extensions().get().cloned().ok_or(GateRejection::NoGate))
     }
 }
 
-/// The client's address.
-///
 /// # Errors
-/// As for [`Admitted`]; or the client's address is not known.
+/// [`NoGate`](GateRejection::NoGate) and [`NoAddress`](GateRejection::NoAddress).
 impl FromRequest for ClientIp {
-    type Error = NoGate;
-    type Future = Ready<Result<Self, NoGate>>;
+    type Error = GateRejection;
+    type Future = Ready<Result<Self, GateRejection>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(match request.extensions().get::<Admitted>().map(Admitted::client) {
-            Some(Some(client)) => Ok(Self(client)),
-            Some(None) => Err(NoGate(Missing::Address)),
-            None => Err(NoGate(Missing::Gate)),
-        })
+        let extensions = request.extensions();
+        let admitted = extensions.get::<Admitted>().ok_or(GateRejection::NoGate);
+        ready(admitted.and_then(|it| it.client().map(Self).ok_or(GateRejection::NoAddress)))
     }
 }

@@ -1,17 +1,21 @@
 //! The gate in actix-web 4.
 //!
 //! [`GateMiddleware`] asks the gate about each request when it arrives, before the application sees it. What
-//! may pass goes on untouched; what may not is answered at once, with a *response*: status 429 or 403,
-//! `Retry-After` where waiting helps, and `application/problem+json`. A refusal is never an `Err`, so that
-//! middleware outside of the gate sees it as it sees every other response.
+//! may pass goes on, with an [`Admitted`] among its extensions; what may not is answered at
+//! once, with a *response*: status 429, 403 or 503, `Retry-After` where waiting helps, and
+//! `application/problem+json`. A refusal is never an `Err`, so that middleware outside of the gate sees it as it
+//! sees every other response; the [`Denial`](crate::Denial) is among its extensions.
 //!
 //! - **One state.** A middleware holds a handle to the gate, which is built outside of the application's
 //!   factory. However many workers the server has, the limits are the same limits.
 //! - **No waiting.** Readiness is the inner service's; the gate never makes a request wait.
-//! - **No boxing.** The future and the body are plain types.
-//! - **The response counts.** The gate learns the status, also of an error that a middleware inside of it
-//!   returns; a place in a limit of requests in flight is kept until the last byte has been sent, or the client
-//!   has left.
+//! - **No boxing.** The future and the body are plain types. Only what lasts until a body ends, places in flight
+//!   and sizes that are waited for, is put aside in an allocation.
+//! - **The end is known.** The gate hears of a response when its head is there, and of the status of an error
+//!   that a middleware inside of it returns, which goes on unchanged. Places in limits of [requests in
+//!   flight](crate::LimitRule::in_flight) are given back when the body has ended or is dropped, so a
+//!   download or a stream of events counts for as long as it goes on. A request that is cancelled has
+//!   taken its units, and gives its places back.
 //!
 //! # Example: one gate for all workers
 //! actix-web runs the closure once for each worker, so whatever is *made* in there exists once for each worker:
@@ -61,7 +65,7 @@ mod setting;
 mod view;
 
 pub use self::{
-    body::GateBody, denied::Denied, extract::NoGate, future::GateFuture,
+    body::GateBody, denied::Denied, extract::GateRejection, future::GateFuture,
     middleware::GateMiddleware, service::GateService,
 };
 pub use crate::adapt::{admitted::Admitted, client::ClientIp};

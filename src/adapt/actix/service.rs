@@ -12,13 +12,13 @@ use actix_web::{
 
 use super::{
     body::GateBody,
-    future::{Asked, GateFuture},
+    future::GateFuture,
     response::refuse,
     rest::{MOST, Rest},
     setting::MiddlewareSetting,
     view::{announces_more_than, is_preflight, view},
 };
-use crate::adapt::admitted::Admitted;
+use crate::adapt::{admitted::Admitted, asked::Asked};
 
 /// A service with a [`Gate`](crate::Gate) in front of it; made by [`GateMiddleware`](super::GateMiddleware).
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ where
     fn call(&self, request: ServiceRequest) -> GateFuture<S::Future> {
         let common = &self.setting.common;
         if common.skips_preflights && is_preflight(&request) {
-            return GateFuture::passed(self.inner.call(request), None);
+            return GateFuture::unasked(self.inner.call(request));
         }
         let route = if self.setting.labels_routes { request.match_pattern() } else { None };
         let at = common.now();
@@ -60,8 +60,8 @@ where
         match verdict.into_result() {
             Ok(admission) => {
                 request.extensions_mut().insert(Admitted::of(&admission));
-                let asked = Asked { admission, at, setting: Arc::clone(&self.setting) };
-                GateFuture::passed(self.inner.call(request), Some(asked))
+                let asked = Asked { admission, at };
+                GateFuture::admitted(self.inner.call(request), asked, Arc::clone(&self.setting))
             }
             Err(denial) => {
                 let (request, payload) = request.into_parts();

@@ -25,7 +25,9 @@ use actix_web::{
     web::Bytes,
 };
 
-use super::{Admitted, ClientIp, Denied, GateBody, GateMiddleware, GateService, view::view};
+use super::{
+    Admitted, ClientIp, Denied, GateBody, GateMiddleware, GateRejection, GateService, view::view,
+};
 use crate::{
     Denial, Gate, MissingPeer, Mode, Quota, Timestamp,
     gate::LimitRule,
@@ -338,6 +340,15 @@ fn handlers_learn_what_the_gate_has_said() {
         hello(request)
     };
     assert_eq!(ask(&wrap(&GateMiddleware::new(&gate), answer)).unwrap().status(), 200);
+
+    let nowhere = wrap(&GateMiddleware::new(&gate), |request| {
+        let error = now(ClientIp::extract(request.request())).unwrap_err();
+        assert_eq!(error, GateRejection::NoAddress);
+        assert!(error.to_string().contains("GateMiddleware::peer"), "{error}");
+        assert!(now(Admitted::extract(request.request())).unwrap().standing().is_none());
+        hello(request)
+    });
+    assert_eq!(now(nowhere.call(TestRequest::default().to_srv_request())).unwrap().status(), 200);
 
     let alone = TestRequest::default().to_http_request();
     let error = now(Admitted::from_request(&alone, &mut Payload::None)).unwrap_err();

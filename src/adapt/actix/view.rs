@@ -56,12 +56,10 @@ pub(super) fn view<'a>(
         is_secure: scheme.or_else(|| request.app_config().secure().then_some(true)),
         host: headers.get(HOST).map(HeaderValue::as_bytes),
         length: headers.get(CONTENT_LENGTH).map(HeaderValue::as_bytes),
+        route,
         headers,
     };
-    match route {
-        Some(route) => seen.request().field("http.request.route", route),
-        None => seen.request(),
-    }
+    seen.request()
 }
 
 /// Whether the client says that its body is longer than this.
@@ -71,7 +69,7 @@ pub(super) fn announces_more_than(most: usize, request: &HttpRequest) -> bool {
     length.and_then(size).is_some_and(|length| length > most)
 }
 
-/// Whether a browser asks whether it may ask.
+/// Whether a browser asks if it may send a request of another origin (Fetch, CORS preflight).
 pub(super) fn is_preflight(request: &ServiceRequest) -> bool {
     let headers = request.headers();
     *request.method() == Method::OPTIONS

@@ -3,7 +3,7 @@
 use core::{net::IpAddr, ops::ControlFlow};
 
 use http::{
-    HeaderMap, HeaderValue, Version,
+    Extensions, HeaderMap, HeaderValue, Version,
     header::{CONTENT_LENGTH, HOST},
     request::Request as HttpRequest,
     uri::Scheme,
@@ -31,8 +31,8 @@ impl Headers for HeaderMap {
 
 /// What a request tells about itself; see [`Seen::request`].
 ///
-/// Whether it came by TLS is known if the target has a scheme, as it has in HTTP/2 and to proxies.
-/// The route is, if axum has found it already.
+/// Whether it came by TLS is known if the target has a scheme, as it has in HTTP/2 and to proxies; the
+/// route, if axum has found one already.
 pub(in crate::adapt) fn view<B>(request: &HttpRequest<B>, peer: Option<IpAddr>) -> Request<'_> {
     let uri = request.uri();
     let headers = request.headers();
@@ -45,15 +45,20 @@ pub(in crate::adapt) fn view<B>(request: &HttpRequest<B>, peer: Option<IpAddr>) 
         is_secure: uri.scheme().map(|scheme| *scheme == Scheme::HTTPS),
         host: headers.get(HOST).map(HeaderValue::as_bytes),
         length: headers.get(CONTENT_LENGTH).map(HeaderValue::as_bytes),
+        route: route(request.extensions()),
         headers,
     };
-    let asked = seen.request();
-    // With this one, there are as many fields as a request has room for without an allocation.
-    #[cfg(feature = "axum")]
-    if let Some(route) = request.extensions().get::<axum::extract::MatchedPath>() {
-        return asked.field("http.request.route", route.as_str());
-    }
-    asked
+    seen.request()
+}
+
+#[cfg(feature = "axum")]
+fn route(extensions: &Extensions) -> Option<&str> {
+    extensions.get::<axum::extract::MatchedPath>().map(|route| route.as_str())
+}
+
+#[cfg(not(feature = "axum"))]
+fn route(_: &Extensions) -> Option<&str> {
+    None
 }
 
 #[cfg(test)]

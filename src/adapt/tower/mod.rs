@@ -37,6 +37,8 @@
 //!
 //! A refusal is there before the request's body has been read. A client that waits for `100 Continue` then never
 //! sends it; for others, servers read a little of the rest or close the connection.
+//! A proxy that is still sending then may answer 502 instead, as nginx does. Where it passes on large uploads, let a
+//! layer outside of the gate read on what nobody has read.
 //!
 //! # gRPC
 //! A request whose content type is that of gRPC is refused as gRPC understands it: status 200 without a body, and

@@ -322,7 +322,11 @@ impl Whereabouts {
             P::LimitName { number, .. }
             | P::DuplicateLimit { number, .. }
             | P::LimitQuota { number, .. }
-            | P::NoMemory { number, .. } => of(&self.limits, *number, limits),
+            | P::NoMemory { number, .. }
+            | P::LimitPart { number, .. } => of(&self.limits, *number, limits),
+            P::TooManyLimits { .. } | P::TooManySettled { .. } | P::TooManyParts { .. } => {
+                self.limits.last().cloned()
+            }
             P::NoClients | P::TooManyClients { .. } => {
                 self.clients.clone().map(|span| ("clients".to_string(), span))
             }

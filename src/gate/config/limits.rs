@@ -11,7 +11,10 @@ use super::{
     then,
 };
 use crate::{
-    gate::plan::{Cost, LimitPlan, MissingKey, Then},
+    gate::{
+        limits::unfit,
+        plan::{Bound, Cost, LimitPlan, MissingKey, Then},
+    },
     rule::{Code, Diagnostic, Expr, Kind, Name, Phase, Term},
 };
 
@@ -22,6 +25,7 @@ pub(super) const LIMIT: Keys = Keys {
         "when",
         "by",
         "quota",
+        "in_flight",
         "count_if",
         "cost",
         "distinct",
@@ -54,14 +58,8 @@ fn limit<'a>(reader: &mut Reader<'a>, value: &Value<'a>) -> Option<()> {
         &[("group", MissingKey::Group), ("skip", MissingKey::Skip), ("deny", MissingKey::Deny)];
     let table = Section::of(&mut reader.report, value, &LIMIT)?;
     let name = name(reader, &table);
+    let bound = bound(&mut reader.report, &table);
     let report = &mut reader.report;
-    let quota = match table.get("quota") {
-        Some(value) => quota(report, &value),
-        None => {
-            table.missing(report, "quota", "as in quota = \"100/min burst 20\"");
-            None
-        }
-    };
     let missing = table.get("missing").and_then(|it| it.word(report, MISSING));
     let then = match table.get("then") {
         Some(value) => after(report, &value),
@@ -86,7 +84,7 @@ fn limit<'a>(reader: &mut Reader<'a>, value: &Value<'a>) -> Option<()> {
     let (when, count_if) = (when?, count_if?);
     let limit = LimitPlan {
         name,
-        quota: quota?,
+        bound: bound?,
         when,
         by: by?,
         count_if,
@@ -98,10 +96,45 @@ fn limit<'a>(reader: &mut Reader<'a>, value: &Value<'a>) -> Option<()> {
         share,
         group,
     };
+    let mut is_fit = true;
+    for (key, why) in unfit(&limit) {
+        if let Some(value) = table.get(key) {
+            is_fit = false;
+            let message = format!("`{key}` of a limit of requests in flight {why}");
+            value.refuse(&mut reader.report, message);
+        }
+    }
+    if !is_fit {
+        return None;
+    }
     reader.plan.limits.push(limit);
-    let span = table.get("quota").map_or(named, |value| value.span());
+    let bound = table.get("quota").or_else(|| table.get("in_flight"));
+    let span = bound.map_or(named, |value| value.span());
     reader.places.limits.push(Place { name: table.place, span });
     Some(())
+}
+
+/// How much it lets pass: so many per so long, or so many at a time.
+fn bound<'a>(report: &mut Report<'a>, table: &Section<'a>) -> Option<Bound> {
+    match (table.get("quota"), table.get("in_flight")) {
+        (Some(value), None) => quota(report, &value).map(Bound::Quota),
+        (None, Some(value)) => {
+            let places = value.number(report, 0..=i64::from(u32::MAX))?;
+            u32::try_from(places).ok().map(Bound::InFlight)
+        }
+        (Some(_), Some(value)) => {
+            let message = "a limit has a `quota` or `in_flight`, and not both";
+            let diagnostic = Diagnostic::new(Code::BadValue, value.span(), message)
+                .with_help("make two limits of it: each has a name of its own");
+            report.push(&value.place, diagnostic);
+            None
+        }
+        (None, None) => {
+            let help = "as in quota = \"100/min burst 20\", or in_flight = 20";
+            table.missing(report, "quota` or an `in_flight", help);
+            None
+        }
+    }
 }
 
 /// A condition that may be left out.

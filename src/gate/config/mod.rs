@@ -78,7 +78,8 @@
 //! | key | value | if it is left out |
 //! |---|---|---|
 //! | `name` (or `id`) | a name that no other rule or limit has | an error |
-//! | `quota` | how many | an error |
+//! | `quota` | how many in a time | an error, unless there is `in_flight` |
+//! | `in_flight` | how many at a time, instead of a quota: a number of [requests in flight](crate::gate::LimitRule::in_flight) | |
 //! | `when` | which requests it is about | all |
 //! | `by` | what is counted together: an array of values, as in `["client", 'header["x-api-key"]']`; empty for everything | `["client"]` |
 //! | `count_if` | which responses count, as in `'status in {401 403}'` | all |
@@ -87,6 +88,26 @@
 //! | `missing` | what becomes of a request that lacks a part of `by`: `"group"`, `"skip"`, `"deny"`: [`MissingKey`](crate::MissingKey) | `"group"` |
 //! | `then` | `"throttle"`, or `{ ban = "15m", escalate = 4, max = "1d" }` | `"throttle"` |
 //! | `mode`, `enforce_share`, `group` | as those of rules | |
+//!
+//! With `in_flight` go neither `count_if` nor `distinct`, nor a `cost` that the response tells, nor a ban.
+//!
+//! ## Example: no more than 20 requests at a time for each client, and 500 in all
+//! ```
+//! use portcullis::Gate;
+//!
+//! let gate = Gate::from_toml(r#"
+//! [[limit]]
+//! name = "per client in flight"
+//! in_flight = 20
+//!
+//! [[limit]]
+//! name = "in flight"
+//! by = []
+//! in_flight = 500
+//! "#)?;
+//! assert_eq!(gate.policies().len(), 2);
+//! # Ok::<(), portcullis::gate::config::ConfigError>(())
+//! ```
 //!
 //! # Errors
 //! All mistakes of a text are told at once, each with its line, and carets under what is wrong, also inside

@@ -423,17 +423,22 @@ pub struct BanTable {
     pub max: Option<String>,
 }
 
-/// `[[limit]]`: how much of something may pass.
+/// `[[limit]]`: how much of something may pass. It has a `quota` or `in_flight`, and not both.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("oneOf" = [{ "required": ["quota"] }, { "required": ["in_flight"] }])))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct LimitConfig {
     /// A name that no other limit and no rule has.
     #[serde(alias = "id")]
     pub name: String,
-    /// How many, as in `100/min burst 20`.
-    pub quota: String,
+    /// How many in a time, as in `100/min burst 20`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<String>,
+    /// How many at a time, instead of a quota: so many requests in flight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<u32>,
     /// Which requests it is about; all, unless it is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,

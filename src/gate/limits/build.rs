@@ -3,8 +3,10 @@
 use alloc::{boxed::Box, format, string::String, sync::Arc, vec::Vec};
 
 use super::{
-    Conditions, Cost, Entry, Limits, MOST_LIMITS, Meaning,
+    Cost, Entry, Limits, MOST_LIMITS,
+    conditions::{Conditions, Meaning},
     count::{Counted, Unfit, asks_for_the_response, response_field},
+    in_flight::unfit,
     judge::bit,
     key::Key,
     pending::{self, Settler},
@@ -13,14 +15,14 @@ use super::{
 use crate::{
     error::{BuildProblem, KeyedLimiterError, snippet},
     gate::{
-        plan::{self, LimitPlan, Plan, Then},
+        plan::{self, Bound, LimitPlan, Plan, Then},
         stats::Saturation,
     },
     limit::{AdjustableBucket, Capacity, KeyedLimiter, OnSaturation, Share},
     quota::Quota,
     rule::{
-        Ban, DEEPEST, Expr, Index, Kind, MOST_TESTS, Name, Names, Node, Operand, Reader, RuleMode,
-        Term,
+        Ban, Builtin, DEEPEST, Expr, Index, Kind, MOST_TESTS, Name, Names, Node, Operand, Reader,
+        RuleMode, Term,
     },
     time::Timestamp,
 };
@@ -58,7 +60,7 @@ impl Limits {
         };
         // From here on nothing can go wrong.
         for (entry, limit) in all.iter().zip(&plan.limits) {
-            entry.state.set_quota(limit.quota, now);
+            entry.state.set_bound(limit.bound, now);
         }
         let newcomers = newcomers.map(|quota| match before.and_then(|old| old.newcomers.clone()) {
             Some(bucket) if bucket.quota() == quota => bucket,
@@ -74,6 +76,9 @@ impl Limits {
         };
         Ok(Self {
             are_plain: all.iter().zip(&plan.limits).all(|(entry, limit)| entry.is_plain(limit)),
+            in_flight: all.iter().enumerate().fold(0, |bits, (at, entry)| {
+                bits | if entry.state.places().is_some() { bit(at) } else { 0 }
+            }),
             all,
             conditions,
             settlers: build.settlers.into(),
@@ -112,13 +117,13 @@ impl Build<'_> {
         let definition = Definition::of(limit, &key, plan.group, keys, coarse);
         let old = self.before.and_then(|before| {
             let mut all = before.all.iter();
-            all.find(|old| old.state.can_become(&definition, limit.quota, self.now))
+            all.find(|old| old.state.can_become(&definition, limit.bound, self.now))
         });
         let state = match old {
             Some(old) => Arc::clone(&old.state),
             None => {
                 let refused = |error| refused(at, limit, keys, error);
-                Arc::new(State::new(definition, limit.quota).map_err(refused)?)
+                Arc::new(State::new(definition, limit.bound).map_err(refused)?)
             }
         };
         let response_cost = limit.cost.of_response();
@@ -137,10 +142,12 @@ impl Build<'_> {
             }
             None => None,
         };
-        let settler = (counted.is_some() || response_cost.is_some()).then(|| {
+        let settler = is_settled(limit).then(|| {
             let slot = u8::try_from(self.settlers.len()).unwrap_or(u8::MAX);
+            let asks_size = response_cost == Some(Builtin::ResponseSize)
+                || counted.as_ref().is_some_and(Counted::asks_size);
             let state = Arc::clone(&state);
-            self.settlers.push(Settler { state, counted, cost: response_cost });
+            self.settlers.push(Settler { state, counted, cost: response_cost, asks_size });
             slot
         });
         let groups = plan.groups.iter().filter(|(name, _)| limit.group.as_ref() == Some(name));
@@ -215,8 +222,7 @@ pub(in crate::gate) fn problems(plan: &Plan) -> Vec<BuildProblem> {
                 problems.push(list(at, limit));
             }
         }
-        let settles = limit.count_if.is_some() || limit.cost.of_response().is_some();
-        settled = settled.saturating_add(usize::from(settles));
+        settled = settled.saturating_add(usize::from(is_settled(limit)));
     }
     let limits = plan.limits.len();
     if limits > MOST_LIMITS {
@@ -231,15 +237,27 @@ pub(in crate::gate) fn problems(plan: &Plan) -> Vec<BuildProblem> {
     problems
 }
 
+/// Whether it takes something that its response, or the end of it, settles.
+fn is_settled(limit: &LimitPlan) -> bool {
+    limit.count_if.is_some()
+        || limit.cost.of_response().is_some()
+        || matches!(limit.bound, Bound::InFlight(_))
+}
+
 fn of_limit(at: usize, limit: &LimitPlan, problems: &mut Vec<BuildProblem>) {
-    // Whether a quota fits does not depend on the size. One bucket for everything holds any.
-    let debt = limit.cost.room_for_debt(limit.quota);
-    if !limit.by.is_empty() {
-        if let Err(error) = KeyedLimiter::with_debt(limit.quota, debt, Capacity::keys(1)) {
-            problems.push(refused(at, limit, 1, error));
+    if let Bound::Quota(quota) = limit.bound {
+        // Whether a quota fits does not depend on the size. One bucket for everything holds any.
+        let debt = limit.cost.room_for_debt(quota);
+        if !limit.by.is_empty() {
+            if let Err(error) = KeyedLimiter::with_debt(quota, debt, Capacity::keys(1)) {
+                problems.push(refused(at, limit, 1, error));
+            }
         }
     }
     let mut wrong = |name, why| problems.push(part(at, limit, name, why));
+    for (name, why) in unfit(limit) {
+        wrong(name, why);
+    }
     for term in &limit.by {
         if let Some(why) = unfit_for_a_key(term) {
             wrong("by", why);
@@ -314,9 +332,9 @@ fn list(at: usize, limit: &LimitPlan) -> BuildProblem {
 /// Why a limit cannot be had.
 fn refused(at: usize, limit: &LimitPlan, clients: usize, error: KeyedLimiterError) -> BuildProblem {
     let (number, name) = (at.saturating_add(1), snippet(&limit.name));
-    match error {
-        KeyedLimiterError::OutOfRange { .. } => {
-            BuildProblem::LimitQuota { number, name, quota: limit.quota }
+    match (error, limit.bound) {
+        (KeyedLimiterError::OutOfRange { .. }, Bound::Quota(quota)) => {
+            BuildProblem::LimitQuota { number, name, quota }
         }
         _ => BuildProblem::NoMemory { number, name, clients },
     }

@@ -87,6 +87,20 @@ impl Counted {
     }
 }
 
+impl Counted {
+    /// Whether it asks how large the response was.
+    pub(super) fn asks_size(&self) -> bool {
+        match self {
+            Self::Const(_) | Self::Known(_) => false,
+            Self::Response(field, _) => *field == Builtin::ResponseSize,
+            Self::Not(inner) => inner.asks_size(),
+            Self::All(parts) | Self::Either(parts) | Self::One(parts) => {
+                parts.iter().any(Self::asks_size)
+            }
+        }
+    }
+}
+
 impl IntTest {
     fn of(test: &Test) -> Result<Self, Unfit> {
         Ok(match test {

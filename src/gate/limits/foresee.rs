@@ -1,4 +1,4 @@
-//! What limits would say to a request, without taking anything.
+//! What limits would say to a request, without taking anything: for explanations and for expressions.
 //!
 //! # Invariants
 //! - **I1** the next check says the same, if nothing else is checked before; only a standing after an
@@ -8,10 +8,16 @@
 use alloc::vec::Vec;
 
 use super::{
-    Bans, Limits, Met, Ruling,
-    judge::{Judgement, Judges, bit},
+    Entry, Fits, InFlight, Limits, Met, Ruling, Stand,
+    in_flight::Entered,
+    judge::{Asked, Judgement, Judges, bit},
 };
-use crate::{limit::Limit, rule::Facts, time::Timestamp};
+use crate::{
+    gate::bans::Bans,
+    limit::Limit,
+    rule::{Counters, Facts, RuleMode},
+    time::Timestamp,
+};
 
 impl Limits {
     /// What a [`check`](Self::check) would say.
@@ -30,19 +36,7 @@ impl Limits {
                 let denies = match met {
                     Met::Not => false,
                     Met::Lacks => true,
-                    Met::Asks(asked) => {
-                        let units = if asked.is_known { 1 } else { asked.units };
-                        let own = entry.state.bucket(asked.hash, false);
-                        let own = own.map(|bucket| bucket.peek_n(units, now));
-                        let network = || entry.network_of(facts, self.missing_peer).1;
-                        let decision = match own {
-                            Some(full) if full.is_saturated() => {
-                                network().map(|bucket| bucket.peek_n(units, now))
-                            }
-                            other => other,
-                        };
-                        decision.is_some_and(|one| one.is_denied() && !one.is_saturated())
-                    }
+                    Met::Asks(asked) => self.would_deny_in_shadow(entry, &asked, facts, now),
                 };
                 would_deny |= if denies { bit(limit) } else { 0 };
                 continue;
@@ -52,7 +46,12 @@ impl Limits {
                 Met::Lacks => return Ruling::MissingKey { limit },
                 Met::Asks(asked) => match entry.banned(&asked, bans, now) {
                     Some(wait) => return Ruling::Banned { limit, wait },
-                    None => all.push(asked),
+                    None if self.in_flight & bit(limit) == 0 => all.push(asked),
+                    None => {
+                        if let Entered::Refused(ruling) = self.would_enter(entry, &asked) {
+                            return ruling;
+                        }
+                    }
                 },
             }
         }
@@ -65,5 +64,101 @@ impl Limits {
             }
             Judgement::Saturated { wait } => Ruling::Saturated { wait },
         }
+    }
+
+    /// Whether a limit in shadow would deny.
+    fn would_deny_in_shadow(
+        &self,
+        entry: &Entry,
+        asked: &Asked,
+        facts: &Facts<'_>,
+        now: Timestamp,
+    ) -> bool {
+        if self.in_flight & bit(asked.limit) != 0 {
+            let entered = self.would_enter(entry, asked);
+            return matches!(entered, Entered::Refused(Ruling::Full { .. }));
+        }
+        let units = if asked.is_known { 1 } else { asked.units };
+        let own = entry.state.bucket(asked.hash, false);
+        let decision = match own.map(|bucket| bucket.peek_n(units, now)) {
+            Some(full) if full.is_saturated() => {
+                let network = entry.network_of(facts, self.missing_peer).1;
+                network.map(|bucket| bucket.peek_n(units, now))
+            }
+            other => other,
+        };
+        decision.is_some_and(|one| one.is_denied() && !one.is_saturated())
+    }
+
+    /// What each limit says of a request, in order; nothing is taken.
+    pub(in crate::gate) fn explain(
+        &self,
+        facts: &Facts<'_>,
+        bans: &Bans,
+        now: Timestamp,
+    ) -> Vec<Stand> {
+        let (met, _) = self.conditions.judge(facts);
+        let stand = |(limit, entry): (usize, &Entry)| {
+            if met & bit(limit) == 0 || entry.mode == RuleMode::Off {
+                return Stand::DoesNotApply;
+            }
+            match self.meet(limit, entry, facts, now) {
+                Met::Not => Stand::NoKey,
+                Met::Lacks => Stand::MissingKey,
+                Met::Asks(asked) => match entry.banned(&asked, bans, now) {
+                    Some(wait) => Stand::Banned { wait },
+                    None => self.stand(entry, &asked, now),
+                },
+            }
+        };
+        self.all.iter().enumerate().map(stand).collect()
+    }
+
+    /// What a limit says to what a request asks of it.
+    fn stand(&self, entry: &Entry, asked: &Asked, now: Timestamp) -> Stand {
+        if let Some(places) = entry.state.places() {
+            let fits = match self.would_enter(entry, asked) {
+                Entered::In => Fits::In,
+                Entered::Refused(Ruling::Full { .. }) => Fits::Not,
+                Entered::Uncounted | Entered::Refused(_) => Fits::Nowhere,
+            };
+            return Stand::InFlight { now: InFlight::of(places, asked.hash), fits };
+        }
+        entry.state.bucket(asked.hash, false).map_or(Stand::NoKey, |bucket| {
+            let units = if asked.is_known { 1 } else { asked.units };
+            Stand::Asked(bucket.peek_n(units, now))
+        })
+    }
+
+    /// What expressions can ask of limits at this time.
+    pub(in crate::gate) fn at(&self, now: Timestamp) -> LimitsAt<'_> {
+        LimitsAt { limits: self, now }
+    }
+}
+
+/// The limits at a time, for `counter("name")`.
+pub(in crate::gate) struct LimitsAt<'a> {
+    limits: &'a Limits,
+    now: Timestamp,
+}
+
+impl Counters for LimitsAt<'_> {
+    fn in_use(&self, limit: &str, facts: &Facts<'_>) -> i64 {
+        let Self { limits, now } = *self;
+        let Some(entry) = limits.all.iter().find(|entry| *entry.name == *limit) else { return 0 };
+        let hash = match entry.state.hasher() {
+            None => 0,
+            Some(hasher) => match entry.key.make(hasher, facts, limits.missing_peer, false) {
+                Some(made) => made.hash,
+                None => return 0,
+            },
+        };
+        if let Some(places) = entry.state.places() {
+            return i64::from(places.in_use(hash));
+        }
+        let decision = entry.state.bucket(hash, false).map(|bucket| bucket.peek_n(1, now));
+        let Some(decision) = decision.filter(|decision| !decision.is_saturated()) else { return 0 };
+        let standing = decision.standing();
+        i64::from(standing.limit()).saturating_sub(i64::from(standing.remaining()))
     }
 }

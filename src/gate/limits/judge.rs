@@ -58,6 +58,8 @@ pub(super) struct Judges<'a> {
     beyond: u64,
     /// They say what they would, and nobody takes or counts anything.
     only_looks: bool,
+    /// The request counts as one without a place already.
+    is_counted: bool,
 }
 
 /// What they say.
@@ -94,13 +96,19 @@ enum Judge<'a> {
 }
 
 impl<'a> Judges<'a> {
-    pub(super) fn new(limits: &'a Limits, facts: &'a Facts<'a>, asked: &'a [Asked]) -> Self {
-        Self { limits, facts, asked, on_networks: 0, beyond: 0, only_looks: false }
+    /// `is_counted` is whether the request has been counted as one without a place.
+    pub(super) fn new(
+        limits: &'a Limits,
+        facts: &'a Facts<'a>,
+        asked: &'a [Asked],
+        is_counted: bool,
+    ) -> Self {
+        Self { limits, facts, asked, on_networks: 0, beyond: 0, only_looks: false, is_counted }
     }
 
     /// The same, to find out what they would say.
     pub(super) fn looking(limits: &'a Limits, facts: &'a Facts<'a>, asked: &'a [Asked]) -> Self {
-        Self { only_looks: true, ..Self::new(limits, facts, asked) }
+        Self { only_looks: true, ..Self::new(limits, facts, asked, true) }
     }
 
     /// Takes from all of them, or from none.
@@ -171,7 +179,9 @@ impl<'a> Judges<'a> {
 
     fn count(&self) {
         let counts = &self.limits.saturation;
-        counts.unseated.add();
+        if !self.is_counted {
+            counts.unseated.add();
+        }
         if self.beyond != 0 && self.limits.newcomers.is_some() {
             counts.by_newcomers.add();
         } else if self.on_networks != 0 {
@@ -265,8 +275,10 @@ impl Entry {
         facts: &Facts<'_>,
         missing: crate::gate::MissingPeer,
     ) -> (u64, Option<Bucket<'_>>) {
-        let made =
-            self.state.networks().and_then(|store| self.key.make(store, facts, missing, true));
+        let made = self
+            .state
+            .networks()
+            .and_then(|store| self.key.make(store.hasher(), facts, missing, true));
         let hash = made.map_or(0, |made| made.hash);
         (hash, made.and_then(|_| self.state.bucket(hash, true)))
     }

@@ -8,12 +8,16 @@
 //! - **I3** nothing is allocated and nothing of the request is kept.
 
 use alloc::{boxed::Box, vec::Vec};
-use core::{hash::Hasher, net::IpAddr};
+use core::{
+    hash::{BuildHasher, Hasher},
+    net::IpAddr,
+};
+
+use ahash::RandomState;
 
 use crate::{
     gate::MissingPeer,
-    limit::KeyedLimiter,
-    request::{Client, ClientGroup},
+    request::{Client, ClientGroup, canonical::Needs},
     rule::{Builtin, Facts, Name, Operand, Reader, Term, Value},
 };
 
@@ -114,12 +118,22 @@ impl Key {
         }
     }
 
-    /// The key of this request, hashed for this store. `None` if it has none: its client is not known,
+    /// What it reads of a request's canonical form.
+    pub(super) fn needs(&self) -> Needs {
+        match self {
+            Self::Everything | Self::Client => Needs::NOTHING,
+            Self::Values(parts) => {
+                parts.iter().map(|part| part.reader.needs()).fold(Needs::NOTHING, Needs::and)
+            }
+        }
+    }
+
+    /// The key of this request, hashed for a store. `None` if it has none: its client is not known,
     /// and such requests are not limited.
     #[inline]
     pub(super) fn make(
         &self,
-        store: &KeyedLimiter,
+        hasher: &RandomState,
         facts: &Facts<'_>,
         missing: MissingPeer,
         as_network: bool,
@@ -132,9 +146,9 @@ impl Key {
             Self::Client => {
                 let client = client_of(facts);
                 let client = if as_network { client.network() } else { client };
-                Some(Made { hash: store.key_hash(&client), lacks: false })
+                Some(Made { hash: hasher.hash_one(&client), lacks: false })
             }
-            Self::Values(parts) => Some(hash(parts, store, facts, as_network)),
+            Self::Values(parts) => Some(hash(parts, hasher, facts, as_network)),
         }
     }
 }
@@ -146,8 +160,8 @@ pub(super) fn client_of(facts: &Facts<'_>) -> Client {
 }
 
 #[inline(never)]
-fn hash(parts: &[Part], store: &KeyedLimiter, facts: &Facts<'_>, as_network: bool) -> Made {
-    let mut hasher = store.key_hasher();
+fn hash(parts: &[Part], hasher: &RandomState, facts: &Facts<'_>, as_network: bool) -> Made {
+    let mut hasher = hasher.build_hasher();
     let mut lacks = false;
     for part in parts {
         if part.net.is_some() && facts.client.is_none() {

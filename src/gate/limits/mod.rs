@@ -1,27 +1,32 @@
 //! The limits of a gate: which of them a request meets, and what they say together.
 //!
-//! A limit has a condition, a key, and a bucket for each key; of those that a request meets all are
-//! charged, or none.
+//! A limit has a condition, a key, and a bucket for each key, or so many places in flight; of those that a
+//! request meets all are charged, or none.
 //!
 //! | part | idea |
 //! |---|---|
 //! | `build` | a description becomes limits, with the buckets of those before where it can |
 //! | `key` | what is counted together, hashed where it lies |
 //! | `state` | the buckets, which outlive a reload |
-//! | `judge` | all of them or none, and who judges a key that finds no place |
-//! | `foresee` | what they would say, for explanations |
+//! | `conditions` | which of them a request meets |
+//! | `take` | what a check takes: from all of them, or from none |
+//! | `judge` | several buckets together, and who judges a key that finds no place |
+//! | `in_flight` | limits of requests in flight, which have places instead of buckets |
+//! | `foresee` | what they would say, for explanations and for expressions |
 //! | `client` | what they say of a client before it asks for anything |
-//! | `pending`, `count` | what only the response can settle |
+//! | `pending`, `count` | what only the response can settle, or the end of it |
 //! | `rule` | how a service describes a limit |
 //!
 //! # Invariants
 //! - **I1** a request that is denied has taken from no limit, and one that passes from each that it meets;
 //! - **I2** a limit in shadow counts what passes, and neither denies nor keeps others from being charged;
-//! - **I3** a check allocates nothing, takes no lock, and reads no clock;
+//! - **I3** a check allocates nothing, reads no clock, and takes no lock but that of one shard for each limit
+//!   of requests in flight that it meets;
 //! - **I4** memory is allocated when limits are built, and does not grow;
 //! - **I5** a limit whose definition stays keeps its buckets over a reload, and so does one that changes
-//!   its mode or, where its store can, its quota;
-//! - **I6** requests in flight count: those that a `count_if` will give back, too.
+//!   its mode or, where its store can, its quota; a limit of requests in flight keeps its places;
+//! - **I6** requests in flight count: those that a `count_if` will give back, too; and a place in flight is
+//!   given back once, to where it was taken.
 //!
 //! # Distinct values
 //! A limit that counts distinct values only has a second store, of keys with a value each, in which each has
@@ -34,26 +39,35 @@
 
 mod build;
 mod client;
+mod conditions;
 mod count;
 mod foresee;
+mod in_flight;
 mod judge;
 mod key;
 mod pending;
 mod rule;
 mod state;
+mod take;
 
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
-use core::{hash::Hasher, ops::ControlFlow, time::Duration};
+use alloc::{boxed::Box, sync::Arc};
+use core::{
+    hash::{BuildHasher, Hasher},
+    time::Duration,
+};
 
 pub(super) use build::problems;
+pub use in_flight::InFlight;
+pub(super) use in_flight::{AGAIN_IN, unfit};
 pub use pending::Hold;
 pub(crate) use pending::Pending;
 pub use rule::LimitRule;
 
 use self::{
-    judge::{Asked, Judgement, Judges, Sources, bit},
+    conditions::Conditions,
+    judge::Asked,
     key::Key,
-    pending::{Settler, Taken, is_known},
+    pending::{Settler, is_known},
     state::State,
 };
 use super::{
@@ -63,9 +77,9 @@ use super::{
     stats::Saturation,
 };
 use crate::{
-    limit::{AdjustableBucket, Limit, Share, decide},
-    request::Client,
-    rule::{Ban, Counters, Facts, Index, Name, Reader, RuleMode},
+    limit::{AdjustableBucket, Share, decide},
+    request::{Client, canonical::Needs},
+    rule::{Ban, Facts, Name, Reader, RuleMode},
     time::Timestamp,
     verdict::Decision,
 };
@@ -80,6 +94,8 @@ pub(super) struct Limits {
     newcomers: Option<Arc<AdjustableBucket>>,
     saturation: Arc<Saturation>,
     missing_peer: MissingPeer,
+    /// Those of requests in flight, a bit each.
+    in_flight: u64,
     /// Limits of each client's, and nothing else.
     are_plain: bool,
 }
@@ -109,22 +125,6 @@ enum Cost {
     Request(Reader),
 }
 
-/// Which limits a request meets, judged together.
-struct Conditions {
-    /// Limits without a condition, a bit each.
-    always: u64,
-    index: Index,
-    /// What holds where an expression of the index does.
-    meanings: Box<[Meaning]>,
-}
-
-#[derive(Clone, Copy)]
-enum Meaning {
-    Limit(usize),
-    /// A part of a condition about the response.
-    Known(u32),
-}
-
 /// What the limits say to a request.
 #[derive(Debug)]
 pub(super) enum Ruling {
@@ -136,11 +136,14 @@ pub(super) enum Ruling {
     },
     /// This limit, counted from 0, denies it.
     Denied { limit: usize, decision: Decision, ban: Option<Sentence> },
+    /// Requests in flight have all places of this limit, which are each key's or of all.
+    Full { limit: usize, of_all: bool },
     /// This limit has banned the request's key before.
     Banned { limit: usize, wait: Duration },
     /// It lacks a part of this limit's key.
     MissingKey { limit: usize },
-    /// The key has no place, and its network or the budget for newcomers denies it for so long.
+    /// The key has no place, and its network or the budget for newcomers denies it for so long; or there is
+    /// neither to ask.
     Saturated { wait: Duration },
 }
 
@@ -173,6 +176,17 @@ pub(super) enum Stand {
     Banned { wait: Duration },
     /// What a check would answer; the standing is the present one.
     Asked(Decision),
+    /// Where it stands with a limit of requests in flight, and whether there is a place.
+    InFlight { now: InFlight, fits: Fits },
+}
+
+/// Whether a limit of requests in flight has a place for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fits {
+    In,
+    Not,
+    /// The key has no seat.
+    Nowhere,
 }
 
 /// How a request meets one limit.
@@ -227,11 +241,15 @@ impl Limits {
         now: Timestamp,
     ) -> Ruling {
         let (met, known) = self.conditions.judge(facts);
-        match met.count_ones() {
+        let ruling = match met.count_ones() {
             0 => Ruling::passes(None),
             1..=4 => self.check_met::<FEW>(met, known, facts, bans, pending, now),
             _ => self.check_met::<MOST_LIMITS>(met, known, facts, bans, pending, now),
+        };
+        if !matches!(ruling, Ruling::Passes { .. }) {
+            pending.give_up();
         }
+        ruling
     }
 
     /// Whether anything asks for more of a request than who its client is.
@@ -245,31 +263,17 @@ impl Limits {
         !self.conditions.meanings.is_empty() || self.all.iter().any(reads)
     }
 
-    /// What each limit says of a request, in order; nothing is taken.
-    pub(super) fn explain(&self, facts: &Facts<'_>, bans: &Bans, now: Timestamp) -> Vec<Stand> {
-        let (met, _) = self.conditions.judge(facts);
-        let stand = |(limit, entry): (usize, &Entry)| {
-            if met & bit(limit) == 0 || entry.mode == RuleMode::Off {
-                return Stand::DoesNotApply;
-            }
-            match self.meet(limit, entry, facts, now) {
-                Met::Not => Stand::NoKey,
-                Met::Lacks => Stand::MissingKey,
-                Met::Asks(asked) => match entry.banned(&asked, bans, now) {
-                    Some(wait) => Stand::Banned { wait },
-                    None => entry.state.bucket(asked.hash, false).map_or(Stand::NoKey, |bucket| {
-                        let units = if asked.is_known { 1 } else { asked.units };
-                        Stand::Asked(bucket.peek_n(units, now))
-                    }),
-                },
-            }
+    /// What is read of a request's canonical form.
+    pub(super) fn needs(&self) -> Needs {
+        let of = |entry: &Entry| {
+            let cost = match &entry.cost {
+                Cost::Units(_) => Needs::NOTHING,
+                Cost::Request(cost) => cost.needs(),
+            };
+            let distinct = entry.distinct.as_ref().map_or(Needs::NOTHING, Reader::needs);
+            entry.key.needs().and(cost).and(distinct)
         };
-        self.all.iter().enumerate().map(stand).collect()
-    }
-
-    /// What expressions can ask of limits at this time.
-    pub(super) fn at(&self, now: Timestamp) -> LimitsAt<'_> {
-        LimitsAt { limits: self, now }
+        self.all.iter().map(of).fold(self.conditions.index.needs(), Needs::and)
     }
 
     pub(super) fn saturation(&self) -> &Saturation {
@@ -288,63 +292,6 @@ impl Limits {
         self.all.get(limit)
     }
 
-    /// [`check`](Self::check) of these limits, of which there are no more than `N`.
-    fn check_met<const N: usize>(
-        &self,
-        met: u64,
-        known: u64,
-        facts: &Facts<'_>,
-        bans: &Bans,
-        pending: &mut Pending,
-        now: Timestamp,
-    ) -> Ruling {
-        let mut room = [Asked::default(); N];
-        let mut free = room.iter_mut();
-        let (mut in_shadow, mut would_deny, mut number) = (0, 0, 0_usize);
-        for (limit, entry) in self.these(met) {
-            if !entry.is_in_force(facts) {
-                in_shadow |= bit(limit);
-                continue;
-            }
-            let asked = match self.meet(limit, entry, facts, now) {
-                Met::Not => continue,
-                Met::Lacks => return Ruling::MissingKey { limit },
-                Met::Asks(asked) => asked,
-            };
-            if let Some(wait) = entry.banned(&asked, bans, now) {
-                return Ruling::Banned { limit, wait };
-            }
-            if let Some(place) = free.next() {
-                *place = asked;
-                number = number.saturating_add(1);
-            }
-        }
-        let asked = room.get(..number).unwrap_or_default();
-        let strictest = match Judges::new(self, facts, asked).judge(now) {
-            Judgement::Admitted { strictest, from } => {
-                for (place, asked) in asked.iter().enumerate() {
-                    self.took(asked, from.of(place), known, facts, pending, now);
-                }
-                strictest
-            }
-            Judgement::Denied { limit, decision } => {
-                let asked = asked.iter().find(|asked| asked.limit == limit);
-                let ban = self.get(limit).and_then(|entry| entry.sentence(asked, facts));
-                return Ruling::Denied { limit, decision, ban };
-            }
-            Judgement::Saturated { wait } => return Ruling::Saturated { wait },
-        };
-        for (limit, entry) in self.these(in_shadow) {
-            let denies = match self.meet(limit, entry, facts, now) {
-                Met::Not => false,
-                Met::Lacks => true,
-                Met::Asks(asked) => self.denies_in_shadow(&asked, known, facts, pending, now),
-            };
-            would_deny |= if denies { bit(limit) } else { 0 };
-        }
-        Ruling::Passes { strictest, would_deny }
-    }
-
     /// The limits with these bits.
     fn these(&self, bits: u64) -> impl Iterator<Item = (usize, &Entry)> {
         let mut left = bits;
@@ -359,14 +306,14 @@ impl Limits {
     fn meet(&self, limit: usize, entry: &Entry, facts: &Facts<'_>, now: Timestamp) -> Met {
         let mut asked = Asked { limit, units: entry.units(facts), ..Asked::default() };
         let mut lacks = false;
-        if let Some(own) = entry.state.own() {
-            let Some(made) = entry.key.make(own, facts, self.missing_peer, false) else {
+        if let Some(hasher) = entry.state.hasher() {
+            let Some(made) = entry.key.make(hasher, facts, self.missing_peer, false) else {
                 return Met::Not;
             };
             (asked.hash, lacks) = (made.hash, made.lacks);
         }
         if let (Some(value), Some(pairs)) = (&entry.distinct, entry.state.pairs()) {
-            let mut hasher = pairs.key_hasher();
+            let mut hasher = pairs.hasher().build_hasher();
             lacks |= !key::feed(value, facts, false, &mut hasher);
             asked.value = u32::try_from(hasher.finish() >> 32).unwrap_or(0);
             let pair = entry.state.pair(asked.hash, asked.value);
@@ -376,91 +323,6 @@ impl Limits {
             MissingKey::Skip if lacks => Met::Not,
             MissingKey::Deny if lacks => Met::Lacks,
             _ => Met::Asks(asked),
-        }
-    }
-
-    /// Notes what was taken from this limit.
-    #[inline]
-    fn took(
-        &self,
-        asked: &Asked,
-        from: Source,
-        known: u64,
-        facts: &Facts<'_>,
-        pending: &mut Pending,
-        now: Timestamp,
-    ) {
-        // What the budget for newcomers has lent is not given back.
-        let Some(entry) = self.get(asked.limit).filter(|_| from != Source::Beyond) else { return };
-        if asked.is_known {
-            return;
-        }
-        let of_network = from == Source::Network;
-        if let Some(slot) = entry.settler {
-            let hash = match of_network {
-                true => entry.network_of(facts, self.missing_peer).0,
-                false => asked.hash,
-            };
-            let taken = Taken { hash, value: asked.value, units: asked.units };
-            pending.add(&self.settlers, known, slot, of_network, taken);
-        } else if let Some(pair) = entry.state.pair(asked.hash, asked.value) {
-            // Another thread may have counted the value since this one looked.
-            if is_known(pair.check_n(1, now)) && !of_network {
-                if let Some(bucket) = entry.state.bucket(asked.hash, false) {
-                    bucket.refund_n(asked.units, now);
-                }
-            }
-        }
-    }
-
-    /// Charges a limit in shadow by itself.
-    fn denies_in_shadow(
-        &self,
-        asked: &Asked,
-        known: u64,
-        facts: &Facts<'_>,
-        pending: &mut Pending,
-        now: Timestamp,
-    ) -> bool {
-        let Some(entry) = self.get(asked.limit) else { return false };
-        let check = |bucket: state::Bucket<'_>| match asked.is_known {
-            true => bucket.peek_n(1, now),
-            false => bucket.check_n(asked.units, now),
-        };
-        let Some(own) = entry.state.bucket(asked.hash, false) else { return false };
-        let (mut decision, mut from) = (check(own), Source::Own);
-        if decision.is_saturated() {
-            // The budget for newcomers is for those that are refused without it.
-            let (_, network) = entry.network_of(facts, self.missing_peer);
-            let Some(network) = network else { return false };
-            (decision, from) = (check(network), Source::Network);
-        }
-        if decision.is_saturated() {
-            return false;
-        }
-        if decision.is_admitted() {
-            self.took(asked, from, known, facts, pending, now);
-        }
-        decision.is_denied()
-    }
-}
-
-/// Where units were taken from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
-    Own,
-    Network,
-    Beyond,
-}
-
-impl Sources {
-    fn of(self, place: usize) -> Source {
-        if self.beyond & bit(place) != 0 {
-            Source::Beyond
-        } else if self.on_networks & bit(place) != 0 {
-            Source::Network
-        } else {
-            Source::Own
         }
     }
 }
@@ -509,49 +371,6 @@ impl Entry {
             Subject::Key { scope: self.state.scope(), hash: asked?.hash }
         };
         Some(Sentence { subject, ban })
-    }
-}
-
-impl Conditions {
-    /// The limits that a request meets, and what holds of the conditions about its response.
-    #[inline]
-    fn judge(&self, facts: &Facts<'_>) -> (u64, u64) {
-        let (mut limits, mut known) = (self.always, 0);
-        if !self.meanings.is_empty() {
-            self.index.walk(facts, |at| {
-                match self.meanings.get(at) {
-                    Some(Meaning::Limit(limit)) => limits |= bit(*limit),
-                    Some(Meaning::Known(part)) => known |= 1_u64.checked_shl(*part).unwrap_or(0),
-                    None => {}
-                }
-                ControlFlow::Continue(())
-            });
-        }
-        (limits, known)
-    }
-}
-
-/// The limits at a time, for `counter("name")`.
-pub(super) struct LimitsAt<'a> {
-    limits: &'a Limits,
-    now: Timestamp,
-}
-
-impl Counters for LimitsAt<'_> {
-    fn in_use(&self, limit: &str, facts: &Facts<'_>) -> i64 {
-        let Self { limits, now } = *self;
-        let Some(entry) = limits.all.iter().find(|entry| *entry.name == *limit) else { return 0 };
-        let hash = match entry.state.own() {
-            None => 0,
-            Some(own) => match entry.key.make(own, facts, limits.missing_peer, false) {
-                Some(made) => made.hash,
-                None => return 0,
-            },
-        };
-        let decision = entry.state.bucket(hash, false).map(|bucket| bucket.peek_n(1, now));
-        let Some(decision) = decision.filter(|decision| !decision.is_saturated()) else { return 0 };
-        let standing = decision.standing();
-        i64::from(standing.limit()).saturating_sub(i64::from(standing.remaining()))
     }
 }
 

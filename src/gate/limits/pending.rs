@@ -1,10 +1,11 @@
-//! What only the response can settle, kept with an admission.
+//! What only the response can settle, or the end of it, kept with an admission.
 //!
 //! # Invariants
 //! - **I1** a unit is taken before the request is served, so that requests in flight count;
-//! - **I2** each is settled once at most, by ownership; what is dropped stays taken;
-//! - **I3** it is settled with the buckets that it was taken from, also when the gate has other limits by
-//!   then;
+//! - **I2** each is settled once at most, by ownership; units of a bucket that are dropped stay taken, and
+//!   places in flight are given back, exactly once, when they are dropped;
+//! - **I3** it is settled with the buckets that it was taken from, and given back to the places, also when
+//!   the gate has other limits by then;
 //! - **I4** nothing is allocated: there is room for [`MOST`] limits.
 
 use alloc::sync::Arc;
@@ -15,12 +16,15 @@ use super::{
     state::{Bucket, State},
 };
 use crate::{
-    limit::Limit,
+    limit::{
+        Limit,
+        permits::{Place, Places},
+    },
     rule::{Answer, Builtin},
     time::Timestamp,
 };
 
-/// The limits that ask for the response; more are not allowed.
+/// The limits that ask for the response, and those of requests in flight; more are not allowed.
 pub(super) const MOST: usize = 8;
 
 /// How a limit is settled.
@@ -31,6 +35,8 @@ pub(super) struct Settler {
     pub(super) counted: Option<Counted>,
     /// What the response cost; what was taken, if `None`.
     pub(super) cost: Option<Builtin>,
+    /// Whether either of these asks how large the response was.
+    pub(super) asks_size: bool,
 }
 
 /// What was taken for a request, until its response is known; `None` if there is nothing to settle, which
@@ -54,12 +60,12 @@ struct Owed {
 /// Made by [`Admission::hold`](crate::Admission::hold). Keep it until the response has been sent to its end, and
 /// let it go with whatever carries the response: a body, a stream, a task.
 #[must_use = "the places are given back as soon as this is dropped"]
-#[derive(Debug)]
-pub struct Hold(());
+pub struct Hold(Owed);
 
 /// What one limit has taken.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Taken {
+    /// The key's; or the place, if it is of requests in flight.
     pub(super) hash: u64,
     /// The hash of the value, if only distinct ones count.
     pub(super) value: u32,
@@ -94,27 +100,81 @@ impl Pending {
         self.0.is_none()
     }
 
+    /// Gives all places back, for a request that is denied; nothing else has been taken then.
+    #[inline]
+    pub(super) fn give_up(&mut self) {
+        self.0 = None;
+    }
+
     /// Takes out what is held until the response has ended.
     pub(crate) fn hold(&mut self) -> Option<Hold> {
-        None
+        let owed = self.0.as_mut()?;
+        let held = owed.slots().filter(|slot| slot.places().is_some());
+        let held = held.fold(0, |bits, slot| bits | slot.bit);
+        if held == 0 {
+            return None;
+        }
+        if held == owed.owed {
+            return self.0.take().map(Hold);
+        }
+        owed.owed &= !held;
+        Some(Hold(Owed {
+            settlers: Arc::clone(&owed.settlers),
+            known: 0,
+            owed: held,
+            of_networks: 0,
+            taken: owed.taken,
+        }))
     }
 
     /// Whether anything asks for the size of the response.
     pub(crate) fn awaits_size(&self) -> bool {
-        false
+        self.0.as_ref().is_some_and(|owed| owed.slots().any(|slot| slot.settler.asks_size))
     }
 
-    /// Gives back what does not count, and takes what the response has cost beyond that.
+    /// Gives back what does not count, and takes what the response has cost beyond that. Places that are not
+    /// held are given back, too.
     pub(crate) fn finish(self, answer: Answer, now: Timestamp) {
-        let Some(Owed { settlers, known, owed, of_networks, taken }) = &self.0 else { return };
-        for ((settler, taken), slot) in settlers.iter().zip(taken).zip(0_u32..) {
-            let bit = 1_u8.checked_shl(slot).unwrap_or(0);
-            if owed & bit == 0 {
-                continue;
-            }
-            let of_network = of_networks & bit != 0;
+        let Some(owed) = &self.0 else { return };
+        for Slot { bit, settler, taken } in owed.slots() {
+            let of_network = owed.of_networks & bit != 0;
             if let Some(bucket) = settler.state.bucket(taken.hash, of_network) {
-                settler.settle(bucket, taken, *known, &answer, now);
+                settler.settle(bucket, taken, owed.known, &answer, now);
+            }
+        }
+    }
+}
+
+/// One limit that has something to settle.
+struct Slot<'a> {
+    bit: u8,
+    settler: &'a Settler,
+    taken: &'a Taken,
+}
+
+impl Slot<'_> {
+    fn places(&self) -> Option<&Places> {
+        self.settler.state.places()
+    }
+}
+
+impl Owed {
+    fn slots(&self) -> impl Iterator<Item = Slot<'_>> {
+        let all = self.settlers.iter().zip(&self.taken).zip(0_u32..);
+        all.map(|((settler, taken), slot)| {
+            let bit = 1_u8.checked_shl(slot).unwrap_or(0);
+            Slot { bit, settler, taken }
+        })
+        .filter(|slot| self.owed & slot.bit != 0)
+    }
+}
+
+/// Places in flight are given back, whatever the reason is that they are not needed any more.
+impl Drop for Owed {
+    fn drop(&mut self) {
+        for slot in self.slots() {
+            if let Some(places) = slot.places() {
+                places.give_back(Place::of_word(slot.taken.hash), slot.taken.units);
             }
         }
     }
@@ -160,5 +220,12 @@ impl fmt::Debug for Pending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let limits = self.0.as_ref().map_or(0, |owed| owed.owed.count_ones());
         f.debug_struct("Pending").field("limits", &limits).finish_non_exhaustive()
+    }
+}
+
+/// In how many limits, not for whom.
+impl fmt::Debug for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hold").field("limits", &self.0.owed.count_ones()).finish_non_exhaustive()
     }
 }

@@ -1,7 +1,7 @@
 //! How a service describes a limit.
 
 use crate::{
-    gate::plan::{Cost, LimitPlan, MissingKey, Then},
+    gate::plan::{Bound, Cost, LimitPlan, MissingKey, Then},
     limit::Share,
     quota::Quota,
     rule::{Expr, Name, RuleMode, Term},
@@ -34,7 +34,59 @@ pub struct LimitRule(pub(in crate::gate) LimitPlan);
 impl LimitRule {
     /// A limit of each client's with this name, which goes into denials, statistics and responses.
     pub fn new(name: &str, quota: Quota) -> Self {
-        Self(LimitPlan::per_client(name, quota))
+        Self(LimitPlan::per_client(name, Bound::Quota(quota)))
+    }
+
+    /// A limit of each client's requests in flight: no more than `n` of them at a time.
+    ///
+    /// A request takes a place when it is checked, and gives it back when its
+    /// [`Admission`](crate::Admission) is finished or dropped, or, if [`hold`](crate::Admission::hold) is asked
+    /// for, when that is dropped. What finds no place is refused with
+    /// [`DenialReason::Concurrency`](crate::DenialReason::Concurrency): status 429 if the limit has a key, and
+    /// 503 if it is one for everything together ([`by`](Self::by) nothing), which is not this client's doing.
+    /// The wait that is told is one second, as nobody can know.
+    ///
+    /// Places are taken before units of quotas, and what a quota denies has none. A request takes as many of
+    /// them as its [`cost`](Self::cost). [`count_if`](Self::count_if), [`distinct`](Self::distinct), a cost
+    /// that the response tells, and bans do not go with it.
+    ///
+    /// # Example: 20 requests in flight for each client, 500 in all
+    /// ```
+    /// use portcullis::{DenialReason, Gate, Outcome, Request, Timestamp, gate::LimitRule};
+    /// use std::net::IpAddr;
+    ///
+    /// let gate = Gate::builder()
+    ///     .limit_rule(LimitRule::in_flight("per client in flight", 20))
+    ///     .limit_rule(LimitRule::in_flight("in flight", 500).by([]))
+    ///     .build()?;
+    /// let now = Timestamp::ZERO;
+    /// let client = Request::new("203.0.113.9".parse::<IpAddr>()?);
+    /// let mut served = Vec::new();
+    /// for _ in 0..20 {
+    ///     let mut admission = gate.check(&client, now).into_result()?;
+    ///     let places = admission.hold();
+    ///     // The status is known; the body is still on its way, and keeps the places.
+    ///     gate.finish(admission, Outcome::status(200), now);
+    ///     served.push(places);
+    /// }
+    /// let denial = gate.check(&client, now).into_result().unwrap_err();
+    /// assert_eq!((denial.reason(), denial.status()), (DenialReason::Concurrency, 429));
+    /// served.pop();
+    /// assert!(gate.check(&client, now).is_admitted());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Memory
+    /// 32 to 60 bytes for each of the [`clients`](crate::GateBuilder::clients), which is how many keys can have
+    /// requests in flight at a time; nothing if it is one for everything. A key that finds the table full is
+    /// refused with [`DenialReason::Saturated`](crate::DenialReason::Saturated), or passes uncounted, as
+    /// [`on_saturation`](crate::GateBuilder::on_saturation) says.
+    ///
+    /// # Concurrency
+    /// A check and the end of a response take the lock of one of up to 64 shards, for a few memory
+    /// accesses; one limit for everything takes none.
+    pub fn in_flight(name: &str, n: u32) -> Self {
+        Self(LimitPlan::per_client(name, Bound::InFlight(n)))
     }
 
     /// Only requests of which this holds meet the limit.

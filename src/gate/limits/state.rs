@@ -1,18 +1,22 @@
-//! What a limit knows: the buckets of its keys. It outlives the description that it was made for.
+//! What a limit knows: the buckets of its keys, or their places in flight. It outlives the description that it was made for.
 //!
 //! # Invariants
 //! - **I1** a limit whose [`Definition`] is the same goes on with its buckets, whatever else is said of it;
 //! - **I2** another quota of an otherwise equal limit carries debts over, where the store can hold it; else,
 //!   and when the quota was changed just before, the limit starts anew;
-//! - **I3** all memory is allocated when the limit is made.
+//! - **I3** another number of an otherwise equal limit of requests in flight is in force at once, and what
+//!   is in flight stays so;
+//! - **I4** all memory is allocated when the limit is made.
 
 use alloc::boxed::Box;
+
+use ahash::RandomState;
 
 use super::{count::response_field, key::Key};
 use crate::{
     error::KeyedLimiterError,
-    gate::plan::{Cost, LimitPlan},
-    limit::{AdjustableBucket, Capacity, KeyedLimiter, Limit, OnKey},
+    gate::plan::{Bound, Cost, LimitPlan},
+    limit::{AdjustableBucket, Capacity, KeyedLimiter, Limit, OnKey, permits::Places},
     quota::Quota,
     request::ClientGroup,
     rule::{Builtin, Expr, Name, Term},
@@ -22,7 +26,7 @@ use crate::{
 
 /// What a limit is, as far as its counts mean something else once it changes.
 ///
-/// The quota is not a part of it: debts are carried over into another one. Nor is how far the limit goes, for
+/// The bound is not a part of it: debts are carried over into another quota, and places stay taken. Nor is how far the limit goes, for
 /// whom, what becomes of requests without a key, and what follows a denial.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Definition {
@@ -40,9 +44,11 @@ pub(super) struct Definition {
     with_networks: bool,
     /// How long a value is not counted again, if only distinct ones are.
     period: Option<u64>,
+    /// Whether it is of requests in flight.
+    in_flight: bool,
 }
 
-/// The buckets of one limit.
+/// The buckets or places of one limit.
 #[derive(Debug)]
 pub(super) struct State {
     definition: Definition,
@@ -63,6 +69,8 @@ enum Store {
         /// Clients without a place, by their networks.
         networks: Option<KeyedLimiter>,
     },
+    /// No buckets: places in flight.
+    Places(Places),
 }
 
 /// One bucket of a limit.
@@ -86,7 +94,11 @@ impl Definition {
         keys: usize,
         with_networks: bool,
     ) -> Self {
-        let period = plan.distinct.as_ref().map(|_| plan.quota.period_nanos());
+        let quota = match plan.bound {
+            Bound::Quota(quota) => Some(quota),
+            Bound::InFlight(_) => None,
+        };
+        let period = quota.filter(|_| plan.distinct.is_some()).map(|quota| quota.period_nanos());
         Self {
             name: Name::clone(&plan.name),
             when: plan.when.clone(),
@@ -96,8 +108,9 @@ impl Definition {
             distinct: plan.distinct.clone(),
             group: key.is_by_client().then_some(group),
             keys,
-            with_networks: with_networks && key.is_by_client(),
+            with_networks: with_networks && key.is_by_client() && quota.is_some(),
             period,
+            in_flight: quota.is_none(),
         }
     }
 }
@@ -120,7 +133,21 @@ impl Cost {
 impl State {
     /// # Errors
     /// When the quota is beyond what can be kept for each key, or the memory cannot be had.
-    pub(super) fn new(definition: Definition, quota: Quota) -> Result<Self, KeyedLimiterError> {
+    pub(super) fn new(definition: Definition, bound: Bound) -> Result<Self, KeyedLimiterError> {
+        let scope = ahash::RandomState::new().hash_one(0_u8);
+        let quota = match bound {
+            Bound::Quota(quota) => quota,
+            Bound::InFlight(limit) => {
+                let places = if definition.by.is_empty() {
+                    Some(Places::all(limit))
+                } else {
+                    Places::each(limit, definition.keys)
+                };
+                let places =
+                    places.ok_or(KeyedLimiterError::NoMemory { bytes: definition.keys })?;
+                return Ok(Self { definition, store: Store::Places(places), pairs: None, scope });
+            }
+        };
         let debt = definition.cost.room_for_debt(quota);
         let limiter = |keys| KeyedLimiter::with_debt(quota, debt, Capacity::keys(keys));
         let store = if definition.by.is_empty() {
@@ -138,16 +165,17 @@ impl State {
             let pairs = definition.keys.saturating_mul(VALUES_PER_KEY);
             KeyedLimiter::new(once, Capacity::keys(pairs))
         });
-        let scope = ahash::RandomState::new().hash_one(0_u8);
         Ok(Self { definition, store, pairs: pairs.transpose()?, scope })
     }
 
     /// Whether it can be what is wanted, from `now` on (I1, I2).
-    pub(super) fn can_become(&self, definition: &Definition, quota: Quota, now: Timestamp) -> bool {
+    pub(super) fn can_become(&self, definition: &Definition, bound: Bound, now: Timestamp) -> bool {
         self.definition == *definition
-            && match &self.store {
-                Store::One(_) => true,
-                Store::Each { own, networks } => {
+            && match (&self.store, bound) {
+                (Store::One(_), Bound::Quota(_)) | (Store::Places(_), Bound::InFlight(_)) => true,
+                (Store::One(_) | Store::Each { .. }, Bound::InFlight(_))
+                | (Store::Places(_), Bound::Quota(_)) => false,
+                (Store::Each { own, networks }, Bound::Quota(quota)) => {
                     let fits = |store: &KeyedLimiter| {
                         store.quota() == quota || store.can_become(quota, now)
                     };
@@ -156,12 +184,21 @@ impl State {
             }
     }
 
-    /// Puts the quota in force that it [can have](Self::can_become).
-    pub(super) fn set_quota(&self, quota: Quota, now: Timestamp) {
-        match &self.store {
-            Store::One(bucket) if bucket.quota() != quota => bucket.set_quota(quota, now),
-            Store::One(_) => {}
-            Store::Each { own, networks } => {
+    /// Puts the bound in force that it [can have](Self::can_become).
+    pub(super) fn set_bound(&self, bound: Bound, now: Timestamp) {
+        match (&self.store, bound) {
+            (Store::Places(places), Bound::InFlight(limit)) => {
+                if places.limit() != limit {
+                    places.set_limit(limit);
+                }
+            }
+            (Store::One(bucket), Bound::Quota(quota)) => {
+                if bucket.quota() != quota {
+                    bucket.set_quota(quota, now);
+                }
+            }
+            (Store::Places(_), Bound::Quota(_)) | (_, Bound::InFlight(_)) => {}
+            (Store::Each { own, networks }, Bound::Quota(quota)) => {
                 for store in networks.iter().chain([own]).filter(|store| store.quota() != quota) {
                     // Whoever asked before has seen that it can be done.
                     let _ = store.set_quota(quota, now);
@@ -170,18 +207,37 @@ impl State {
         }
     }
 
-    /// Whose hashes its keys are; `None` if it has no keys.
+    /// What its keys are hashed with; `None` if it has no keys.
+    #[inline]
+    pub(super) fn hasher(&self) -> Option<&RandomState> {
+        match &self.store {
+            Store::One(_) => None,
+            Store::Each { own, .. } => Some(own.hasher()),
+            Store::Places(places) => places.hasher(),
+        }
+    }
+
+    /// Its places, if it is of requests in flight.
+    #[inline]
+    pub(super) fn places(&self) -> Option<&Places> {
+        match &self.store {
+            Store::Places(places) => Some(places),
+            Store::One(_) | Store::Each { .. } => None,
+        }
+    }
+
+    /// The buckets of its keys, if it has such.
     #[inline]
     pub(super) fn own(&self) -> Option<&KeyedLimiter> {
         match &self.store {
-            Store::One(_) => None,
+            Store::One(_) | Store::Places(_) => None,
             Store::Each { own, .. } => Some(own),
         }
     }
 
     pub(super) fn networks(&self) -> Option<&KeyedLimiter> {
         match &self.store {
-            Store::One(_) => None,
+            Store::One(_) | Store::Places(_) => None,
             Store::Each { networks, .. } => networks.as_ref(),
         }
     }
@@ -202,10 +258,11 @@ impl State {
         self.scope
     }
 
-    /// The bucket of a key, or of a network that has no key.
+    /// The bucket of a key, or of a network that has no key; `None` if it has no buckets.
     #[inline]
     pub(super) fn bucket(&self, hash: u64, of_network: bool) -> Option<Bucket<'_>> {
         match &self.store {
+            Store::Places(_) => None,
             Store::One(bucket) => Some(Bucket::One(bucket)),
             Store::Each { own, .. } if !of_network => Some(Bucket::Key(own.on_hash(hash))),
             Store::Each { networks, .. } => {
@@ -216,7 +273,9 @@ impl State {
 
     pub(super) fn memory_bytes(&self) -> usize {
         let stores = self.own().into_iter().chain(self.networks()).chain(self.pairs());
-        stores.fold(size_of::<Self>(), |sum, store| sum.saturating_add(store.memory_bytes()))
+        let places = self.places().map_or(0, Places::memory_bytes);
+        let own = size_of::<Self>().saturating_add(places);
+        stores.fold(own, |sum, store| sum.saturating_add(store.memory_bytes()))
     }
 }
 

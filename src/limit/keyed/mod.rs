@@ -54,11 +54,7 @@ mod table;
 mod word;
 
 use alloc::vec::Vec;
-use core::{
-    fmt,
-    hash::{BuildHasher, Hash},
-    time::Duration,
-};
+use core::{fmt, hash::Hash, time::Duration};
 
 use ahash::RandomState;
 pub use capacity::Capacity;
@@ -290,22 +286,16 @@ impl KeyedLimiter {
         OnKey { table: &self.table, hash: self.hash(key) }
     }
 
-    /// Hashes a key piece by piece, for [`on_hash`](Self::on_hash).
+    /// What hashes keys, for [`on_hash`](Self::on_hash).
     #[inline]
-    pub(crate) fn key_hasher(&self) -> ahash::AHasher {
-        self.hasher.build_hasher()
+    pub(crate) fn hasher(&self) -> &RandomState {
+        &self.hasher
     }
 
-    /// The bucket of the key with this hash: a [`key_hash`](Self::key_hash), or made by a
-    /// [`key_hasher`](Self::key_hasher).
+    /// The bucket of the key with this hash, which its [`hasher`](Self::hasher) has made.
     #[inline]
     pub(crate) fn on_hash(&self, hash: u64) -> OnKey<'_> {
         OnKey { table: &self.table, hash }
-    }
-
-    #[inline]
-    pub(crate) fn key_hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
-        self.hash(key)
     }
 
     /// Forgives the key all that it owes: an operator's pardon.

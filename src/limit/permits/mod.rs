@@ -27,6 +27,8 @@
 #[cfg(feature = "std")]
 mod keyed;
 #[cfg(feature = "std")]
+mod places;
+#[cfg(feature = "std")]
 mod table;
 #[cfg(test)]
 mod tests;
@@ -37,7 +39,11 @@ use core::fmt;
 #[cfg(feature = "std")]
 pub use self::keyed::KeyedPermits;
 #[cfg(feature = "std")]
-use self::table::{Place, Table};
+pub(crate) use self::places::Places;
+#[cfg(feature = "std")]
+use self::table::Table;
+#[cfg(feature = "std")]
+pub(crate) use self::table::{Outcome, Place};
 use crate::sync::{AtomicU64, Ordering};
 
 /// A limit of units in use at a time, for one thing: a service, a database, an upstream.
@@ -79,7 +85,7 @@ impl Permits {
     /// A limit of `limit` units, none of them in use.
     #[must_use]
     pub fn new(limit: u32) -> Self {
-        Self { pool: Arc::new(Pool(AtomicU64::new(Use { limit, units: 0 }.to_word()))) }
+        Self { pool: Arc::new(Pool::new(limit)) }
     }
 
     /// Takes one unit, if one is free.
@@ -104,15 +110,13 @@ impl Permits {
     /// Zero means that everything the holders did is done and can be seen, as a shutdown wants to know.
     #[must_use]
     pub fn in_use(&self) -> u32 {
-        // Acquire: who sees units given back sees what their holders did (I4).
-        Use::of(self.pool.0.load(Ordering::Acquire)).units
+        self.pool.in_use().units
     }
 
     /// How many units can be in use at a time.
     #[must_use]
     pub fn limit(&self) -> u32 {
-        // Relaxed: a number, which tells of nothing else.
-        Use::of(self.pool.0.load(Ordering::Relaxed)).limit
+        self.pool.limit()
     }
 
     /// Changes the limit, for everybody, at once.
@@ -120,17 +124,7 @@ impl Permits {
     /// Permits that are out stay valid: after the limit was lowered nobody gets a new one until
     /// enough of them are back.
     pub fn set_limit(&self, limit: u32) {
-        let word = &self.pool.0;
-        // Relaxed, here and below: nothing but the word itself is passed on. The exchange continues
-        // the release sequence of whoever gave units back before.
-        let mut seen = word.load(Ordering::Relaxed);
-        loop {
-            let new = Use { limit, ..Use::of(seen) }.to_word();
-            match word.compare_exchange_weak(seen, new, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return,
-                Err(newer) => seen = newer,
-            }
-        }
+        self.pool.set_limit(limit);
     }
 }
 
@@ -221,9 +215,37 @@ enum Source {
 }
 
 /// The word; see the module's documentation.
-struct Pool(AtomicU64);
+pub(crate) struct Pool(AtomicU64);
 
 impl Pool {
+    fn new(limit: u32) -> Self {
+        Self(AtomicU64::new(Use { limit, units: 0 }.to_word()))
+    }
+
+    fn in_use(&self) -> Use {
+        // Acquire: who sees units given back sees what their holders did (I4).
+        Use::of(self.0.load(Ordering::Acquire))
+    }
+
+    fn limit(&self) -> u32 {
+        // Relaxed: a number, which tells of nothing else.
+        Use::of(self.0.load(Ordering::Relaxed)).limit
+    }
+
+    fn set_limit(&self, limit: u32) {
+        let word = &self.0;
+        // Relaxed, here and below: nothing but the word itself is passed on. The exchange continues
+        // the release sequence of whoever gave units back before.
+        let mut seen = word.load(Ordering::Relaxed);
+        loop {
+            let new = Use { limit, ..Use::of(seen) }.to_word();
+            match word.compare_exchange_weak(seen, new, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(newer) => seen = newer,
+            }
+        }
+    }
+
     #[inline]
     fn take(&self, units: u32) -> bool {
         // Relaxed: only a guess, which the exchange checks; and a refusal tells of nothing else.

@@ -26,7 +26,7 @@ use crate::{
     sync::{AtomicU64, Mutex, Ordering},
 };
 
-pub(super) struct Table {
+pub(crate) struct Table {
     shards: Box<[Line]>,
     seats: u32,
     /// As in every shard. Its lock is held for a whole change, so that two changes do not mix (I5).
@@ -43,13 +43,29 @@ impl RefUnwindSafe for Table {}
 struct Line(Mutex<Shard>);
 
 /// Where the units of a permit are counted.
-#[derive(Clone, Copy)]
-pub(super) struct Place {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
     shard: u32,
     seat: u32,
 }
 
-pub(super) enum Outcome {
+impl Place {
+    /// Packed, for whoever keeps many.
+    #[inline]
+    pub(crate) fn to_word(self) -> u64 {
+        u64::from(self.shard) << 32 | u64::from(self.seat)
+    }
+
+    #[inline]
+    pub(crate) fn of_word(word: u64) -> Self {
+        // Both halves fit their types.
+        let half = |bits: u64| u32::try_from(bits).unwrap_or(0);
+        Self { shard: half(word >> 32), seat: half(word & u64::from(u32::MAX)) }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
     Taken(Place),
     /// Zero units: granted, and not counted anywhere.
     Nothing,
@@ -71,8 +87,33 @@ impl Table {
         }
     }
 
+    /// The same, or `None` if the memory cannot be had.
+    pub(super) fn try_new(limit: u32, capacity: usize) -> Option<Self> {
+        let (shards, seats) = store::divided(capacity);
+        let mut lines = Vec::new();
+        lines.try_reserve_exact(shards).ok()?;
+        for _ in 0..shards {
+            lines.push(Line(Mutex::new(Shard::try_new(limit, seats)?)));
+        }
+        Some(Self {
+            shards: lines.into(),
+            seats,
+            limit: Mutex::new(limit),
+            hasher: RandomState::new(),
+            unseated: AtomicU64::new(0),
+        })
+    }
+
+    /// Whose hashes keys are, where they are given as such.
+    pub(super) fn hasher(&self) -> &RandomState {
+        &self.hasher
+    }
+
     pub(super) fn take<Q: Hash + ?Sized>(&self, key: &Q, units: u32) -> Outcome {
-        let hash = self.hasher.hash_one(key);
+        self.take_hash(self.hasher.hash_one(key), units)
+    }
+
+    pub(super) fn take_hash(&self, hash: u64, units: u32) -> Outcome {
         let shard = store::shard_of(hash, self.shards.len());
         let Some(line) = self.shards.get(shard) else { return Outcome::Unseated };
         // There are 64 shards at most.
@@ -95,8 +136,24 @@ impl Table {
         }
     }
 
+    /// What [`take_hash`](Self::take_hash) would answer; the place means nothing.
+    pub(super) fn peek_hash(&self, hash: u64, units: u32) -> Outcome {
+        let Some(line) = self.shards.get(store::shard_of(hash, self.shards.len())) else {
+            return Outcome::Unseated;
+        };
+        match line.0.lock().peek(hash, units) {
+            Ok(()) if units == 0 => Outcome::Nothing,
+            Ok(()) => Outcome::Taken(Place::default()),
+            Err(Refusal::AtLimit) => Outcome::Refused,
+            Err(Refusal::NoSeat) => Outcome::Unseated,
+        }
+    }
+
     pub(super) fn in_use<Q: Hash + ?Sized>(&self, key: &Q) -> u32 {
-        let hash = self.hasher.hash_one(key);
+        self.in_use_hash(self.hasher.hash_one(key))
+    }
+
+    pub(super) fn in_use_hash(&self, hash: u64) -> u32 {
         let line = self.shards.get(store::shard_of(hash, self.shards.len()));
         line.map_or(0, |line| line.0.lock().in_use(hash))
     }
@@ -171,6 +228,25 @@ impl Shard {
             taken: 0,
             free: None,
         }
+    }
+
+    /// The same, or `None` if the memory cannot be had.
+    fn try_new(limit: u32, capacity: u32) -> Option<Self> {
+        let mut seats = Vec::new();
+        seats.try_reserve_exact(capacity as usize).ok()?;
+        let index = Index::try_new(capacity)?;
+        Some(Self { seats, index, limit, capacity, taken: 0, free: None })
+    }
+
+    /// What [`take`](Self::take) would say.
+    fn peek(&self, hash: u64, units: u32) -> Result<(), Refusal> {
+        let found = self.find(hash);
+        let held = found.and_then(|seat| self.seats.get(seat as usize)).map_or(0, |it| it.units);
+        if (Use { limit: self.limit, units: held }).and(units).is_none() {
+            return Err(Refusal::AtLimit);
+        }
+        let is_full = self.free.is_none() && self.seats.len() >= self.capacity as usize;
+        if units > 0 && found.is_none() && is_full { Err(Refusal::NoSeat) } else { Ok(()) }
     }
 
     /// The seat that the units are counted in; `None` for zero units, which take none.

@@ -86,7 +86,7 @@ impl Canonical<'_> {
 
     /// Shows `look` the request's canonical form. Nothing is allocated: what has to be rewritten is
     /// rewritten on the stack.
-    #[inline]
+    #[cfg(any(test, feature = "__reference"))]
     pub(crate) fn with<R>(request: &Request<'_>, look: impl FnOnce(&Canonical<'_>) -> R) -> R {
         Self::with_only(request, Needs::ALL, look)
     }

@@ -6,9 +6,12 @@ use core::ops::ControlFlow;
 
 pub(crate) use super::source::Value;
 use super::source::{Meaning, Seen, Source};
-use crate::rule::{
-    expr::{Name, Operand},
-    facts::Facts,
+use crate::{
+    request::canonical::Needs,
+    rule::{
+        expr::{Name, Operand},
+        facts::Facts,
+    },
 };
 
 /// A value of requests.
@@ -48,6 +51,11 @@ impl Reader {
             ControlFlow::Break(())
         });
         found
+    }
+
+    /// What it reads of a request's canonical form.
+    pub(crate) fn needs(&self) -> Needs {
+        self.source.needs()
     }
 
     /// The number; `None` if it is missing, or no number.

@@ -109,6 +109,9 @@ fn the_schema_takes_what_the_reader_takes() {
         "[[rule]]\nname = \"x\"\nthen = \"deny\"",
         "[[rule]]\nname = \"x\"\nwhen = \"true\"\nthen = \"denied\"",
         "[[limit]]\nname = \"x\"\nquota = 5",
+        "[[limit]]\nname = \"x\"\nin_flight = \"5\"",
+        "[[limit]]\nname = \"x\"",
+        "[[limit]]\nname = \"x\"\nquota = \"5/s\"\nin_flight = 5",
         "[lists]\na = [true]",
     ] {
         assert!(fits(wrong).is_err(), "{wrong}");
@@ -124,7 +127,8 @@ fn fit(root: &Json, schema: &Json, value: &Json) -> Result<(), String> {
     }
     for key in ["anyOf", "oneOf"] {
         if let Some(several) = schema[key].as_array() {
-            if !several.iter().any(|schema| fit(root, schema, value).is_ok()) {
+            let fitting = several.iter().filter(|schema| fit(root, schema, value).is_ok()).count();
+            if fitting == 0 || (key == "oneOf" && fitting > 1) {
                 return Err(format!("{value} is none of {schema}"));
             }
         }

@@ -9,7 +9,7 @@ use alloc::{format, string::ToString, vec::Vec};
 use super::face::plan_of;
 use crate::{
     Gate, Request, Timestamp,
-    gate::plan::{Cost, MissingKey, Then},
+    gate::plan::{Bound, Cost, MissingKey, Then},
     rule::{List, Scheme, Type},
 };
 
@@ -72,12 +72,14 @@ fn every_key_says_what_it_says() {
     ] {
         assert_eq!(held(name), Some(holds), "{name}");
     }
-    let [everything, one, response] = &plan.limits[..] else { panic!("three limits") };
+    let [everything, one, response, in_flight] = &plan.limits[..] else { panic!("four limits") };
     assert_eq!((everything.by.len(), one.by.len(), response.by.len()), (3, 1, 0));
     assert!(matches!(everything.cost, Cost::Request(_)));
     assert_eq!(one.cost, Cost::Units(2));
     assert!(matches!(response.cost, Cost::Response(_)));
     assert_eq!((everything.missing, response.missing), (MissingKey::Skip, MissingKey::Deny));
+    assert_eq!((in_flight.bound, &in_flight.cost), (Bound::InFlight(20), &Cost::Units(2)));
+    assert!(matches!(everything.bound, Bound::Quota(_)));
     let shown = format!("{:?}", plan.rules[1].actions);
     for action in ["Ban", "\"one\"", "\"two\"", "Score(5)", "Log", "Skip(Limits)"] {
         assert!(shown.contains(action), "{action} in {shown}");
@@ -155,11 +157,16 @@ fn a_defence_that_is_not_there_is_no_defence() {
 /// What rules and limits are as a whole is checked by the gate, and told in the file.
 #[test]
 fn mistakes_of_the_whole_are_told_in_the_file_too() {
+    let limit = |at| format!("[[limit]]\nname = 'l{at}'\nin_flight = 5\n");
+    let nine_in_flight = (0..9).map(limit).collect::<alloc::string::String>();
+    let nine_in_flight = nine_in_flight.as_str();
     for (text, line, part) in [
         ("clients = 0\n[[limit]]\nname = 'a'\nquota = '1/s'\n", 1, "0 clients"),
         ("[[limit]]\nname = 'a'\nquota = '4294967295/s'\n", 3, "cannot be kept"),
         ("[[limit]]\nname = 'a'\nquota = '4294967295/s'\nby = [7]\n", 4, "expected a value"),
         ("clients = 4_000_000_000\n", 1, "more than"),
+        // One more than are settled together.
+        (nine_in_flight, 27, "at most 8"),
         ("[[limit]]\nname = 'deny list'\nquota = '1/s'\n", 2, "gate's own"),
     ] {
         let error = Gate::from_toml(text).unwrap_err();

@@ -102,7 +102,10 @@ fn there_is_room_for_so_many() {
     );
     let settled = |at| limit(at).count_if(response("status == 404"));
     assert_eq!(problems((0..8).map(settled)).len(), 0);
-    assert!(problems((0..9).map(settled))[0].starts_with("9 limits have a count_if or a cost"));
+    assert!(
+        problems((0..9).map(settled))[0]
+            .starts_with("9 limits are of requests in flight, or have a count_if")
+    );
     let wide = |at: usize, parts: usize| {
         let parts: Vec<_> = (0..parts)
             .map(|part| std::format!("(status == 1 or path == \"/{at}/{part}\")"))

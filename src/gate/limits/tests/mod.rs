@@ -20,6 +20,8 @@ mod bans;
 mod build;
 mod counts;
 mod distinct;
+mod in_flight;
+mod in_flight_model;
 mod keys;
 mod model;
 mod reload;
@@ -120,6 +122,11 @@ impl World {
         self.with(request, |facts| self.limits.explain(facts, &self.bans, now))
     }
 
+    /// What a check would say.
+    fn foresee(&self, request: &Request<'_>, now: Timestamp) -> Ruling {
+        self.with(request, |facts| self.limits.foresee(facts, &self.bans, now))
+    }
+
     /// What is left over of a request that passes.
     #[track_caller]
     fn passes(&self, request: &Request<'_>, now: Timestamp) -> Pending {
@@ -134,6 +141,7 @@ impl World {
         match self.rule(request, now) {
             Ruling::Passes { .. } => None,
             Ruling::Denied { limit, .. }
+            | Ruling::Full { limit, .. }
             | Ruling::Banned { limit, .. }
             | Ruling::MissingKey { limit } => Some(limit),
             Ruling::Saturated { .. } => Some(usize::MAX),

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     ClientGroup,
-    gate::plan::{MissingKey, Then},
+    gate::plan::{Bound, MissingKey, Then},
     limit::Share,
     rule::{Ban, RuleMode},
 };
@@ -53,11 +53,14 @@ fn a_limit_goes_on_as_long_as_its_counts_mean_the_same() {
 
 #[test]
 fn another_quota_carries_debts_over() {
-    assert_eq!(left_after(|plan| plan.limits[0].quota = Quota::per_hour(8)), 6);
-    assert_eq!(left_after(|plan| plan.limits[0].quota = Quota::per_hour(4)), 2);
-    assert_eq!(left_after(|plan| plan.limits[0].quota = Quota::per_hour(1)), 0);
+    assert_eq!(left_after(|plan| plan.limits[0].bound = Bound::Quota(Quota::per_hour(8))), 6);
+    assert_eq!(left_after(|plan| plan.limits[0].bound = Bound::Quota(Quota::per_hour(4))), 2);
+    assert_eq!(left_after(|plan| plan.limits[0].bound = Bound::Quota(Quota::per_hour(1))), 0);
     // A second has no place on the ticks of an hour: it starts anew.
-    assert_eq!(left_after(|plan| plan.limits[0].quota = Quota::per_second(1_000_000)), 1_000_000);
+    assert_eq!(
+        left_after(|plan| plan.limits[0].bound = Bound::Quota(Quota::per_second(1_000_000))),
+        1_000_000
+    );
 
     let mut world = limits([LimitRule::new("all", Quota::per_hour(5)).by([])]);
     world.passes(&get(), NOW);
@@ -72,7 +75,7 @@ fn a_quota_can_change_as_often_as_it_likes() {
     for n in 1..50 {
         world.passes(&get(), NOW);
         let mut plan = plan([limit()]);
-        plan.limits[0].quota = Quota::per_hour(5 + n);
+        plan.limits[0].bound = Bound::Quota(Quota::per_hour(5 + n));
         world.reload(plan, NOW);
         assert!(world.left(0, &get(), NOW) >= 4);
     }
@@ -84,7 +87,7 @@ fn a_bad_plan_changes_nothing() {
     let world = limits([limit()]);
     world.passes(&get(), NOW);
     let mut bad = plan([limit(), LimitRule::new("b", Quota::per_second(u32::MAX))]);
-    bad.limits[0].quota = Quota::per_hour(2);
+    bad.limits[0].bound = Bound::Quota(Quota::per_hour(2));
     assert!(Limits::build(&bad, &[], Some(&world.limits), NOW).is_err());
     let standing = match world.explain(&get(), NOW)[0] {
         Stand::Asked(decision) => decision.standing(),

@@ -14,6 +14,7 @@ mod fields;
 mod hyper;
 mod nginx;
 mod proxy;
+mod tonic;
 mod tower;
 mod unread;
 mod wire;

@@ -335,9 +335,7 @@ async fn a_refusal_comes_through_unchanged_and_costs_no_connection() {
     for name in &sent {
         assert_eq!(through.line(name), same.line(name), "{name}");
     }
-    if !sent.contains(&"ratelimit") {
-        eprintln!("NOT TESTED: no RateLimit fields to come through");
-    }
+    assert!(sent.contains(&"ratelimit") && sent.contains(&"ratelimit-policy"), "{sent:?}");
     assert_eq!(through.body, same.body);
 
     // One connection carries on, whatever it was answered.
