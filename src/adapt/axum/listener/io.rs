@@ -42,11 +42,14 @@ pub struct GateIo<I> {
     held: Held,
 }
 
-/// What is given back in the end.
+/// What is given back in the end, in this order: who reads that a connection is closed finds its place free.
 struct Held {
-    counts: Arc<Counts>,
     _place: Place,
+    open: Open,
 }
+
+/// A connection that is counted as open, until this is dropped.
+struct Open(Arc<Counts>);
 
 enum Deadline {
     None,
@@ -69,7 +72,8 @@ impl<I> GateIo<I> {
             head: Head::default(),
             gate: gate.clone(),
         });
-        Self { io, deadline, held: Held { counts: Arc::clone(counts), _place: place } }
+        let open = Open(Arc::clone(counts));
+        Self { io, deadline, held: Held { _place: place, open } }
     }
 
     /// The connection inside.
@@ -113,7 +117,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for GateIo<I> {
     ) -> Poll<io::Result<()>> {
         let Self { io, deadline, held } = self.get_mut();
         // First the time: who sends without a pause would never be asked for it.
-        if deadline.is_missed(&held.counts, context) {
+        if deadline.is_missed(&held.open.0, context) {
             return Poll::Ready(Err(io::Error::new(
                 io::ErrorKind::TimedOut,
                 "no complete request head in time",
@@ -156,9 +160,9 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for GateIo<I> {
     }
 }
 
-impl Drop for Held {
+impl Drop for Open {
     fn drop(&mut self) {
-        self.counts.closes();
+        self.0.closes();
     }
 }
 
