@@ -351,7 +351,7 @@ fn a_refusal_is_the_services_own_if_it_says_so() {
             let mut response = refusal(denial);
             *response.status_mut() = http::StatusCode::IM_A_TEAPOT;
             response.headers_mut().insert("retry-after", http::HeaderValue::from_static("never"));
-            *response.body_mut() = Bytes::copy_from_slice(request.uri().path().as_bytes());
+            *response.body_mut() = Bytes::copy_from_slice(request.uri.path().as_bytes());
             response
         });
     let mut service = layer.layer(Hello);
