@@ -4,6 +4,7 @@ use actix_web::{App, Error, error::ErrorUnauthorized, web};
 use portcullis::{
     Gate, GateMiddleware, LimitFields, LimitRule, Quota,
     actix::{Admitted, ClientIp},
+    gate::MissingKey,
     rule::Scheme,
 };
 
@@ -86,5 +87,28 @@ async fn responses_tell_how_much_is_left() {
         assert!(policy.starts_with("\"per client\";q="), "{policy}");
         let limit = answer.line("ratelimit").unwrap();
         assert!(limit.starts_with("\"per client\"") && limit.contains(left), "{limit}");
+    }
+}
+
+/// `/users/1` and `/users/2` are one route, where the middleware is told to say so.
+#[tokio::test]
+async fn a_limit_can_be_of_each_route() {
+    let route = Scheme::new().parse_term("http.request.route").unwrap();
+    let limit = LimitRule::new("route", Quota::per_hour(1)).by([route]);
+    for (labels, second_user) in [(true, 429), (false, 200)] {
+        let gate =
+            Gate::builder().limit_rule(limit.clone().missing(MissingKey::Skip)).build().unwrap();
+        let server = serve!(1, {
+            let middleware = GateMiddleware::new(&gate);
+            let middleware = if labels { middleware.route_labels() } else { middleware };
+            App::new()
+                .wrap(middleware)
+                .service(web::scope("/users").route("/{id}", web::get().to(hello)))
+                .route("/", web::get().to(hello))
+        });
+        let mut wire = connect(server.address).await;
+        for (target, status) in [("/users/1", 200), ("/users/2", second_user), ("/", 200)] {
+            assert_eq!(wire.get(target, "").await.unwrap().status, status, "{target} {labels}");
+        }
     }
 }
