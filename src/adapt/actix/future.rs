@@ -16,8 +16,9 @@ use crate::adapt::asked::Asked;
 pin_project! {
     /// The response of a [`GateService`](super::GateService).
     ///
-    /// Dropped before it is ready, as actix-web does when a client leaves, the response is not known to the gate:
-    /// what the request has taken stays taken, and its places in limits of requests in flight are given back.
+    /// Dropped before it is ready, as actix-web does with `h1_allow_half_closed(false)` when a client leaves, the
+    /// response is not known to the gate: what the request has taken stays taken, and its places in limits of
+    /// requests in flight are given back.
     pub struct GateFuture<F> {
         #[pin]
         kind: Kind<F>,

@@ -17,6 +17,10 @@
 //!   download or a stream of events counts for as long as it goes on. A request that is cancelled has
 //!   taken its units, and gives its places back.
 //!
+//! When a client of HTTP/1 leaves, actix-web goes on with its request, because a client may close its side and still
+//! wait for the response. `HttpServer::h1_allow_half_closed(false)` makes it stop at once; otherwise places are
+//! given back when the response has been made and cannot be sent.
+//!
 //! # Example: one gate for all workers
 //! actix-web runs the closure once for each worker, so whatever is *made* in there exists once for each worker:
 //! of a limit of five, four workers would make twenty. The gate is made outside, and `move` takes a handle
@@ -38,9 +42,10 @@
 //! # }
 //! ```
 //!
-//! # Order
-//! actix-web runs the middleware that is wrapped *last* first. Wrap the gate before what is to decorate its
-//! refusals too, such as CORS and logs, and after what is expensive, such as authentication and compression.
+//! # In which order
+//! actix-web runs the middleware that is wrapped *last* first. Wrap the gate after what is expensive, such as
+//! authentication and compression, so that it stands in front of it; and before what is to see refusals too,
+//! such as CORS and logs.
 //!
 //! # Uploads
 //! A refusal does not wait for the request's body. What still comes of it is read and thrown away, up to 256 KiB

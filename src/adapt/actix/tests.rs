@@ -96,6 +96,11 @@ fn one_per_second() -> Gate {
     Gate::builder().limit("per client", Quota::per_second(1)).build().unwrap()
 }
 
+/// A middleware for which no time passes.
+fn at_one(gate: &Gate) -> GateMiddleware {
+    GateMiddleware::new(gate).clock(|| Timestamp::from_secs(1))
+}
+
 fn read<B: MessageBody>(body: B) -> Vec<u8> {
     let mut body = pin!(body);
     let mut read = Vec::new();
@@ -120,8 +125,7 @@ fn what_may_pass_passes_untouched_and_is_finished() {
 #[test]
 fn what_may_not_is_answered_with_a_response() {
     let gate = one_per_second();
-    let middleware = GateMiddleware::new(&gate).clock(|| Timestamp::from_secs(1));
-    let service = wrap(&middleware, hello);
+    let service = wrap(&at_one(&gate), hello);
     assert_eq!(ask(&service).unwrap().status(), 200);
     let response = ask(&service).unwrap();
     assert_eq!(response.status(), 429);
@@ -137,7 +141,7 @@ fn what_may_not_is_answered_with_a_response() {
 #[test]
 fn a_service_can_word_its_refusals() {
     let gate = one_per_second();
-    let middleware = GateMiddleware::new(&gate).on_deny(|denial, request| {
+    let middleware = at_one(&gate).on_deny(|denial, request| {
         let text = std::format!("{} {}", request.path(), denial.name());
         HttpResponse::ServiceUnavailable().insert_header(("cache-control", "private")).body(text)
     });
@@ -260,7 +264,7 @@ fn an_error_of_the_application_counts_and_goes_on_unchanged() {
 #[test]
 fn dropping_the_future_gives_nothing_back() {
     let gate = one_per_second();
-    let middleware = GateMiddleware::new(&gate).clock(|| Timestamp::from_secs(1));
+    let middleware = at_one(&gate);
     let never = wrap(&middleware, |_| -> Pending<Result<ServiceResponse, Error>> { pending() });
     drop(never.call(from_client().to_srv_request()));
     assert_eq!(ask(&wrap(&middleware, hello)).unwrap().status(), 429);
@@ -271,11 +275,11 @@ fn dropping_the_future_gives_nothing_back() {
 fn an_observing_gate_lets_pass() {
     let gate = one_per_second();
     gate.set_mode(Mode::Observe);
-    let service = wrap(&GateMiddleware::new(&gate), hello);
+    let service = wrap(&at_one(&gate), hello);
     for _ in 0..3 {
         assert_eq!(ask(&service).unwrap().status(), 200);
     }
-    assert!(gate.stats().would_deny() >= 1);
+    assert_eq!(gate.stats().would_deny(), 2);
 }
 
 /// A text in pieces, of a length that is not known.
@@ -304,10 +308,7 @@ impl MessageBody for Pieces {
 #[test]
 fn a_stream_stays_a_stream_and_its_errors_stay_errors() {
     let gate = one_per_second();
-    let answer = |request: ServiceRequest| {
-        let pieces = Pieces(&["a", "bc", "error"]);
-        ready(Ok(request.into_response(HttpResponse::Ok().message_body(pieces).unwrap())))
-    };
+    let answer = pieces(&["a", "bc", "error"]);
     let response = ask(&wrap(&GateMiddleware::new(&gate), answer)).unwrap();
     assert_eq!(response.response().body().size(), BodySize::Stream);
     let mut body = pin!(response.into_body());
@@ -319,10 +320,69 @@ fn a_stream_stays_a_stream_and_its_errors_stay_errors() {
     assert!(matches!(next(), Poll::Ready(None)));
 }
 
+fn pieces(
+    pieces: &'static [&'static str],
+) -> impl Fn(ServiceRequest) -> Ready<Result<ServiceResponse<Pieces>, Error>> {
+    move |request| {
+        let response = HttpResponse::Ok().message_body(Pieces(pieces)).unwrap();
+        ready(Ok(request.into_response(response)))
+    }
+}
+
+#[test]
+fn a_place_is_kept_until_the_body_has_ended_or_is_dropped() {
+    let limit = LimitRule::in_flight("at a time", 1);
+    let gate = Gate::builder().limit_rule(limit).build().unwrap();
+    let middleware = GateMiddleware::new(&gate);
+    let is_free = || ask(&wrap(&middleware, hello)).unwrap().status() == 200;
+    for (text, reads) in [(&["a", "b"][..], 3), (&["a", "error"], 2), (&["a", "b"], 1), (&[], 0)] {
+        let mut body = Box::pin(ask(&wrap(&middleware, pieces(text))).unwrap().into_body());
+        let mut context = Context::from_waker(Waker::noop());
+        for read in 0..reads {
+            assert!(!is_free(), "{text:?} {read}");
+            let _ = body.as_mut().poll_next(&mut context);
+        }
+        let has_ended = reads > text.len() || text.contains(&"error");
+        assert_eq!(is_free(), has_ended, "{text:?} {reads}");
+        drop(body);
+        assert!(is_free(), "{text:?} {reads}");
+    }
+    // As bytes, it would seem to have ended before it is sent.
+    let body = ask(&wrap(&middleware, hello)).unwrap().into_body();
+    let Err(body) = body.try_into_bytes() else { panic!("taken") };
+    assert!(!is_free());
+    assert_eq!(read(body), b"hello");
+    assert!(is_free());
+}
+
+#[test]
+fn a_size_that_is_asked_for_is_what_has_gone_out() {
+    let size = Scheme::new().parse_response_term("response.size").unwrap();
+    let bytes = LimitRule::new("bytes", Quota::per_hour(100)).cost_of(size);
+    for (reads, left) in [(1, 95), (2, 92), (3, 92)] {
+        let gate = Gate::builder().limit_rule(bytes.clone()).build().unwrap();
+        let middleware = at_one(&gate);
+        let response = ask(&wrap(&middleware, pieces(&["12345", "678"]))).unwrap();
+        assert_eq!(gate.stats().finished_with_class(2), 0, "not before its size is known");
+        let mut body = Box::pin(response.into_body());
+        for _ in 0..reads {
+            let _ = body.as_mut().poll_next(&mut Context::from_waker(Waker::noop()));
+        }
+        drop(body);
+        assert_eq!(gate.stats().finished_with_class(2), 1);
+        let answer = move |request: ServiceRequest| {
+            let admitted = now(Admitted::extract(request.request())).unwrap();
+            assert_eq!(admitted.standing().unwrap().remaining(), left - 1, "and one for this");
+            hello(request)
+        };
+        assert_eq!(ask(&wrap(&middleware, answer)).unwrap().status(), 200);
+    }
+}
+
 /// Middleware outside of the gate that wants all bytes at once, such as one that compresses, gets them.
 #[test]
 fn a_body_that_is_there_can_be_taken_as_a_whole() {
-    let service = wrap(&GateMiddleware::new(&one_per_second()), hello);
+    let service = wrap(&at_one(&one_per_second()), hello);
     let bytes = |response: ServiceResponse<GateBody<_>>| response.into_body().try_into_bytes();
     assert_eq!(bytes(ask(&service).unwrap()).ok().unwrap(), "hello");
     assert!(bytes(ask(&service).unwrap()).ok().unwrap().starts_with(b"{"), "a refusal's too");

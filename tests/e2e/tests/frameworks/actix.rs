@@ -1,9 +1,13 @@
 //! actix-web 4, as it is served: with workers, over real connections.
 
+mod places;
+mod responses;
 mod uploads;
-mod wire;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 use actix_web::{
     App, Error, HttpResponse,
@@ -14,8 +18,7 @@ use actix_web::{
 };
 use portcullis::{Gate, GateMiddleware, MissingPeer, Outcome, Quota, actix::Denied};
 
-use self::wire::Wire;
-use super::client;
+use super::{client, wire::Connection};
 
 /// A server that ends with its test.
 struct Running {
@@ -38,15 +41,20 @@ impl Drop for Running {
     }
 }
 
-/// A server with so many workers, each of which makes this application for itself.
+/// A server with so many workers, each of which makes this application for itself; and perhaps a setting.
 macro_rules! serve {
-    ($workers:expr, $app:expr) => {{
+    ($workers:expr, $app:expr $(, .$set:ident($to:expr))?) => {{
         let server = actix_web::HttpServer::new(move || $app).workers($workers).disable_signals();
+        $(let server = server.$set($to);)?
         let server = server.bind((std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();
         $crate::actix::Running::start(server.addrs(), server.run())
     }};
 }
 use serve;
+
+async fn connect(server: SocketAddr) -> Connection {
+    Connection::open(Ipv4Addr::LOCALHOST, server).await.unwrap()
+}
 
 fn per_hour(burst: u32) -> Gate {
     Gate::builder().limit("per client", Quota::per_hour(burst)).build().unwrap()
@@ -93,19 +101,19 @@ async fn a_connection_outlives_refusals() {
     let gate = per_hour(2);
     let server =
         serve!(1, App::new().wrap(GateMiddleware::new(&gate)).route("/", web::get().to(hello)));
-    let mut wire = Wire::to(server.address).await;
+    let mut wire = connect(server.address).await;
     for _ in 0..2 {
-        let served = wire.get("/").await.unwrap();
+        let served = wire.get("/", "").await.unwrap();
         assert_eq!((served.status, served.body.as_str()), (200, "hello"));
-        assert_eq!(served.header("retry-after"), None);
+        assert_eq!(served.line("retry-after"), None);
     }
     for _ in 0..20 {
-        let refused = wire.get("/").await.unwrap();
+        let refused = wire.get("/", "").await.unwrap();
         assert_eq!(refused.status, 429);
-        let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+        let wait: u64 = refused.line("retry-after").unwrap().parse().unwrap();
         assert!((1..=3_600).contains(&wait), "{wait}");
-        assert_eq!(refused.header("content-type"), Some("application/problem+json"));
-        assert_eq!(refused.header("cache-control"), Some("no-store"));
+        assert_eq!(refused.line("content-type"), Some("application/problem+json"));
+        assert_eq!(refused.line("cache-control"), Some("no-store"));
         let problem: serde_json::Value = serde_json::from_str(&refused.body).unwrap();
         assert_eq!(problem["violated-policies"][0], "per client");
     }
@@ -138,13 +146,13 @@ async fn what_is_wrapped_outside_sees_refusals_as_responses() {
             })
             .route("/", web::get().to(hello))
     });
-    let mut wire = Wire::to(server.address).await;
-    let served = wire.get("/").await.unwrap();
-    assert_eq!((served.status, served.header("access-control-allow-origin")), (200, Some("*")));
-    assert_eq!(served.header("x-denied-by"), None);
-    let refused = wire.get("/").await.unwrap();
-    assert_eq!((refused.status, refused.header("access-control-allow-origin")), (429, Some("*")));
-    assert_eq!(refused.header("x-denied-by"), Some("per client"));
+    let mut wire = connect(server.address).await;
+    let served = wire.get("/", "").await.unwrap();
+    assert_eq!((served.status, served.line("access-control-allow-origin")), (200, Some("*")));
+    assert_eq!(served.line("x-denied-by"), None);
+    let refused = wire.get("/", "").await.unwrap();
+    assert_eq!((refused.status, refused.line("access-control-allow-origin")), (429, Some("*")));
+    assert_eq!(refused.line("x-denied-by"), Some("per client"));
 }
 
 /// What happens is what was chosen, and never a 500.
@@ -160,9 +168,9 @@ async fn a_peer_without_an_address_is_a_choice() {
         let middleware = GateMiddleware::new(&gate).peer(|_| None);
         let server =
             serve!(1, App::new().wrap(middleware.clone()).route("/", web::get().to(hello)));
-        let mut wire = Wire::to(server.address).await;
+        let mut wire = connect(server.address).await;
         for status in expected {
-            assert_eq!(wire.get("/").await.unwrap().status, status, "{choice:?}");
+            assert_eq!(wire.get("/", "").await.unwrap().status, status, "{choice:?}");
         }
         assert_eq!(gate.stats().missing_peer(), 2);
     }
@@ -174,10 +182,10 @@ async fn what_a_client_says_of_its_address_is_not_believed() {
     let gate = per_hour(1);
     let server =
         serve!(1, App::new().wrap(GateMiddleware::new(&gate)).route("/", web::get().to(hello)));
-    let mut wire = Wire::to(server.address).await;
+    let mut wire = connect(server.address).await;
     for (address, status) in [("192.0.2.1", 200), ("192.0.2.2", 429), ("192.0.2.3", 429)] {
         let headers = format!("x-forwarded-for: {address}\r\nforwarded: for={address}\r\n");
-        assert_eq!(wire.ask("GET /", &headers).await.unwrap().status, status);
+        assert_eq!(wire.get("/", &headers).await.unwrap().status, status);
     }
 }
 
@@ -190,11 +198,11 @@ async fn a_scope_may_have_a_gate_of_its_own() {
             web::scope("/login").wrap(GateMiddleware::new(&inner)).route("", web::get().to(hello));
         App::new().wrap(GateMiddleware::new(&outer)).service(scope).route("/", web::get().to(hello))
     });
-    let mut wire = Wire::to(server.address).await;
+    let mut wire = connect(server.address).await;
     for (target, status) in
         [("/login", 200), ("/login", 429), ("/", 200), ("/", 200), ("/", 200), ("/", 429)]
     {
-        assert_eq!(wire.get(target).await.unwrap().status, status, "{target}");
+        assert_eq!(wire.get(target, "").await.unwrap().status, status, "{target}");
     }
 }
 
@@ -210,13 +218,13 @@ async fn a_handler_can_refuse_too() {
     }
     let accounts = web::Data::from(Arc::new(per_hour(1)));
     let server = serve!(1, App::new().app_data(accounts.clone()).route("/", web::get().to(guess)));
-    let mut wire = Wire::to(server.address).await;
-    assert_eq!(wire.get("/").await.unwrap().status, 200);
-    let refused = wire.get("/").await.unwrap();
+    let mut wire = connect(server.address).await;
+    assert_eq!(wire.get("/", "").await.unwrap().status, 200);
+    let refused = wire.get("/", "").await.unwrap();
     assert_eq!(refused.status, 429);
-    assert!(refused.header("retry-after").is_some());
-    assert_eq!(refused.header("cache-control"), Some("no-store"));
-    assert_eq!(refused.header("content-type"), Some("application/problem+json"));
+    assert!(refused.line("retry-after").is_some());
+    assert_eq!(refused.line("cache-control"), Some("no-store"));
+    assert_eq!(refused.line("content-type"), Some("application/problem+json"));
     let problem: serde_json::Value = serde_json::from_str(&refused.body).unwrap();
     assert_eq!(problem["status"], 429);
 }
