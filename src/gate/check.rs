@@ -222,9 +222,7 @@ impl Setting {
     /// This limit, by the number that it has now.
     #[inline]
     fn limit_at(&self, limit: usize) -> LimitAt {
-        // There are 64 at most.
-        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-        LimitAt { generation: self.policies.generation, limit }
+        LimitAt::new(self.policies.generation, limit)
     }
 }
 

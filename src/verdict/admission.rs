@@ -1,7 +1,7 @@
 //! The gate's answer: an [`Admission`] or a [`Denial`], and what rules have to say about the request.
 
 use alloc::sync::Arc;
-use core::{fmt, net::IpAddr, time::Duration};
+use core::{fmt, net::IpAddr, num::NonZeroU32, time::Duration};
 
 use super::{Decision, Standing, Traces};
 use crate::gate::{Hold, Pending};
@@ -128,8 +128,23 @@ pub(crate) struct Strictest {
 pub(crate) struct LimitAt {
     /// The gate's generation; limits are numbered anew in each.
     pub(crate) generation: u32,
-    /// Counted from 0.
-    pub(crate) limit: u32,
+    /// Counted from 1: so that none at all takes no room of its own.
+    number: NonZeroU32,
+}
+
+impl LimitAt {
+    /// The limit with this number, counted from 0.
+    #[inline]
+    pub(crate) fn new(generation: u32, limit: usize) -> Self {
+        // There are 64 at most.
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        Self { generation, number: NonZeroU32::MIN.saturating_add(limit) }
+    }
+
+    /// Its number, counted from 0.
+    pub(crate) fn limit(self) -> usize {
+        usize::try_from(self.number.get().saturating_sub(1)).unwrap_or(usize::MAX)
+    }
 }
 
 /// Why a request is refused, and what its sender can do.

@@ -92,8 +92,7 @@ impl Generation {
 
     /// I1.
     fn limit(&self, at: LimitAt) -> Option<&LimitText> {
-        let at = (self.number == at.generation).then_some(at.limit)?;
-        self.limits.get(usize::try_from(at).ok()?)
+        self.limits.get(at.limit()).filter(|_| self.number == at.generation)
     }
 }
 

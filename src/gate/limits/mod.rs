@@ -57,8 +57,10 @@ use core::{
 };
 
 pub(super) use build::problems;
+pub(super) use in_flight::AGAIN_IN;
 pub use in_flight::InFlight;
-pub(super) use in_flight::{AGAIN_IN, unfit};
+#[cfg(feature = "config")]
+pub(super) use in_flight::unfit;
 pub use pending::Hold;
 pub(crate) use pending::Pending;
 pub use rule::LimitRule;

@@ -44,7 +44,7 @@ fn what_finds_no_place_is_told_to_come_again() {
     assert_eq!(bounds, [Bound::Quota(Quota::per_hour(99)), Bound::InFlight(2)]);
     // Where a request stands is with quotas.
     let admission = ask(&gate, "203.0.113.8").unwrap();
-    assert_eq!(admission.strictest().unwrap().limit.limit, 0);
+    assert_eq!(admission.strictest().unwrap().limit.limit(), 0);
 }
 
 /// Everything together is not this client's doing.

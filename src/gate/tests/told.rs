@@ -38,15 +38,15 @@ fn denied(gate: &Gate, request: &Request<'_>) -> Denial {
 }
 
 /// The numbers of limits with their names, as a response would say them.
-fn named(gate: &Gate, at: Option<LimitAt>) -> Option<(u32, Vec<u8>)> {
+fn named(gate: &Gate, at: Option<LimitAt>) -> Option<(usize, Vec<u8>)> {
     let at = at?;
     let policies = gate.0.snapshot.load().setting.policies.clone();
     assert_eq!(at.generation, policies.generation);
-    let policy = &policies.all[usize::try_from(at.limit).unwrap()];
-    Some((at.limit, policy.name().into()))
+    let policy = &policies.all[at.limit()];
+    Some((at.limit(), policy.name().into()))
 }
 
-fn strictest(gate: &Gate, request: &Request<'_>) -> Option<(u32, Vec<u8>)> {
+fn strictest(gate: &Gate, request: &Request<'_>) -> Option<(usize, Vec<u8>)> {
     named(gate, admitted(gate, request).strictest().map(|strictest| strictest.limit))
 }
 
@@ -153,7 +153,7 @@ fn numbers_are_those_of_the_generation_that_decided() {
     gate.reload_with(limits(["c", "a"]), NOW).unwrap();
     let after = admitted(&gate, &request).strictest().unwrap().limit;
     assert_ne!(before.generation, after.generation);
-    assert_eq!((before.limit, named(&gate, Some(after))), (1, Some((1, b"a".into()))));
+    assert_eq!((before.limit(), named(&gate, Some(after))), (1, Some((1, b"a".into()))));
 }
 
 /// Who is refused by something else than a limit, and who passes without one, is told of none.
