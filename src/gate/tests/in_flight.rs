@@ -35,7 +35,7 @@ fn what_finds_no_place_is_told_to_come_again() {
     let denial = ask(&gate, CLIENT).unwrap_err();
     assert_eq!((denial.reason(), denial.status()), (DenialReason::Concurrency, 429));
     assert_eq!((denial.name(), denial.retry_after()), ("in flight", Some(Duration::from_secs(1))));
-    assert_eq!(denial.limit().unwrap().limit, 1);
+    assert_eq!(denial.limit().unwrap().limit(), 1);
     assert_eq!((denial.client(), denial.standing()), (Some(address(CLIENT)), None));
     assert!(ask(&gate, "203.0.113.8").is_ok());
     let stats = gate.stats();

@@ -218,9 +218,9 @@ async fn dribble(mut stream: TcpStream, bytes: &[u8]) {
         if stream.write_all(&[*byte]).await.is_err() {
             return;
         }
-        match timeout(Duration::from_millis(20), stream.read(&mut read)).await {
-            Ok(Ok(0) | Err(_)) => return,
-            Ok(Ok(_)) | Err(_) => {}
+        let read = timeout(Duration::from_millis(20), stream.read(&mut read)).await;
+        if matches!(read, Ok(Ok(0) | Err(_))) {
+            return;
         }
     }
 }

@@ -124,7 +124,7 @@ async fn a_cancelled_request_is_charged_and_gives_its_place_back() {
         .build()
         .unwrap();
     let app = Router::new()
-        .route("/never", get(|| pending::<&str>()))
+        .route("/never", get(pending::<&str>))
         .route("/", get(|| async { "hello" }))
         .layer(GateLayer::new(&gate));
     let server = serve(app).await;
