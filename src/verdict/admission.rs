@@ -142,6 +142,7 @@ impl LimitAt {
     }
 
     /// Its number, counted from 0.
+    #[cfg(any(feature = "tower", feature = "actix", test))]
     pub(crate) fn limit(self) -> usize {
         usize::try_from(self.number.get().saturating_sub(1)).unwrap_or(usize::MAX)
     }

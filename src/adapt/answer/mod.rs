@@ -167,6 +167,7 @@ impl Lines {
         lines
     }
 
+    #[cfg(feature = "tower")]
     pub(super) fn len(&self) -> usize {
         self.0.iter().flatten().count()
     }

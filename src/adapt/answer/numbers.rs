@@ -158,7 +158,7 @@ mod tests {
                 prop_assert!(quota.is_zero());
                 return Ok(());
             };
-            prop_assert!(units >= 1 && units <= MOST && (1..=MOST).contains(&seconds));
+            prop_assert!((1..=MOST).contains(&units) && (1..=MOST).contains(&seconds));
             let period = u128::from(quota.period_nanos());
             let per_second = u128::from(quota.count()) * 1_000_000_000;
             let given = |seconds: u64| u128::from(seconds) * per_second;

@@ -94,7 +94,7 @@ fn a_gates_denials_are_described() {
             json!(["per client"]),
         ),
     ] {
-        let denial = (0..times).map(|_| denied(&setting, NOW)).last().unwrap();
+        let denial = (1..times).fold(denied(&setting, NOW), |_, _| denied(&setting, NOW));
         let response = refused(&denial, &setting);
         let problem: Value = serde_json::from_slice(response.body()).unwrap();
         assert_eq!(problem["type"], std::format!("{TYPES}{kind}"));
