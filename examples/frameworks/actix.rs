@@ -4,7 +4,7 @@
 //!     curl -i http://127.0.0.1:8080/
 //!
 //! Ten requests get `200 OK` and `127.0.0.1 has 9 left`, one less each time; those that follow at once get
-//! `429 Too Many Requests` with `retry-after`. Three wrong passwords are enough for a minute:
+//! `429 Too Many Requests` with `retry-after`. After three wrong passwords there is one more every twenty seconds:
 //!
 //!     curl -i -X POST http://127.0.0.1:8080/login -d 'guess'
 //!

@@ -15,7 +15,7 @@
 /// | `q` | the units of a window: the burst | the most at a time, with `qu="concurrent-requests"` |
 /// | `w` | the seconds in which they come back | |
 /// | `r` | the units that are left; 0 if the request is refused | the same |
-/// | `t` | in how many seconds there are more, see below | |
+/// | `t` | in how many seconds there are more, see below | 1: nobody can know |
 ///
 /// - **`q` and `w` are the rate.** Windows are whole seconds: where the burst comes back in a fraction of
 ///   them, `w` is rounded up, and `q` is what comes back in that time. `10/500ms` is `q=20;w=1`. A quota of
@@ -31,6 +31,7 @@
 ///   passed. The draft lets servers leave out the others, which are further from being used up; and as they
 ///   come closer, they are the strictest. So a response is short however many limits a gate has, and tells
 ///   nothing of those that a client shares with others as long as its own are stricter.
+/// - **A limit of requests in flight is told on refusals only**: who passes knows its quotas.
 /// - **Denials without a limit have no fields**: what rules and lists deny, and what lacks a key.
 ///
 /// Names are those of the gate's limits. A field that the service has set itself is not touched.

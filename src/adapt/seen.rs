@@ -54,6 +54,14 @@ impl<'a> Seen<'a> {
     }
 }
 
+/// Whether a browser asks if it may send a request of another origin (Fetch, CORS preflight).
+pub(super) fn is_preflight(method: &str, headers: &dyn Headers) -> bool {
+    method == "OPTIONS"
+        && ["origin", "access-control-request-method"]
+            .iter()
+            .all(|name| headers.first(name).is_some())
+}
+
 /// Not only ASCII, which would hide a host from rules.
 fn text(value: &[u8]) -> Option<&str> {
     core::str::from_utf8(value).ok()

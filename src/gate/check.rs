@@ -9,6 +9,7 @@ use super::{
     effects::{Effect, End, Fared},
     limits::{AGAIN_IN, Pending, Plainly, Ruling, Sentence},
     pipeline::{Found, Refusal, Witness},
+    policies::{Bound, Policy},
     snapshot::{Setting, Snapshot},
     stats::Tally,
 };
@@ -170,6 +171,7 @@ impl Inner {
         let name = Arc::clone(&self.tally_of(snapshot, refusal).name);
         let limit = refusal.limit().map(|limit| setting.limit_at(limit));
         let (reason, standing, wait) = refusal.told();
+        let wait = wait.filter(|_| setting.may_pass_later(refusal));
         let denial = Denial::new(reason, name, standing, wait)
             .with_client_and_limit(client, limit)
             .with_traces(traces.named(&setting.names));
@@ -190,9 +192,12 @@ impl Inner {
         refusal: Refusal,
         mode: Mode,
     ) -> Option<Denial> {
-        let is_enforced = mode == Mode::Enforce;
-        self.tally_of(snapshot, refusal).denies(is_enforced);
-        is_enforced.then(|| self.denial(snapshot, Some(peer), refusal, Traces::default()))
+        // Who passes is counted with its requests.
+        if mode != Mode::Enforce {
+            return None;
+        }
+        self.tally_of(snapshot, refusal).denies(true);
+        Some(self.denial(snapshot, Some(peer), refusal, Traces::default()))
     }
 
     /// Whose refusal it is.
@@ -223,6 +228,13 @@ impl Setting {
     #[inline]
     fn limit_at(&self, limit: usize) -> LimitAt {
         LimitAt::new(self.policies.generation, limit)
+    }
+
+    /// Whether what is refused can pass once others are done: what has never fitted does not fit then either.
+    fn may_pass_later(&self, refusal: Refusal) -> bool {
+        let Refusal::Concurrency { limit, units, .. } = refusal else { return true };
+        let bound = self.policies.all.get(limit).map(Policy::bound);
+        matches!(bound, Some(Bound::InFlight(most)) if units.max(1) <= most)
     }
 }
 

@@ -104,6 +104,7 @@ pub(super) enum Refusal {
     Concurrency {
         limit: usize,
         of_all: bool,
+        units: u32,
     },
     MissingKey {
         limit: usize,
@@ -264,7 +265,9 @@ impl Setting {
                 let ban = self.sentence(ban, by, facts.client, now, witness);
                 Err(Refusal::Limit { limit, decision, ban })
             }
-            Ruling::Full { limit, of_all } => Err(Refusal::Concurrency { limit, of_all }),
+            Ruling::Full { limit, of_all, units } => {
+                Err(Refusal::Concurrency { limit, of_all, units })
+            }
             Ruling::Banned { limit, wait } => Err(Refusal::Banned { limit: Some(limit), wait }),
             Ruling::MissingKey { limit } => Err(Refusal::MissingKey { limit }),
             Ruling::Saturated { wait } => Err(Refusal::Saturated { wait }),

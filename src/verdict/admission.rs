@@ -71,7 +71,8 @@ impl Admission {
         self.client
     }
 
-    /// Where the client stands with its strictest limit; `None` if no limit applied.
+    /// Where the client stands with its strictest limit; `None` if no quota applied: in a limit of requests in
+    /// flight nobody knows how long others go on.
     #[must_use]
     pub fn standing(&self) -> Option<Standing> {
         self.strictest.map(|strictest| strictest.decision.standing())
@@ -187,7 +188,8 @@ pub enum DenialReason {
     MissingKey,
     /// The client is new, the gate cannot remember more of them, and the client's network, or all
     /// newcomers together, have used up what is theirs; see
-    /// [`GateBuilder::on_saturation`](crate::GateBuilder::on_saturation). The gate is then too small for its
+    /// [`GateBuilder::on_saturation`](crate::GateBuilder::on_saturation). Or it has no seat in a limit of
+    /// requests in flight, which has no coarser judge. The gate is then too small for its
     /// traffic: [`GateBuilder::clients`](crate::GateBuilder::clients).
     Saturated,
     /// The peer address is not known, and [`MissingPeer::Deny`](crate::MissingPeer::Deny) is set.
@@ -278,7 +280,7 @@ impl Denial {
     /// |---|---|
     /// | a rule that says one | that one |
     /// | a limit, or a ban, that of a rule among them: waiting is the way out | 429 |
-    /// | a full gate ([`DenialReason::Saturated`]): what newcomers share is used up, by whomever | 503 |
+    /// | a limit of requests in flight that all share ([`DenialReason::Concurrency`]), or a full gate ([`DenialReason::Saturated`]): what many share is used up, by whomever | 503 |
     /// | anything else | 403 |
     #[must_use]
     pub fn status(&self) -> u16 {
@@ -287,7 +289,8 @@ impl Denial {
 
     /// How long to wait before trying again: never zero, and `None` when waiting does not help.
     ///
-    /// For a limit and for a ban that is exact. For [`DenialReason::Saturated`] it is the time until the
+    /// For a quota and for a ban that is exact. For requests in flight, and for a key that finds no seat there, it is
+    /// one second: nobody can know. For others of [`DenialReason::Saturated`] it is the time until the
     /// network or the newcomers have a unit again, if nobody else takes it; under a budget of zero, the
     /// time before which no place can be free.
     #[must_use]

@@ -104,11 +104,11 @@ impl<B: MessageBody> MessageBody for GateBody<B> {
             Kind::Passed { body, until_end: None } => {
                 body.try_into_bytes().map_err(|body| Self::passed(body, None))
             }
-            Kind::Refused { body, has_ended, rest } => body
+            Kind::Refused { body, has_ended, rest: None } => body
                 .try_into_bytes()
-                .map_err(|body| Self { kind: Kind::Refused { body, has_ended, rest } }),
-            // As bytes, it would seem to have ended before it is sent.
-            kind @ Kind::Passed { until_end: Some(_), .. } => Err(Self { kind }),
+                .map_err(|body| Self { kind: Kind::Refused { body, has_ended, rest: None } }),
+            // As bytes, it would seem to have ended before it is sent, or before the rest has come.
+            kind => Err(Self { kind }),
         }
     }
 }

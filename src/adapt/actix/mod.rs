@@ -49,7 +49,9 @@
 //!
 //! # Uploads
 //! A refusal does not wait for the request's body. What still comes of it is read and thrown away, up to 256 KiB
-//! and for up to 5 seconds, so that the connection stays usable; then it is closed.
+//! and for up to 5 seconds, if the refusal has a body of its own, so that the connection stays usable; then it is
+//! closed. Newer versions of actix-http say `connection: close` themselves where a body is still to come: there it is
+//! closed in order instead.
 //!
 //! # The peer's address
 //! It is [`HttpRequest::peer_addr`](actix_web::HttpRequest::peer_addr): the other end of the connection. What

@@ -16,9 +16,9 @@ use super::{
     response::refuse,
     rest::{MOST, Rest},
     setting::MiddlewareSetting,
-    view::{announces_more_than, is_preflight, view},
+    view::{announces_more_than, view},
 };
-use crate::adapt::{admitted::Admitted, asked::Asked};
+use crate::adapt::{admitted::Admitted, asked::Asked, seen::is_preflight};
 
 /// A service with a [`Gate`](crate::Gate) in front of it; made by [`GateMiddleware`](super::GateMiddleware).
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ where
 
     fn call(&self, request: ServiceRequest) -> GateFuture<S::Future> {
         let common = &self.setting.common;
-        if common.skips_preflights && is_preflight(&request) {
+        if common.skips_preflights && is_preflight(request.method().as_str(), request.headers()) {
             return GateFuture::unasked(self.inner.call(request));
         }
         let route = if self.setting.labels_routes { request.match_pattern() } else { None };

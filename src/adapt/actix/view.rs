@@ -6,10 +6,8 @@ use actix_web::{
     HttpRequest,
     dev::ServiceRequest,
     http::{
-        Method, Version,
-        header::{
-            ACCESS_CONTROL_REQUEST_METHOD, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, ORIGIN,
-        },
+        Version,
+        header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderValue},
     },
 };
 
@@ -67,12 +65,4 @@ pub(super) fn announces_more_than(most: usize, request: &HttpRequest) -> bool {
     let length = request.headers().get(CONTENT_LENGTH).map(HeaderValue::as_bytes);
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     length.and_then(size).is_some_and(|length| length > most)
-}
-
-/// Whether a browser asks if it may send a request of another origin (Fetch, CORS preflight).
-pub(super) fn is_preflight(request: &ServiceRequest) -> bool {
-    let headers = request.headers();
-    *request.method() == Method::OPTIONS
-        && headers.contains_key(ORIGIN)
-        && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }

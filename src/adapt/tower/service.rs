@@ -3,16 +3,13 @@
 use alloc::sync::Arc;
 use core::task::{Context, Poll};
 
-use ::http::{
-    HeaderMap, Method, Request, Response,
-    header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN},
-};
+use ::http::{Request, Response};
 use bytes::Bytes;
 use http_body::Body;
 use tower_service::Service;
 
 use super::{body::GateBody, future::GateFuture, setting::LayerSetting};
-use crate::adapt::{admitted::Admitted, asked::Asked, http};
+use crate::adapt::{admitted::Admitted, asked::Asked, http, seen::is_preflight};
 
 /// A service with a [`Gate`](crate::Gate) in front of it; made by [`GateLayer`](super::GateLayer).
 #[derive(Clone, Debug)]
@@ -43,7 +40,7 @@ where
 
     fn call(&mut self, mut request: Request<Sent>) -> GateFuture<S::Future> {
         let common = &self.setting.common;
-        if common.skips_preflights && is_preflight(request.method(), request.headers()) {
+        if common.skips_preflights && is_preflight(request.method().as_str(), request.headers()) {
             return GateFuture::unasked(self.inner.call(request));
         }
         let peer = self.setting.find_peer(request.extensions(), request.headers());
@@ -61,11 +58,4 @@ where
             }
         }
     }
-}
-
-/// Whether a browser asks if it may send a request of another origin (Fetch, CORS preflight).
-fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
-    *method == Method::OPTIONS
-        && headers.contains_key(ORIGIN)
-        && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }

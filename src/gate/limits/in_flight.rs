@@ -87,21 +87,22 @@ impl Limits {
             let taken = Taken { hash: place.to_word(), value: 0, units: asked.units };
             pending.add(&self.settlers, known, slot, false, taken);
         }
-        self.entered(entry, asked.limit, outcome)
+        self.entered(entry, asked, outcome)
     }
 
     /// What [`enter`](Self::enter) would say; nothing is taken.
     pub(super) fn would_enter(&self, entry: &Entry, asked: &Asked) -> Entered {
         let Some(places) = entry.state.places() else { return Entered::In };
-        self.entered(entry, asked.limit, places.peek(asked.hash, asked.units))
+        self.entered(entry, asked, places.peek(asked.hash, asked.units))
     }
 
-    fn entered(&self, entry: &Entry, limit: usize, outcome: Outcome) -> Entered {
+    fn entered(&self, entry: &Entry, asked: &Asked, outcome: Outcome) -> Entered {
         match outcome {
             Outcome::Taken(_) | Outcome::Nothing => Entered::In,
             Outcome::Refused => {
                 let of_all = matches!(entry.key, Key::Everything);
-                Entered::Refused(Ruling::Full { limit, of_all })
+                let Asked { limit, units, .. } = *asked;
+                Entered::Refused(Ruling::Full { limit, of_all, units })
             }
             Outcome::Unseated if self.newcomers.is_none() => Entered::Uncounted,
             Outcome::Unseated => Entered::Refused(Ruling::Saturated { wait: AGAIN_IN }),

@@ -139,7 +139,7 @@ pub(super) enum Ruling {
     /// This limit, counted from 0, denies it.
     Denied { limit: usize, decision: Decision, ban: Option<Sentence> },
     /// Requests in flight have all places of this limit, which are each key's or of all.
-    Full { limit: usize, of_all: bool },
+    Full { limit: usize, of_all: bool, units: u32 },
     /// This limit has banned the request's key before.
     Banned { limit: usize, wait: Duration },
     /// It lacks a part of this limit's key.

@@ -44,10 +44,12 @@ impl LimitRule {
     /// for, when that is dropped. What finds no place is refused with
     /// [`DenialReason::Concurrency`](crate::DenialReason::Concurrency): status 429 if the limit has a key, and
     /// 503 if it is one for everything together ([`by`](Self::by) nothing), which is not this client's doing.
-    /// The wait that is told is one second, as nobody can know.
+    /// The wait that is told is one second, as nobody can know, and none where there will never be
+    /// as many places as the request asks for.
     ///
-    /// Places are taken before units of quotas, and what a quota denies has none. A request takes as many of
-    /// them as its [`cost`](Self::cost). [`count_if`](Self::count_if), [`distinct`](Self::distinct), a cost
+    /// Places are taken before units of quotas, and what a quota denies gives its own back at once: only while it
+    /// is being checked does it count for others. Another number of [`clients`](crate::GateBuilder::clients) makes
+    /// a limit with a key start anew: what is in flight then no longer counts. A request takes as many places as its [`cost`](Self::cost). [`count_if`](Self::count_if), [`distinct`](Self::distinct), a cost
     /// that the response tells, and bans do not go with it.
     ///
     /// # Example: 20 requests in flight for each client, 500 in all

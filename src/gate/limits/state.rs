@@ -107,7 +107,8 @@ impl Definition {
             cost: plan.cost.clone(),
             distinct: plan.distinct.clone(),
             group: key.is_by_client().then_some(group),
-            keys,
+            // Without a key there is nothing to remember them in, but for distinct values.
+            keys: if plan.by.is_empty() && plan.distinct.is_none() { 0 } else { keys },
             with_networks: with_networks && key.is_by_client() && quota.is_some(),
             period,
             in_flight: quota.is_none(),
@@ -143,8 +144,9 @@ impl State {
                 } else {
                     Places::each(limit, definition.keys)
                 };
-                let places =
-                    places.ok_or(KeyedLimiterError::NoMemory { bytes: definition.keys })?;
+                let places = places.ok_or(KeyedLimiterError::NoMemory {
+                    bytes: definition.keys.saturating_mul(60),
+                })?;
                 return Ok(Self { definition, store: Store::Places(places), pairs: None, scope });
             }
         };

@@ -57,6 +57,18 @@ fn a_limit_for_all_is_the_services_and_not_the_clients() {
     assert_eq!(denial.retry_after(), Some(Duration::from_secs(1)));
 }
 
+/// What has never fitted does not fit in a second either.
+#[test]
+fn where_there_will_never_be_a_place_no_wait_is_told() {
+    for limit in [LimitRule::in_flight("none", 0), LimitRule::in_flight("few", 5).cost(6)] {
+        for limit in [limit.clone(), limit.by([])] {
+            let gate = Gate::builder().limit_rule(limit).build().unwrap();
+            let denial = ask(&gate, CLIENT).unwrap_err();
+            assert_eq!((denial.reason(), denial.retry_after()), (DenialReason::Concurrency, None));
+        }
+    }
+}
+
 /// Finished, dropped, or held by a response on its way, wherever that goes.
 #[test]
 fn places_come_back_with_the_end_of_the_response() {

@@ -18,7 +18,7 @@
 //!   there and never more than the header has: a loop that reads up to `needed` ends, and takes no byte of the
 //!   request;
 //! - **I5** what is accepted is what the specification calls valid, text to the letter; a checksum that is there
-//!   has to be right;
+//!   has to be right, where the block is not skipped;
 //! - **I6** nothing is allocated, and nothing can panic; a header that is not complete yet costs no more than a
 //!   look at its first 107 bytes, however long it says that it will be;
 //! - **I7** addresses are canonical: an IPv4-mapped IPv6 address is an IPv4 address.

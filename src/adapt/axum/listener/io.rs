@@ -3,7 +3,7 @@
 //! # Invariants
 //! - **I1** the place is given back, and the connection counted as closed, when this is dropped;
 //! - **I2** bytes pass unchanged, in both directions;
-//! - **I3** from the deadline on, reading fails, unless the first head is complete or the gate is not
+//! - **I3** from the deadline on, reading and writing fail, unless the first head is complete or the gate is not
 //!   enforced; once it is complete, nothing is watched any more.
 
 use alloc::{boxed::Box, sync::Arc};
@@ -85,6 +85,14 @@ impl<I> GateIo<I> {
     pub fn get_mut(&mut self) -> &mut I {
         &mut self.io
     }
+
+    /// The connection inside, as long as there is time.
+    fn writer(&mut self) -> io::Result<&mut I> {
+        match self.deadline.is_over(&self.held.open.0) {
+            true => Err(too_late()),
+            false => Ok(&mut self.io),
+        }
+    }
 }
 
 impl Deadline {
@@ -95,6 +103,24 @@ impl Deadline {
             return false;
         }
         let really = gate.mode() == Mode::Enforce;
+        self.passes(really, counts)
+    }
+
+    /// The same for writing, which a client that takes nothing can hold up so that nobody reads. Whoever reads is
+    /// woken, and stays the one who is.
+    fn is_over(&mut self, counts: &Counts) -> bool {
+        match self {
+            Self::Until { time, gate, .. } if time.is_elapsed() => {
+                let really = gate.mode() == Mode::Enforce;
+                self.passes(really, counts)
+            }
+            Self::Missed => true,
+            Self::Until { .. } | Self::None => false,
+        }
+    }
+
+    /// It is missed, if it really counts.
+    fn passes(&mut self, really: bool, counts: &Counts) -> bool {
         counts.closes_for(Closed::TimedOut, really);
         *self = if really { Self::Missed } else { Self::None };
         really
@@ -109,6 +135,10 @@ impl Deadline {
     }
 }
 
+fn too_late() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "no complete request head in time")
+}
+
 impl<I: AsyncRead + Unpin> AsyncRead for GateIo<I> {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -118,10 +148,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for GateIo<I> {
         let Self { io, deadline, held } = self.get_mut();
         // First the time: who sends without a pause would never be asked for it.
         if deadline.is_missed(&held.open.0, context) {
-            return Poll::Ready(Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "no complete request head in time",
-            )));
+            return Poll::Ready(Err(too_late()));
         }
         let before = buffer.filled().len();
         ready!(Pin::new(io).poll_read(context, buffer))?;
@@ -136,11 +163,11 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for GateIo<I> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write(context, bytes)
+        Pin::new(self.get_mut().writer()?).poll_write(context, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_flush(context)
+        Pin::new(self.get_mut().writer()?).poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -152,7 +179,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for GateIo<I> {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write_vectored(context, slices)
+        Pin::new(self.get_mut().writer()?).poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {

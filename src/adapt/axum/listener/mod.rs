@@ -14,7 +14,7 @@
 //!
 //! # Invariants
 //! - **I1** of a connection that is refused no byte is read, and none is sent;
-//! - **I2** who is exempt, and a proxy that is trusted, is never refused;
+//! - **I2** who is exempt, and a proxy that is trusted, is never refused, and has no deadline;
 //! - **I3** only [`Mode::Enforce`] closes anything: else it is counted, and let in;
 //! - **I4** an accepted connection's address is the one that the listener inside has told;
 //! - **I5** other tasks have their turn, however many connections are refused in a row.
@@ -57,8 +57,8 @@ use crate::{
 /// | [`first_request_within`](Self::first_request_within) | who does not ask for anything | no deadline |
 /// | [`refuse_over_limit`](Self::refuse_over_limit) | who has used up a limit | they are answered with 429 |
 ///
-/// Exempt addresses and [proxies that are trusted](crate::GateBuilder::trust) are never refused, and do not
-/// count as clients. With a gate that observes or is off, nothing is closed, the deadline included.
+/// Exempt addresses and [proxies that are trusted](crate::GateBuilder::trust) are never refused, do not
+/// count as clients, and have no deadline: a proxy may open connections ahead. With a gate that observes or is off, nothing is closed, the deadline included.
 ///
 /// This does not replace [`GateLayer`](crate::GateLayer), which knows what is asked for: use both.
 ///
@@ -154,7 +154,7 @@ impl<L> GateListener<L> {
     /// With a deadline for the first request head, from when the connection is accepted: HTTP/1's up to its
     /// empty line, HTTP/2's up to the end of its headers.
     ///
-    /// From then on reading fails with [`TimedOut`](std::io::ErrorKind::TimedOut), and the server closes the
+    /// From then on reading and writing fail with [`TimedOut`](std::io::ErrorKind::TimedOut), and the server closes the
     /// connection. This is what frees the places of clients who send a byte now and then, against whom
     /// `axum::serve` does nothing in axum 0.8. Once a request has come the connection may stay open for
     /// others: how many a client holds that way is what
@@ -191,16 +191,17 @@ impl<L> GateListener<L> {
         ConnectionStats::of(&self.counts)
     }
 
-    /// A place for a connection from there; `None` if it is to be closed.
-    fn admit(&self, peer: Option<IpAddr>) -> Option<Place> {
-        let Some(peer) = peer else { return self.place(self.places.take_in_all()) };
+    /// A place for a connection from there, and the time for its first request; `None` if it is to be closed.
+    fn admit(&self, peer: Option<IpAddr>) -> Option<(Place, Option<Duration>)> {
+        let in_time = |place| (place, self.first_request);
+        let Some(peer) = peer else { return self.place(self.places.take_in_all()).map(in_time) };
         let now = self.clock.as_ref().map_or_else(SystemClock::now, |clock| clock());
         match self.gate.judge_peer(peer, self.over_limit, now) {
-            PeerVerdict::Spared => Some(self.places.take_if_free()),
-            PeerVerdict::Passes(client) => self.place(self.places.take(&client)),
+            PeerVerdict::Spared => Some((self.places.take_if_free(), None)),
+            PeerVerdict::Passes(client) => self.place(self.places.take(&client)).map(in_time),
             PeerVerdict::InShadow => {
                 self.counts.closes_for(Closed::Denied, false);
-                Some(self.places.take_if_free())
+                Some(in_time(self.places.take_if_free()))
             }
             PeerVerdict::Refused(_) => {
                 self.counts.closes_for(Closed::Denied, true);
@@ -249,8 +250,8 @@ where
     async fn accept(&mut self) -> (Self::Io, L::Addr) {
         loop {
             let (io, address) = self.inner.accept().await;
-            if let Some(place) = self.admit(address.peer_ip()) {
-                let io = GateIo::new(io, place, &self.counts, &self.gate, self.first_request);
+            if let Some((place, within)) = self.admit(address.peer_ip()) {
+                let io = GateIo::new(io, place, &self.counts, &self.gate, within);
                 return (io, address);
             }
             close(io);

@@ -51,7 +51,7 @@ fn a_key_has_so_many_places_and_no_more() {
     let world = limits([two()]);
     let all = fill(&world, &from(CLIENT));
     assert_eq!(all.len(), 2);
-    assert!(matches!(world.rule(&from(CLIENT), NOW), Ruling::Full { limit: 0, of_all: false }));
+    assert!(matches!(world.rule(&from(CLIENT), NOW), Ruling::Full { limit: 0, of_all: false, .. }));
     assert_eq!(fill(&world, &from(OTHER)).len(), 2);
     assert_eq!(in_flight(&world, 0, &from(CLIENT)), (2, 2));
     assert_eq!(in_flight(&world, 0, &from(OTHER)), (0, 2), "those were dropped");
@@ -62,7 +62,10 @@ fn without_a_key_all_share_the_places() {
     let world = limits([two().by([])]);
     let _all = fill(&world, &from(CLIENT));
     for client in [CLIENT, OTHER] {
-        assert!(matches!(world.rule(&from(client), NOW), Ruling::Full { limit: 0, of_all: true }));
+        assert!(matches!(
+            world.rule(&from(client), NOW),
+            Ruling::Full { limit: 0, of_all: true, .. }
+        ));
     }
 }
 
@@ -292,6 +295,15 @@ fn another_number_acts_at_once() {
     assert_eq!(fill(&world, &request).len(), 1);
 }
 
+/// A reload: how many clients are remembered means nothing to a limit that has no keys.
+#[test]
+fn without_a_key_another_number_of_clients_changes_nothing() {
+    let mut world = limits([two().by([])]);
+    let _all = fill(&world, &from(CLIENT));
+    world.reload(Plan { clients: Some(2_000), ..plan([two().by([])]) }, NOW);
+    assert!(is_full(&world, &from(CLIENT)));
+}
+
 /// A reload: where a place was taken, there it goes back.
 #[test]
 fn places_go_back_to_the_limit_that_they_are_of() {
@@ -416,7 +428,7 @@ fn what_would_be_said_is_told_without_taking_anything() {
             assert_eq!(fits(&world), stands);
             match world.foresee(&request, NOW) {
                 Ruling::Passes { would_deny: found, .. } => assert_eq!(Some(found), would_deny),
-                Ruling::Full { limit: 0, of_all: false } => assert_eq!(would_deny, None),
+                Ruling::Full { limit: 0, of_all: false, .. } => assert_eq!(would_deny, None),
                 other => panic!("{other:?}"),
             }
         }

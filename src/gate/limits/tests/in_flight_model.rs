@@ -63,7 +63,7 @@ impl Told {
     }
 }
 
-/// What one request has: which limit, in its how manieth life, for whom.
+/// What one request has: which limit, in which of its lives, for whom.
 type Place = (usize, u32, u8);
 
 /// All that is in flight, in the plainest way.

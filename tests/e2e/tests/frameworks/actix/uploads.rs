@@ -48,6 +48,23 @@ async fn with_its_body_at_once_a_connection_goes_on() {
     assert_refused(wire.get("/", "").await, "after all of them");
 }
 
+/// Scopes and resources put bodies of responses into boxes.
+#[tokio::test]
+async fn inside_a_scope_a_connection_goes_on_too() {
+    let gate = per_hour(0);
+    let server = serve!(1, {
+        let scope = web::scope("/in").wrap(GateMiddleware::new(&gate));
+        App::new().service(scope.route("", web::to(|| async { "never" })))
+    });
+    let mut wire = connect(server.address).await;
+    for _ in 0..3 {
+        let head = "POST /in HTTP/1.1\r\nhost: e2e.test\r\ncontent-length: 5\r\n\r\n";
+        wire.send(head.as_bytes()).await.unwrap();
+        assert_refused(wire.answer().await, "before the body");
+        wire.send(b"hello").await.unwrap();
+    }
+}
+
 /// The refusal does not wait for the body; and the body, when it comes, does no harm.
 #[tokio::test]
 async fn with_its_body_later_a_connection_goes_on() {
@@ -112,6 +129,10 @@ async fn who_never_stops_is_cut_off() {
     wire.send(&head("transfer-encoding: chunked")).await.unwrap();
     assert_refused(wire.answer().await, "before the first chunk");
     let chunk = [b"10000\r\n".to_vec(), vec![b'x'; 0x10000], b"\r\n".to_vec()].concat();
+    for _ in 0..2 {
+        wire.send(&chunk).await.expect("some of it is read");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
     let mut sent = 0;
     while wire.send(&chunk).await.is_ok() {
         sent += 1;
