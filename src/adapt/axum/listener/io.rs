@@ -18,7 +18,7 @@ use std::io::{self, IoSlice};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Sleep, sleep},
+    time::{Instant, Sleep, sleep},
 };
 
 use super::{
@@ -110,7 +110,7 @@ impl Deadline {
     /// woken, and stays the one who is.
     fn is_over(&mut self, counts: &Counts) -> bool {
         match self {
-            Self::Until { time, gate, .. } if time.is_elapsed() => {
+            Self::Until { time, gate, .. } if time.deadline() <= Instant::now() => {
                 let really = gate.mode() == Mode::Enforce;
                 self.passes(really, counts)
             }
