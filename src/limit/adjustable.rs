@@ -78,7 +78,7 @@ use core::time::Duration;
 /// The rate is the quota's, exactly, or lower by at most 2⁻²¹ where 64 bits cannot hold it.
 ///
 /// # Memory
-/// 160 bytes, no allocation.
+/// 160 bytes (168 without `std`), no allocation.
 ///
 /// # Concurrency
 /// As [`TokenBucket`](super::TokenBucket), and a check never waits for a change. Threads that change the
