@@ -79,7 +79,7 @@ impl Admission {
     }
 
     /// Which limit is the strictest, and where the client stands with it.
-    #[cfg_attr(not(any(feature = "tower", feature = "actix")), expect(dead_code))]
+    #[cfg_attr(not(any(feature = "tower", feature = "actix")), allow(dead_code))]
     pub(crate) fn strictest(&self) -> Option<Strictest> {
         self.strictest
     }
@@ -257,7 +257,7 @@ impl Denial {
     }
 
     /// The limit that denies, if one does.
-    #[cfg_attr(not(any(feature = "tower", feature = "actix")), expect(dead_code))]
+    #[cfg_attr(not(any(feature = "tower", feature = "actix")), allow(dead_code))]
     pub(crate) fn limit(&self) -> Option<LimitAt> {
         self.limit
     }
