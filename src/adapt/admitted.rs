@@ -35,7 +35,8 @@ impl Admitted {
         self.client
     }
 
-    /// Where the client stands with its strictest limit; `None` if no limit applied.
+    /// Where the client stands with its strictest limit; `None` if no quota applied, as of an
+    /// [`Admission`](crate::Admission::standing).
     #[must_use]
     pub fn standing(&self) -> Option<Standing> {
         self.strictest.map(|strictest| strictest.decision.standing())

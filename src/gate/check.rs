@@ -156,31 +156,7 @@ impl Inner {
             let traces = traces.named(&setting.names);
             return Verdict::admitted(Admission::new(client, None, traces, Pending::default()));
         }
-        Verdict::denied(self.denial(snapshot, client, refusal, traces))
-    }
-
-    /// The denial that a refusal is.
-    pub(super) fn denial(
-        &self,
-        snapshot: &Snapshot,
-        client: Option<IpAddr>,
-        refusal: Refusal,
-        traces: Traces,
-    ) -> Denial {
-        let setting = &*snapshot.setting;
-        let name = Arc::clone(&self.tally_of(snapshot, refusal).name);
-        let limit = refusal.limit().map(|limit| setting.limit_at(limit));
-        let (reason, standing, wait) = refusal.told();
-        let wait = wait.filter(|_| setting.may_pass_later(refusal));
-        let denial = Denial::new(reason, name, standing, wait)
-            .with_client_and_limit(client, limit)
-            .with_traces(traces.named(&setting.names));
-        match refusal {
-            Refusal::Rule { status, .. } => denial.with_status(status),
-            // What all share is used up, by whomever.
-            Refusal::Concurrency { of_all: true, .. } => denial.with_status(503),
-            _ => denial,
-        }
+        Verdict::denied(refusal.denial(snapshot, tally, client, traces))
     }
 
     /// The same for a peer that has not asked for anything yet; `None` if it passes for now.
@@ -196,12 +172,13 @@ impl Inner {
         if mode != Mode::Enforce {
             return None;
         }
-        self.tally_of(snapshot, refusal).denies(true);
-        Some(self.denial(snapshot, Some(peer), refusal, Traces::default()))
+        let tally = self.tally_of(snapshot, refusal);
+        tally.denies(true);
+        Some(refusal.denial(snapshot, tally, Some(peer), Traces::default()))
     }
 
     /// Whose refusal it is.
-    fn tally_of<'a>(&'a self, snapshot: &'a Snapshot, refusal: Refusal) -> &'a Tally {
+    pub(super) fn tally_of<'a>(&'a self, snapshot: &'a Snapshot, refusal: Refusal) -> &'a Tally {
         let setting = &*snapshot.setting;
         let totals = &self.totals;
         match refusal {
@@ -239,6 +216,29 @@ impl Setting {
 }
 
 impl Refusal {
+    /// The denial that it is; the tally is its own.
+    pub(super) fn denial(
+        self,
+        snapshot: &Snapshot,
+        tally: &Tally,
+        client: Option<IpAddr>,
+        traces: Traces,
+    ) -> Denial {
+        let setting = &*snapshot.setting;
+        let limit = self.limit().map(|limit| setting.limit_at(limit));
+        let (reason, standing, wait) = self.told();
+        let wait = wait.filter(|_| setting.may_pass_later(self));
+        let denial = Denial::new(reason, Arc::clone(&tally.name), standing, wait)
+            .with_client_and_limit(client, limit)
+            .with_traces(traces.named(&setting.names));
+        match self {
+            Self::Rule { status, .. } => denial.with_status(status),
+            // What all share is used up, by whomever.
+            Self::Concurrency { of_all: true, .. } => denial.with_status(503),
+            _ => denial,
+        }
+    }
+
     /// The limit that refuses, if one does.
     fn limit(self) -> Option<usize> {
         match self {

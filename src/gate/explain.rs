@@ -183,7 +183,9 @@ impl Gate {
         let names = snapshot.setting.names.limits.iter();
         let mut stands = stands.into_iter().flatten();
         let limits = names.map(|name| LimitReport::new(name, stands.next())).collect();
-        let denial = result.err().map(|refusal| gate.denial(&snapshot, address, refusal, traces));
+        let denial = result.err().map(|refusal| {
+            refusal.denial(&snapshot, gate.tally_of(&snapshot, refusal), address, traces)
+        });
         Explanation { mode: self.mode(), client, end, rules, limits, denial }
     }
 }

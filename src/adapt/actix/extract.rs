@@ -13,7 +13,8 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, ResponseError, dev::Paylo
 
 use crate::adapt::{admitted::Admitted, client::ClientIp};
 
-/// Why there is nothing to extract: a mistake in how the service is put together, never in a request.
+/// Why there is nothing to extract: a mistake in how the service is put together, never in a request, unless
+/// [preflights are skipped](super::GateMiddleware::skip_preflights).
 ///
 /// As a response it is a 500, whose body says what is to be done; so does its `Display`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

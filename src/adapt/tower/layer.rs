@@ -45,8 +45,8 @@ impl GateLayer {
     /// lines `Origin` and `Access-Control-Request-Method`.
     ///
     /// They cannot be limited then, so let only something cheap answer them, and no handler that asks for
-    /// [`Admitted`](crate::Admitted) or the client's address: the gate has not said anything. Where a CORS layer stands
-    /// outside of the gate this is not needed: it answers preflights itself.
+    /// [`Admitted`](crate::Admitted) or the client's address: the gate has not said anything. Where a CORS
+    /// layer stands outside of the gate this is not needed: it answers preflights itself.
     #[must_use]
     pub fn skip_preflights(self) -> Self {
         self.with(|setting| setting.common.skips_preflights = true)

@@ -55,7 +55,8 @@
 //! `MockConnectInfo`), so serve with `into_make_service_with_connect_info::<SocketAddr>()`. Otherwise,
 //! or if that is absent, from a [`SocketAddr`](core::net::SocketAddr) or
 //! [`IpAddr`](core::net::IpAddr) among the request's extensions. [`GateLayer::peer`] replaces all of
-//! that; for tonic it reads `TcpConnectInfo` from the extensions. A request without any is not an error: [`MissingPeer`](crate::MissingPeer) decides.
+//! that; for tonic it reads `TcpConnectInfo` from the extensions. A request without any is not an error:
+//! [`MissingPeer`](crate::MissingPeer) decides.
 //!
 //! # Example: axum
 //! ```

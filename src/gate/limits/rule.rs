@@ -49,8 +49,9 @@ impl LimitRule {
     ///
     /// Places are taken before units of quotas, and what a quota denies gives its own back at once: only while it
     /// is being checked does it count for others. Another number of [`clients`](crate::GateBuilder::clients) makes
-    /// a limit with a key start anew: what is in flight then no longer counts. A request takes as many places as its [`cost`](Self::cost). [`count_if`](Self::count_if), [`distinct`](Self::distinct), a cost
-    /// that the response tells, and bans do not go with it.
+    /// a limit with a key start anew: what is in flight then no longer counts. A request takes as many places
+    /// as its [`cost`](Self::cost). [`count_if`](Self::count_if), [`distinct`](Self::distinct), a cost that the
+    /// response tells, and bans do not go with it.
     ///
     /// # Example: 20 requests in flight for each client, 500 in all
     /// ```

@@ -98,29 +98,27 @@ impl<I> GateIo<I> {
 impl Deadline {
     /// Whether it is missed; wakes when it will be.
     fn is_missed(&mut self, counts: &Counts, context: &mut Context<'_>) -> bool {
-        let Self::Until { time, gate, .. } = self else { return matches!(self, Self::Missed) };
-        if time.as_mut().poll(context).is_pending() {
-            return false;
+        if let Self::Until { time, .. } = self {
+            if time.as_mut().poll(context).is_pending() {
+                return false;
+            }
         }
-        let really = gate.mode() == Mode::Enforce;
-        self.passes(really, counts)
+        self.miss(counts)
     }
 
-    /// The same for writing, which a client that takes nothing can hold up so that nobody reads. Whoever reads is
-    /// woken, and stays the one who is.
+    /// The same for writing, which a client that takes nothing can hold up so that nobody reads: whoever
+    /// reads stays the one who is woken.
     fn is_over(&mut self, counts: &Counts) -> bool {
         match self {
-            Self::Until { time, gate, .. } if time.deadline() <= Instant::now() => {
-                let really = gate.mode() == Mode::Enforce;
-                self.passes(really, counts)
-            }
-            Self::Missed => true,
-            Self::Until { .. } | Self::None => false,
+            Self::Until { time, .. } if time.deadline() > Instant::now() => false,
+            _ => self.miss(counts),
         }
     }
 
-    /// It is missed, if it really counts.
-    fn passes(&mut self, really: bool, counts: &Counts) -> bool {
+    /// The time is over, if there is a deadline: whether it is missed then.
+    fn miss(&mut self, counts: &Counts) -> bool {
+        let Self::Until { gate, .. } = self else { return matches!(self, Self::Missed) };
+        let really = gate.mode() == Mode::Enforce;
         counts.closes_for(Closed::TimedOut, really);
         *self = if really { Self::Missed } else { Self::None };
         really

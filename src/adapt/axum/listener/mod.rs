@@ -58,7 +58,8 @@ use crate::{
 /// | [`refuse_over_limit`](Self::refuse_over_limit) | who has used up a limit | they are answered with 429 |
 ///
 /// Exempt addresses and [proxies that are trusted](crate::GateBuilder::trust) are never refused, do not
-/// count as clients, and have no deadline: a proxy may open connections ahead. With a gate that observes or is off, nothing is closed, the deadline included.
+/// count as clients, and have no deadline, since a proxy may open connections ahead. With a gate
+/// that observes or is off, nothing is closed, the deadline included.
 ///
 /// This does not replace [`GateLayer`](crate::GateLayer), which knows what is asked for: use both.
 ///
