@@ -292,6 +292,48 @@ pub enum SnapshotError {
     },
 }
 
+/// Why a snapshot of a gate is not restored. The gate goes on as before.
+#[cfg(all(feature = "std", feature = "serde"))]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// It, or a part of it, was written by another version of this crate.
+    #[error(
+        "the snapshot is of version {found}, and this is a program for version {known}; start without \
+         it, or restore it with the version that wrote it"
+    )]
+    Version {
+        /// The snapshot's version.
+        found: u32,
+        /// The version that can be read.
+        known: u32,
+    },
+    /// Its content is not what was written.
+    #[error(
+        "the snapshot's checksum does not fit its content: it was damaged or edited; use an older one, \
+         or start without"
+    )]
+    Damaged,
+    /// A ban is none that a gate can have.
+    #[error(
+        "ban {entry} of the snapshot is none that a gate can have; it was not written by this crate: \
+         start without it"
+    )]
+    Ban {
+        /// Which one, counted from 0.
+        entry: usize,
+    },
+    /// What it says of detection contradicts itself.
+    #[error(
+        "what the snapshot says of {part} contradicts itself; it was not written by this crate: start \
+         without it"
+    )]
+    Detection {
+        /// Which part of detection.
+        part: &'static str,
+    },
+}
+
 /// Why a gate cannot be built: every mistake at once.
 #[cfg(feature = "std")]
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -514,6 +556,14 @@ pub enum BuildProblem {
         /// The most that there can be.
         most: usize,
     },
+    /// Something that a defence goes by is not what it can be.
+    #[error("defence: `{part}` {why}")]
+    Defence {
+        /// Which parameter, or `dimensions`.
+        part: &'static str,
+        /// What is wrong with it, and what would be right.
+        why: String,
+    },
     /// A client group has more bits than the address.
     #[error(
         "client group: {family} = {bits} is more than the {most} bits of such an address; use 0 to {most}"
@@ -537,6 +587,9 @@ pub enum BuildProblem {
         /// The most that there can be.
         most: usize,
     },
+    /// There is no memory for what watches the traffic.
+    #[error("there is no memory for the defence: it takes about two megabytes")]
+    NoRoomToWatch,
 }
 
 /// Why a [`KeyedLimiter`](crate::KeyedLimiter) cannot be built.

@@ -32,6 +32,8 @@ extern crate std;
 #[cfg(any(feature = "tower", feature = "actix"))]
 mod adapt;
 pub mod cidr;
+#[cfg(feature = "std")]
+pub mod detect;
 pub mod error;
 #[cfg(feature = "std")]
 pub mod gate;
@@ -69,13 +71,9 @@ pub use crate::{
     time::Timestamp,
     verdict::{Decision, Standing},
 };
-#[cfg(all(feature = "std", feature = "serde"))]
-pub use crate::{
-    error::SnapshotError,
-    limit::{ExactSnapshot, KeyedSnapshot},
-};
 #[cfg(feature = "std")]
 pub use crate::{
+    detect::{Defence, Posture},
     error::{
         AddressLimiterError, BuildError, BuildProblem, ChangeError, KeyQuotaError,
         KeyedLimiterError,
@@ -90,6 +88,12 @@ pub use crate::{
     },
     time::SystemClock,
     verdict::{Admission, Denial, DenialReason, Verdict},
+};
+#[cfg(all(feature = "std", feature = "serde"))]
+pub use crate::{
+    error::{RestoreError, SnapshotError},
+    gate::GateSnapshot,
+    limit::{ExactSnapshot, KeyedSnapshot},
 };
 
 #[cfg(all(test, feature = "std"))]
@@ -141,6 +145,8 @@ mod tests {
             shareable::<crate::ExactSnapshot<std::string::String>>();
             shareable::<crate::KeyedSnapshot>();
             shareable::<crate::SnapshotError>();
+            shareable::<crate::GateSnapshot>();
+            shareable::<crate::RestoreError>();
         }
         shareable::<crate::CidrParseError>();
         shareable::<crate::QuotaError>();

@@ -131,6 +131,20 @@ enum Change {
         forgotten: Timestamp,
         level: u32,
     },
+    /// As it was in another process; what is there already does not become less.
+    #[cfg(feature = "serde")]
+    Join {
+        until: Timestamp,
+        forgotten: Timestamp,
+        level: u32,
+    },
+}
+
+impl Change {
+    /// Whether it is of a ban that was made before, which displaces none that ends later.
+    fn is_of_before(self) -> bool {
+        !matches!(self, Self::Escalate(_) | Self::Set(_))
+    }
 }
 
 /// As many tables as this if there is much to hold, so that look-ups do not meet.
@@ -322,6 +336,9 @@ impl Bans {
             None => {
                 let entry = Entry::new(subject, hash, change, reason, now);
                 let until = entry.until;
+                if change.is_of_before() && table.has_no_room_before(until) {
+                    return until.saturating_duration_since(now);
+                }
                 self.lengths.add_one(&subject);
                 if let Some(displaced) = table.add(entry) {
                     self.lengths.drop_one(&displaced.subject);
@@ -429,6 +446,12 @@ impl Table {
         displaced
     }
 
+    /// Whether it is full of what ends after that moment.
+    fn has_no_room_before(&self, until: Timestamp) -> bool {
+        let first = self.ends.first().filter(|_| self.entries.len() >= self.most);
+        first.is_some_and(|(end, _)| end > until.as_nanos())
+    }
+
     fn remove(&mut self, seat: usize) -> Option<Entry> {
         let last = self.entries.len().checked_sub(1)?;
         let hash = self.entries.get(seat)?.hash;
@@ -503,6 +526,15 @@ impl Entry {
             Change::Copy { until, forgotten, level } => {
                 (self.until, self.forgotten, self.level) = (until, forgotten, level);
             }
+            #[cfg(feature = "serde")]
+            Change::Join { until, forgotten, level } => {
+                self.level = level.max(self.level_at(now));
+                self.forgotten = self.forgotten.max(forgotten);
+                if until < self.until {
+                    return;
+                }
+                self.until = until;
+            }
         }
         if self.reason != *reason {
             self.reason = Name::clone(reason);
@@ -571,6 +603,11 @@ impl Lengths {
         word.store(if *count == 0 { before & !bit } else { before | bit }, Ordering::Relaxed);
     }
 }
+
+#[cfg(feature = "serde")]
+mod saved;
+#[cfg(feature = "serde")]
+pub(super) use self::saved::SavedBan;
 
 #[cfg(all(test, not(loom)))]
 mod tests;

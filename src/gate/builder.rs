@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     cidr::CidrSet,
+    detect::Defence,
     error::BuildError,
     limit::OnSaturation,
     quota::Quota,
@@ -177,6 +178,19 @@ impl GateBuilder {
         Self { plan: Plan { newcomers: Some(budget), ..self.plan } }
     }
 
+    /// How far the gate may go by itself when traffic is unusual: nowhere unless set here.
+    ///
+    /// # Example: it watches and tells, and refuses nothing
+    /// ```
+    /// use portcullis::{Defence, Gate, Posture};
+    ///
+    /// let gate = Gate::builder().defence(Defence::up_to(Posture::Elevated)).build()?;
+    /// # Ok::<(), portcullis::BuildError>(())
+    /// ```
+    pub fn defence(self, defence: Defence) -> Self {
+        Self { plan: Plan { defence: Some(defence), ..self.plan } }
+    }
+
     /// How far the gate goes at first: [`Mode::Enforce`] unless set here.
     pub fn mode(self, mode: Mode) -> Self {
         Self { plan: Plan { mode, ..self.plan } }
@@ -187,7 +201,8 @@ impl GateBuilder {
     /// # Errors
     /// When the name of a rule or a limit is empty, too long, twice there or not printable; when a quota is
     /// beyond what can be kept for each client, or there are more than 64 limits; when rules cannot be
-    /// compiled; when a [`ClientGroup`] has more bits than
+    /// compiled; when a parameter of the [`defence`](Self::defence) is
+    /// beyond its range; when a [`ClientGroup`] has more bits than
     /// an address, or no client at all can be remembered: all mistakes at once. And when the memory for
     /// the clients cannot be had.
     pub fn build(self) -> Result<Gate, BuildError> {

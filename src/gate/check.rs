@@ -14,6 +14,7 @@ use super::{
     stats::Tally,
 };
 use crate::{
+    detect::{Applied, Flight, Glance, Refused},
     request::{Client, Request},
     rule::{Facts, Name},
     time::Timestamp,
@@ -27,6 +28,9 @@ struct Doing<'a> {
     gate: &'a Inner,
     mode: Mode,
     pending: Pending,
+    glance: Glance,
+    /// The mitigation that matches.
+    mitigation: Option<Name>,
 }
 
 impl Gate {
@@ -37,7 +41,19 @@ impl Gate {
         let snapshot = gate.snapshot.load();
         let client = snapshot.setting.client.address_of(request);
         let chance = |client: &Client| gate.seed.hash_one(client);
-        let mut doing = Doing { gate, mode, pending: Pending::default() };
+        let detector = snapshot.setting.detector.as_ref();
+        if let Some(detector) = detector {
+            if detector.is_due(now) {
+                snapshot.setting.step(detector, now);
+            }
+        }
+        let mut doing = Doing {
+            gate,
+            mode,
+            pending: Pending::default(),
+            glance: Glance::default(),
+            mitigation: None,
+        };
         let Found { result, traces } = snapshot.decide(request, client, chance, now, &mut doing);
         match result {
             Ok(strictest) => {
@@ -46,20 +62,19 @@ impl Gate {
                     decision,
                 });
                 gate.totals.admitted.add();
+                let flight = doing.flight(&snapshot.setting, now);
                 // Where there is nothing, nothing is moved.
                 if traces.is_empty() && doing.pending.is_empty() {
                     let nothing = Pending::default();
-                    return Verdict::admitted(Admission::new(
-                        client,
-                        strictest,
-                        Traces::of_class(traces.class()),
-                        nothing,
-                    ));
+                    let traces = Traces::of_class(traces.class());
+                    let admission = Admission::new(client, strictest, traces, nothing);
+                    return Verdict::admitted(admission.in_flight(flight));
                 }
                 let traces = traces.named(&snapshot.setting.names);
-                Verdict::admitted(Admission::new(client, strictest, traces, doing.pending))
+                let admission = Admission::new(client, strictest, traces, doing.pending);
+                Verdict::admitted(admission.in_flight(flight))
             }
-            Err(refusal) => gate.refuse(&snapshot, client, refusal, traces, mode),
+            Err(refusal) => gate.refuse(&snapshot, client, refusal, traces, doing, now),
         }
     }
 
@@ -72,7 +87,43 @@ impl Gate {
     }
 }
 
+impl Doing<'_> {
+    /// The request passes, and is in flight from now on; if it is watched.
+    #[inline]
+    fn flight(&self, setting: &Setting, now: Timestamp) -> Option<Flight> {
+        if !self.glance.is_watched {
+            return None;
+        }
+        setting.detector.as_ref().map(|detector| detector.admitted(&self.glance, now))
+    }
+}
+
 impl Witness for Doing<'_> {
+    const CHARGES: bool = true;
+
+    #[inline]
+    fn offered(
+        &mut self,
+        setting: &Setting,
+        request: &Request<'_>,
+        client: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Glance {
+        if let Some(detector) = &setting.detector {
+            let spared = |client: IpAddr| setting.spares(client);
+            let own = &setting.dimensions;
+            self.glance = detector.offered(request, client, spared, own, now);
+        }
+        self.glance
+    }
+
+    fn mitigated(&mut self, setting: &Setting, by: &Applied) {
+        self.mitigation = Some(Name::clone(&by.name));
+        if let Some(detector) = &setting.detector {
+            detector.count_mitigated();
+        }
+    }
+
     fn exempted(&mut self) {
         self.gate.totals.exempted.add();
     }
@@ -135,9 +186,11 @@ impl Inner {
         client: Option<IpAddr>,
         refusal: Refusal,
         traces: Traces,
-        mode: Mode,
+        doing: Doing<'_>,
+        now: Timestamp,
     ) -> Verdict {
         let setting = &*snapshot.setting;
+        let mode = doing.mode;
         let tally = self.tally_of(snapshot, refusal);
         tally.denies(mode == Mode::Enforce);
         if mode != Mode::Enforce {
@@ -154,9 +207,18 @@ impl Inner {
                 }
             }
             let traces = traces.named(&setting.names);
-            return Verdict::admitted(Admission::new(client, None, traces, Pending::default()));
+            let flight = doing.flight(setting, now);
+            let admission = Admission::new(client, None, traces, Pending::default());
+            return Verdict::admitted(admission.in_flight(flight));
         }
-        Verdict::denied(refusal.denial(snapshot, tally, client, traces))
+        if let (Some(why), Some(detector)) = (refusal.by_itself(), &setting.detector) {
+            detector.count_refused(&doing.glance, why);
+        }
+        let denial = refusal.denial(snapshot, tally, client, traces);
+        Verdict::denied(match doing.mitigation {
+            Some(name) if matches!(refusal, Refusal::Mitigated { .. }) => denial.named(name),
+            _ => denial,
+        })
     }
 
     /// The same for a peer that has not asked for anything yet; `None` if it passes for now.
@@ -196,6 +258,9 @@ impl Inner {
                 setting.limit_tallies.get(limit).map_or(&totals.saturated, |tally| tally)
             }
             Refusal::Saturated { .. } => &totals.saturated,
+            Refusal::Mitigated { .. } => &totals.mitigations,
+            Refusal::Shed { for_being_unknown: true, .. } => &totals.unknown,
+            Refusal::Shed { .. } => &totals.shedding,
         }
     }
 }
@@ -239,6 +304,16 @@ impl Refusal {
         }
     }
 
+    /// Why, if the gate does it by itself.
+    fn by_itself(self) -> Option<Refused> {
+        match self {
+            Self::Mitigated { .. } => Some(Refused::Mitigated),
+            Self::Shed { for_being_unknown: true, .. } => Some(Refused::Unknown),
+            Self::Shed { .. } => Some(Refused::Shed),
+            _ => None,
+        }
+    }
+
     /// The limit that refuses, if one does.
     fn limit(self) -> Option<usize> {
         match self {
@@ -265,6 +340,8 @@ impl Refusal {
             Self::Concurrency { .. } => (DenialReason::Concurrency, None, Some(AGAIN_IN)),
             Self::MissingKey { .. } => (DenialReason::MissingKey, None, None),
             Self::Saturated { wait } => (DenialReason::Saturated, None, Some(wait)),
+            Self::Mitigated { wait } => (DenialReason::Mitigation, None, Some(wait)),
+            Self::Shed { wait, .. } => (DenialReason::Shed, None, Some(wait)),
         }
     }
 }

@@ -51,6 +51,7 @@ pub(super) enum End {
     /// Allowed, or all others skipped: the limits are next.
     Allowed {
         bypasses_limits: bool,
+        bypasses_shedding: bool,
     },
     Denied {
         status: u16,
@@ -116,7 +117,7 @@ impl Effects {
     /// Whether one of them can lift limits.
     pub(super) fn lift_limits(&self) -> bool {
         let lifts = |effect: &Effect| {
-            effect.skips_limits || matches!(effect.end, End::Allowed { bypasses_limits: true })
+            effect.skips_limits || matches!(effect.end, End::Allowed { bypasses_limits: true, .. })
         };
         self.all.iter().any(|effect| effect.mode == RuleMode::Enforce && lifts(effect))
     }
@@ -190,14 +191,17 @@ impl Effect {
 
     fn add(&mut self, action: &Action, groups: &[Name], tags: &[Name]) {
         match action {
-            Action::Allow { bypass_limits, .. } => {
-                self.end = End::Allowed { bypasses_limits: *bypass_limits };
+            Action::Allow { bypass_limits, bypass_shedding } => {
+                self.end = End::Allowed {
+                    bypasses_limits: *bypass_limits,
+                    bypasses_shedding: *bypass_shedding,
+                };
             }
             Action::Deny { status } => self.end = End::Denied { status: *status },
             Action::Ban(ban) => self.end = End::Banned(*ban),
             // One that denies says more.
             Action::Skip(Skip::Rules) if self.end == End::Passed => {
-                self.end = End::Allowed { bypasses_limits: false };
+                self.end = End::Allowed { bypasses_limits: false, bypasses_shedding: false };
             }
             Action::Skip(Skip::Rules) | Action::Count => {}
             Action::Skip(Skip::Limits) => self.skips_limits = true,

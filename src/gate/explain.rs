@@ -8,7 +8,7 @@
 //! - **I3** what is printed tells nothing that the request has sent, except the client's address.
 
 use alloc::{string::String, vec::Vec};
-use core::{fmt, time::Duration};
+use core::{fmt, net::IpAddr, time::Duration};
 
 use super::{
     Gate, Mode,
@@ -19,6 +19,7 @@ use super::{
     snapshot::{Setting, Snapshot},
 };
 use crate::{
+    detect::{Applied, Glance},
     request::{Client, Reason, Request, Resolved, canonical::Needs},
     rule::{Expr, Facts, Name},
     time::Timestamp,
@@ -51,6 +52,10 @@ pub enum Stage {
     Lists,
     /// Rules.
     Rules,
+    /// Mitigations that the gate has found by itself.
+    Mitigations,
+    /// What is left for unknown clients, and for requests of this importance.
+    Shedding,
     /// Limits.
     Limits,
 }
@@ -162,12 +167,13 @@ impl Gate {
             asks_limits: false,
             rules: Vec::new(),
             stands: None,
+            mitigation: None,
         };
         let chance = |client: &Client| gate.seed.hash_one(client);
         let client = snapshot.setting.client.resolve(request);
         let address = client.map(|client| client.ip);
         let Found { result, traces } = snapshot.decide(request, address, chance, now, &mut asking);
-        let Asking { is_exempt, asks_limits, mut rules, stands, .. } = asking;
+        let Asking { is_exempt, asks_limits, mut rules, stands, mitigation, .. } = asking;
         let end = match &result {
             Err(refusal) => refusal.stage(),
             Ok(_) if is_exempt => Stage::Exempt,
@@ -184,7 +190,12 @@ impl Gate {
         let mut stands = stands.into_iter().flatten();
         let limits = names.map(|name| LimitReport::new(name, stands.next())).collect();
         let denial = result.err().map(|refusal| {
-            refusal.denial(&snapshot, gate.tally_of(&snapshot, refusal), address, traces)
+            let tally = gate.tally_of(&snapshot, refusal);
+            let denial = refusal.denial(&snapshot, tally, address, traces);
+            match mitigation {
+                Some(name) if refusal.stage() == Stage::Mitigations => denial.named(name),
+                _ => denial,
+            }
         });
         Explanation { mode: self.mode(), client, end, rules, limits, denial }
     }
@@ -199,6 +210,7 @@ struct Asking<'a> {
     /// Those that it is known of, in their order.
     rules: Vec<RuleReport>,
     stands: Option<Vec<Stand>>,
+    mitigation: Option<Name>,
 }
 
 impl Asking<'_> {
@@ -216,6 +228,22 @@ impl Asking<'_> {
 }
 
 impl Witness for Asking<'_> {
+    const CHARGES: bool = false;
+
+    fn offered(
+        &mut self,
+        setting: &Setting,
+        _: &Request<'_>,
+        client: Option<IpAddr>,
+        _: Timestamp,
+    ) -> Glance {
+        setting.detector.as_ref().map_or_else(Glance::default, |detector| detector.glance(client))
+    }
+
+    fn mitigated(&mut self, _: &Setting, by: &Applied) {
+        self.mitigation = Some(Name::clone(&by.name));
+    }
+
     fn exempted(&mut self) {
         self.is_exempt = true;
     }
@@ -271,6 +299,8 @@ impl Refusal {
             | Self::MissingKey { .. }
             | Self::Saturated { .. }
             | Self::Banned { limit: Some(_), .. } => Stage::Limits,
+            Self::Mitigated { .. } => Stage::Mitigations,
+            Self::Shed { .. } => Stage::Shedding,
         }
     }
 }
@@ -406,8 +436,16 @@ impl LimitReport {
 }
 
 impl Stage {
-    const ALL: [Self; 6] =
-        [Self::Client, Self::Exempt, Self::Bans, Self::Lists, Self::Rules, Self::Limits];
+    const ALL: [Self; 8] = [
+        Self::Client,
+        Self::Exempt,
+        Self::Bans,
+        Self::Lists,
+        Self::Rules,
+        Self::Mitigations,
+        Self::Shedding,
+        Self::Limits,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -416,6 +454,8 @@ impl Stage {
             Self::Bans => "bans",
             Self::Lists => "lists",
             Self::Rules => "rules",
+            Self::Mitigations => "mitigations",
+            Self::Shedding => "shedding",
             Self::Limits => "limits",
         }
     }
@@ -425,7 +465,7 @@ impl Stage {
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (stage, outcome) in self.stages() {
-            write!(f, "{:<9}{}", stage.name(), outcome.text())?;
+            write!(f, "{:<12}{}", stage.name(), outcome.text())?;
             match (stage, self.client) {
                 (Stage::Client, Some(Resolved { ip, reason })) => {
                     write!(f, ": {ip}, {}", text_of(reason))?;
@@ -452,7 +492,7 @@ impl fmt::Display for Explanation {
                 alloc::format!("admitted, as the gate is off; else {denial}")
             }
         };
-        write!(f, "verdict  {verdict}")
+        write!(f, "verdict     {verdict}")
     }
 }
 

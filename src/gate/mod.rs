@@ -10,7 +10,11 @@
 //!    lift limits);
 //! 6. **rules**, by their priority: the first that allows, denies or bans is the last that is asked, and
 //!    what the others set adds up. Allowing does not lift limits either, unless it says so;
-//! 7. **limits**, all of them or none: a request that one limit denies takes nothing from the others. Limits
+//! 7. **mitigations**: rules that the gate has found by itself, while it [defends](GateBuilder::defence) itself;
+//!    whom a rule or the allow list allows, proxies that are trusted and the machine itself are spared;
+//! 8. **shedding**: what is left for unknown clients, and for requests of this importance. It comes before the
+//!    limits so that what it refuses takes nothing from them;
+//! 9. **limits**, all of them or none: a request that one limit denies takes nothing from the others. Limits
 //!    of requests in flight come first.
 //!    A client that a full store has no place for is judged by its network, and then by a budget for
 //!    newcomers.
@@ -37,8 +41,10 @@ mod candidate;
 mod check;
 #[cfg(feature = "config")]
 pub mod config;
+mod defence;
 mod effects;
 mod explain;
+mod guard;
 mod limits;
 mod lists;
 mod peer;
@@ -47,6 +53,8 @@ mod plan;
 mod policies;
 mod problems;
 mod reload;
+#[cfg(feature = "serde")]
+mod saved;
 mod snapshot;
 mod stats;
 
@@ -58,11 +66,14 @@ pub(crate) use self::limits::Pending;
 pub(crate) use self::peer::PeerVerdict;
 #[cfg(any(feature = "tower", feature = "actix"))]
 pub(crate) use self::policies::Policies;
+#[cfg(feature = "serde")]
+pub use self::saved::GateSnapshot;
 pub use self::{
     banned::GateBans,
     bans::BanInfo,
     builder::GateBuilder,
     candidate::{CandidateReport, CandidateSample},
+    defence::GateDefence,
     explain::{Explanation, LimitFate, LimitReport, RuleFate, RuleReport, Stage, StageOutcome},
     limits::{Hold, InFlight, LimitRule},
     lists::{GateLists, ListError},
@@ -224,7 +235,11 @@ impl Gate {
     /// An admission that is dropped instead means that its response is not known.
     pub fn finish(&self, admission: Admission, outcome: Outcome, now: Timestamp) {
         self.0.totals.finished(outcome.status);
-        admission.into_pending().finish(outcome.answer(), now);
+        let (pending, flight) = admission.into_parts();
+        pending.finish(outcome.answer(), now);
+        if let Some(flight) = flight {
+            flight.answered(outcome.status, outcome.latency, now);
+        }
     }
 
     /// What has been decided since the gate was built.

@@ -24,6 +24,7 @@ use super::{
 use ipnet::IpNet;
 
 use crate::{
+    detect::{Applied, Glance},
     request::{
         Client, Request,
         canonical::{Canonical, Needs},
@@ -35,6 +36,21 @@ use crate::{
 
 /// Who hears of the stages, and lets them charge or not.
 pub(super) trait Witness {
+    /// Whether what is asked is charged.
+    const CHARGES: bool;
+
+    /// A request comes in, of a client that is not exempt.
+    fn offered(
+        &mut self,
+        setting: &Setting,
+        request: &Request<'_>,
+        client: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Glance;
+
+    /// A mitigation matches.
+    fn mitigated(&mut self, setting: &Setting, by: &Applied);
+
     /// The client is exempt.
     fn exempted(&mut self);
 
@@ -112,6 +128,15 @@ pub(super) enum Refusal {
     Saturated {
         wait: Duration,
     },
+    /// A mitigation, which the witness knows.
+    Mitigated {
+        wait: Duration,
+    },
+    /// It is not known who it is, or not important enough what it is.
+    Shed {
+        for_being_unknown: bool,
+        wait: Duration,
+    },
 }
 
 impl Snapshot {
@@ -126,11 +151,15 @@ impl Snapshot {
         witness: &mut impl Witness,
     ) -> Found {
         let setting = &*self.setting;
+        if address.is_some_and(|address| setting.exempt.contains(address)) {
+            witness.exempted();
+            return Ok(None).into();
+        }
+        let glance = witness.offered(setting, request, address, now);
         let client = match address {
-            Some(address) => match setting.admit(address, now, witness) {
+            Some(address) => match setting.admit(address, now) {
                 Ok(client) => client,
-                Err(None) => return Ok(None).into(),
-                Err(Some(refusal)) => return Err(refusal).into(),
+                Err(refusal) => return Err(refusal).into(),
             },
             None => {
                 witness.without_client();
@@ -140,7 +169,7 @@ impl Snapshot {
                 Client::Unknown
             }
         };
-        if !setting.reads_requests && self.candidate.is_none() {
+        if !setting.reads_requests && self.candidate.is_none() && !glance.word.guards() {
             if let Some(said) = witness.plain_limits(setting, &client, now) {
                 return setting.limit_plainly(said, address, now, witness).into();
             }
@@ -148,11 +177,12 @@ impl Snapshot {
             return setting.limit(&facts, Traces::default(), now, witness);
         }
         let counters = setting.limits.at(now);
-        let needs = witness.needs(self.needs());
+        let needs = witness.needs(self.needs().and(setting.needs_of_guard(&glance)));
         Canonical::with_only(request, needs, |canonical| {
             let facts = Facts {
                 client: address,
                 group: setting.group,
+                state: setting.state_of(&glance),
                 tag_names: self.rules.tags(),
                 chance: if setting.asks_chance || self.candidate.is_some() {
                     chance(&client)
@@ -162,7 +192,7 @@ impl Snapshot {
                 counters: &counters,
                 ..Facts::of(request, canonical, self.rules.lists())
             };
-            self.judge(&client, &facts, now, witness)
+            self.judge(&client, &facts, &glance, now, witness)
         })
     }
 
@@ -171,6 +201,7 @@ impl Snapshot {
         &self,
         client: &Client,
         facts: &Facts<'_>,
+        glance: &Glance,
         now: Timestamp,
         witness: &mut impl Witness,
     ) -> Found {
@@ -179,6 +210,12 @@ impl Snapshot {
         let Judged { end, by, skips_limits, traces } =
             setting.effects.judge(&self.rules, facts, seen);
         witness.judged(self, facts, end, by);
+        if glance.word.guards() && !end.denies() {
+            let class = traces.class();
+            if let Some(refusal) = setting.guard(facts, glance, end, class, now, witness) {
+                return Found { result: Err(refusal), traces };
+            }
+        }
         let result = match (end, by) {
             (End::Denied { status }, Some(rule)) => Err(Refusal::Rule { rule, status }),
             (End::Banned(ban), Some(rule)) => {
@@ -188,7 +225,7 @@ impl Snapshot {
                 let wait = setting.sentence(sentence, name, facts.client, now, witness);
                 Err(Refusal::RuleBans { rule, wait })
             }
-            (End::Allowed { bypasses_limits: true }, _) => Ok(None),
+            (End::Allowed { bypasses_limits: true, .. }, _) => Ok(None),
             _ if skips_limits => Ok(None),
             _ => match witness.plain_limits(setting, client, now) {
                 Some(said) => setting.limit_plainly(said, facts.client, now, witness),
@@ -200,24 +237,14 @@ impl Snapshot {
 }
 
 impl Setting {
-    /// The stages that only ask who it is: exempt, bans, lists. Whom they do not send on they refuse, or, if
-    /// exempt, admit.
+    /// The stages that only ask who it is: bans, lists.
     #[inline]
-    fn admit(
-        &self,
-        address: IpAddr,
-        now: Timestamp,
-        witness: &mut impl Witness,
-    ) -> Result<Client, Option<Refusal>> {
-        if self.exempt.contains(address) {
-            witness.exempted();
-            return Err(None);
-        }
+    fn admit(&self, address: IpAddr, now: Timestamp) -> Result<Client, Refusal> {
         if let Some(wait) = self.bans.check(address, now) {
-            return Err(Some(Refusal::Banned { limit: None, wait }));
+            return Err(Refusal::Banned { limit: None, wait });
         }
         if self.deny.contains(address) && !self.allow.contains(address) {
-            return Err(Some(Refusal::DenyList));
+            return Err(Refusal::DenyList);
         }
         Ok(Client::of(address, self.group))
     }
@@ -299,16 +326,19 @@ impl Setting {
         Some(witness.ban(&self.bans, sentence, by?, now))
     }
 
+    /// Whether a proxy that is trusted, or the machine itself, is in this network (I3).
+    pub(super) fn is_ours(&self, net: &IpNet) -> bool {
+        let own = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+        own.iter().any(|own| net.contains(own)) || self.client.trusts_any_of(net)
+    }
+
     /// I3; an exempt client has passed before. A key is whose request has it.
     fn may_ban(&self, subject: &Subject, client: Option<IpAddr>) -> bool {
-        let own = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
         let net = match subject {
             Subject::Net(net) => Some(*net),
             Subject::Key { .. } => client.map(IpNet::from),
         };
-        net.is_none_or(|net| {
-            !own.iter().any(|own| net.contains(own)) && !self.client.trusts_any_of(&net)
-        })
+        net.is_none_or(|net| !self.is_ours(&net))
     }
 }
 

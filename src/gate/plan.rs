@@ -35,6 +35,8 @@ pub(crate) struct Plan {
     pub(crate) limits: Vec<LimitPlan>,
     /// How far whole groups of rules and limits go; the less far of group and rule counts.
     pub(crate) groups: Vec<(Name, RuleMode)>,
+    /// How far the gate may go by itself; nowhere, if `None`.
+    pub(crate) defence: Option<crate::detect::Defence>,
 }
 
 /// One limit.

@@ -13,6 +13,7 @@ use super::{
     stats::OWN_NAMES,
 };
 use crate::{
+    detect::{Defence, MOST_DIMENSIONS},
     error::{BuildProblem, snippet},
     rule::{Action, Expr, Kind, Mention, Name, Rule, Skip, Term, is_taken},
 };
@@ -30,6 +31,9 @@ pub(super) fn problems_of(plan: &Plan) -> Vec<BuildProblem> {
         if bits > most {
             problems.push(BuildProblem::GroupTooLong { family, bits, most });
         }
+    }
+    if let Some(defence) = &plan.defence {
+        of_defence(defence, &mut problems);
     }
     match plan.clients {
         Some(0) if !plan.limits.is_empty() => problems.push(BuildProblem::NoClients),
@@ -100,6 +104,19 @@ fn of_limits(plan: &Plan, problems: &mut Vec<BuildProblem>) {
         }
     }
     problems.extend(limits::problems(plan));
+}
+
+fn of_defence(defence: &Defence, problems: &mut Vec<BuildProblem>) {
+    let parameters = defence.parameters.problems().into_iter();
+    problems.extend(parameters.map(|(part, why)| BuildProblem::Defence { part, why }));
+    let mut wrong = |why| problems.push(BuildProblem::Defence { part: "dimensions", why });
+    let found = defence.dimensions.len();
+    if found > MOST_DIMENSIONS {
+        wrong(format!("are at most {MOST_DIMENSIONS} values, and not {found}"));
+    }
+    for why in defence.dimensions.iter().filter_map(limits::unfit_for_a_key) {
+        wrong(format!("has a value that {why}"));
+    }
 }
 
 /// The lists and limits that rules and limits name must be there, and lists hold what is asked for.

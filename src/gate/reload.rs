@@ -38,7 +38,7 @@ pub(super) struct Writer {
 pub(super) struct Frame {
     limits: Vec<LimitPlan>,
     groups: Vec<(Name, RuleMode)>,
-    scheme: Scheme,
+    pub(super) scheme: Scheme,
 }
 
 impl Frame {

@@ -25,10 +25,11 @@ use super::{
 };
 use crate::{
     cidr::CidrSet,
+    detect::{Detector, KeyedHash, Posture},
     error::{BuildError, BuildProblem},
     limit::Share,
     request::{ClientGroup, ClientIp, canonical::Needs},
-    rule::{Lists, Mention, Name, Rule, RuleMode, RuleSet},
+    rule::{Lists, Mention, Name, Reader, Rule, RuleMode, RuleSet},
     time::Timestamp,
     verdict::Names,
 };
@@ -67,6 +68,10 @@ pub(super) struct Setting {
     pub(super) needs: Needs,
     /// Whether anything asks where clients stand among all of them.
     pub(super) asks_chance: bool,
+    /// What watches the traffic, if the gate may do anything by itself.
+    pub(super) detector: Option<Arc<Detector>>,
+    /// The service's own dimensions, in which it looks for what an attack has in common.
+    pub(super) dimensions: Box<[Reader]>,
 }
 
 /// The counts of rules and limits, by their names; those of rules that are off among them.
@@ -108,9 +113,23 @@ impl Snapshot {
         };
         let effects = Effects::new(&rules, &tallies);
         let asks_chance = asks_chance(&plan);
+        let watched = plan.defence.as_ref().filter(|defence| defence.up_to > Posture::Normal);
+        let dimensions = watched.map_or(&[][..], |defence| &defence.dimensions);
+        let dimensions = dimensions.iter().map(|term| Reader::of(&term.0, &[])).collect();
+        let detector = match (watched, before.and_then(|before| before.detector.as_ref())) {
+            (None, _) => None,
+            (Some(_), Some(detector)) => Some(Arc::clone(detector)),
+            (Some(defence), None) => Some(
+                Detector::new(defence.clone(), KeyedHash::random())
+                    .map_err(|_| BuildError::new(alloc::vec![BuildProblem::NoRoomToWatch]))?,
+            ),
+        };
         // The last: from here on, limits that go on have their new bounds.
         let limits = before.map(|setting| &setting.limits);
         let limits = Limits::build(&plan, rules.tags(), limits, now).map_err(BuildError::new)?;
+        if let (Some(defence), Some(detector)) = (&plan.defence, &detector) {
+            detector.set_defence(defence.clone());
+        }
         let setting = Setting {
             exempt: plan.exempt,
             allow: plan.allow,
@@ -124,6 +143,8 @@ impl Snapshot {
             lifts_limits: effects.lift_limits(),
             needs: rules.index().needs().and(limits.needs()),
             asks_chance,
+            detector,
+            dimensions,
             effects,
             limits,
             policies,
@@ -156,13 +177,15 @@ impl Snapshot {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        let Setting { exempt, allow, deny, effects, limits, bans, .. } = &*self.setting;
+        let Setting { exempt, allow, deny, effects, limits, bans, detector, .. } = &*self.setting;
+        let watching = detector.as_ref().map_or(0, |detector| detector.memory_bytes());
         [exempt, allow, deny]
             .iter()
             .fold(limits.memory_bytes().saturating_add(bans.memory_bytes()), |sum, list| {
                 sum.saturating_add(list.memory_bytes())
             })
             .saturating_add(effects.memory_bytes())
+            .saturating_add(watching)
             .saturating_add(self.rules.memory_bytes())
             .saturating_add(size_of::<Setting>())
             .saturating_add(size_of::<Self>())

@@ -95,7 +95,8 @@ impl GateStats {
         usize::from(class).checked_sub(1).and_then(|at| self.finished.get(at)).copied().unwrap_or(0)
     }
 
-    /// Who denied what: the gate's own rules (the deny list, missing peers, saturation, bans), then
+    /// Who denied what: the gate's own rules (the deny list, missing peers, saturation, bans,
+    /// mitigations, unknown clients, shedding), then
     /// [rules](crate::rule::Rule) in the order in which they are judged, then limits in their order.
     #[must_use]
     pub fn rules(&self) -> &[RuleStats] {
@@ -172,6 +173,9 @@ pub(super) struct Totals {
     pub(super) no_peer: Tally,
     pub(super) saturated: Tally,
     pub(super) bans: Tally,
+    pub(super) mitigations: Tally,
+    pub(super) unknown: Tally,
+    pub(super) shedding: Tally,
 }
 
 /// The live counts of one rule or limit; what has the same name after a reload goes on with them.
@@ -203,13 +207,21 @@ impl Saturation {
 #[derive(Debug)]
 pub(super) struct Counter(AtomicU64);
 
-/// The names that rules and limits cannot have: the deny list's, missing peers', saturation's, bans'.
-pub(super) const OWN_NAMES: [&str; 4] =
-    ["deny list", "missing peer address", "too many clients", "bans"];
+/// The names that rules and limits cannot have: the deny list's, missing peers', saturation's, bans', and those
+/// of what the gate does by itself.
+pub(super) const OWN_NAMES: [&str; 7] = [
+    "deny list",
+    "missing peer address",
+    "too many clients",
+    "bans",
+    "mitigations",
+    "unknown clients",
+    "shedding",
+];
 
 impl Totals {
     pub(super) fn new() -> Self {
-        let [deny_list, no_peer, saturated, bans] =
+        let [deny_list, no_peer, saturated, bans, mitigations, unknown, shedding] =
             OWN_NAMES.map(|name| Tally::new(Arc::from(name)));
         Self {
             admitted: Counter::new(),
@@ -220,6 +232,9 @@ impl Totals {
             no_peer,
             saturated,
             bans,
+            mitigations,
+            unknown,
+            shedding,
         }
     }
 
@@ -235,7 +250,15 @@ impl Totals {
         rules: impl Iterator<Item = &'a Tally>,
         saturation: &Saturation,
     ) -> GateStats {
-        let own = [&self.deny_list, &self.no_peer, &self.saturated, &self.bans];
+        let own = [
+            &self.deny_list,
+            &self.no_peer,
+            &self.saturated,
+            &self.bans,
+            &self.mitigations,
+            &self.unknown,
+            &self.shedding,
+        ];
         GateStats {
             admitted: self.admitted.get(),
             exempted: self.exempted.get(),

@@ -50,6 +50,8 @@ mod set;
 mod suggest;
 mod why;
 
+#[cfg(test)]
+pub(crate) use self::field::POSTURES;
 #[cfg(any(test, feature = "__reference"))]
 #[doc(hidden)]
 pub use self::index::agreement;
@@ -64,7 +66,7 @@ pub use self::{
 };
 pub(crate) use self::{
     expr::Name,
-    facts::{Answer, Counters, Facts},
+    facts::{Answer, Counters, Facts, State},
     field::{Kind, Phase, is_taken},
     mentions::Mention,
     suggest::closest,
@@ -72,5 +74,5 @@ pub(crate) use self::{
 pub(crate) use self::{
     expr::{Atom, DEEPEST, Literal, MOST_TESTS, Node, Operand, Set, Test},
     field::Builtin,
-    index::{Index, Names, Reader, Value},
+    index::{Index, Names, Reader, TooLarge, Value},
 };

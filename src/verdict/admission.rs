@@ -4,7 +4,10 @@ use alloc::sync::Arc;
 use core::{fmt, net::IpAddr, num::NonZeroU32, time::Duration};
 
 use super::{Decision, Standing, Traces};
-use crate::gate::{Hold, Pending};
+use crate::{
+    detect::Flight,
+    gate::{Hold, Pending},
+};
 
 /// The gate's answer to one request.
 #[must_use = "a verdict says whether the request may pass"]
@@ -52,6 +55,8 @@ pub struct Admission {
     strictest: Option<Strictest>,
     traces: Traces,
     pending: Pending,
+    /// What detection wants to know of its end.
+    flight: Option<Flight>,
 }
 
 impl Admission {
@@ -62,7 +67,13 @@ impl Admission {
         traces: Traces,
         pending: Pending,
     ) -> Self {
-        Self { client, strictest, traces, pending }
+        Self { client, strictest, traces, pending, flight: None }
+    }
+
+    /// With what detection wants to know of its end.
+    #[inline]
+    pub(crate) fn in_flight(self, flight: Option<Flight>) -> Self {
+        Self { flight, ..self }
     }
 
     /// The client's address, as it was found behind proxies that are trusted; `None` if it is not known.
@@ -104,16 +115,16 @@ impl Admission {
     #[cfg(any(feature = "tower", feature = "actix"))]
     #[inline]
     pub(crate) fn is_settled(&self) -> bool {
-        self.pending.is_empty()
+        self.pending.is_empty() && self.flight.is_none()
     }
 
     pub(crate) fn traces(&self) -> &Traces {
         &self.traces
     }
 
-    /// What only the response can settle.
-    pub(crate) fn into_pending(self) -> Pending {
-        self.pending
+    /// What only the response can settle, and what detection learns from it.
+    pub(crate) fn into_parts(self) -> (Pending, Option<Flight>) {
+        (self.pending, self.flight)
     }
 }
 
@@ -192,6 +203,12 @@ pub enum DenialReason {
     /// requests in flight, which has no coarser judge. The gate is then too small for its
     /// traffic: [`GateBuilder::clients`](crate::GateBuilder::clients).
     Saturated,
+    /// The gate has recognised an attack, and the request is like it; see
+    /// [`Gate::defence`](crate::Gate::defence).
+    Mitigation,
+    /// Not everybody can be served: so many requests are in flight that this one, for what is known of it, has
+    /// to wait; or the gate defends itself, and its client is not known.
+    Shed,
     /// The peer address is not known, and [`MissingPeer::Deny`](crate::MissingPeer::Deny) is set.
     MissingPeer,
 }
@@ -200,9 +217,9 @@ impl DenialReason {
     /// The status of a refusal that nothing else is said about; whether it `ends` is known of it.
     const fn status(self, ends: bool) -> u16 {
         match self {
-            Self::Limit | Self::Concurrency | Self::Banned => 429,
+            Self::Limit | Self::Concurrency | Self::Banned | Self::Mitigation => 429,
             Self::Rule if ends => 429,
-            Self::Saturated => 503,
+            Self::Saturated | Self::Shed => 503,
             Self::DenyList | Self::Rule | Self::MissingKey | Self::MissingPeer => 403,
         }
     }
@@ -230,6 +247,11 @@ impl Denial {
             prospect,
             traces: Traces::default(),
         }
+    }
+
+    /// In this name.
+    pub(crate) fn named(self, name: Arc<str>) -> Self {
+        Self { name, ..self }
     }
 
     /// With the status that a rule says.
@@ -279,8 +301,8 @@ impl Denial {
     /// | what denies | status |
     /// |---|---|
     /// | a rule that says one | that one |
-    /// | a limit, or a ban, that of a rule among them: waiting is the way out | 429 |
-    /// | a limit of requests in flight that all share ([`DenialReason::Concurrency`]), or a full gate ([`DenialReason::Saturated`]): what many share is used up, by whomever | 503 |
+    /// | a limit, a mitigation, or a ban, that of a rule among them: waiting is the way out | 429 |
+    /// | a limit of requests in flight that all share ([`DenialReason::Concurrency`]), a full gate ([`DenialReason::Saturated`]), or a busy service ([`DenialReason::Shed`]): what many share is used up, by whomever | 503 |
     /// | anything else | 403 |
     #[must_use]
     pub fn status(&self) -> u16 {

@@ -19,12 +19,12 @@ pub(super) enum Cause {
 impl Cause {
     pub(super) fn of(denial: &Denial) -> Self {
         match denial.reason() {
-            DenialReason::Saturated => Self::Capacity,
+            DenialReason::Saturated | DenialReason::Shed => Self::Capacity,
             DenialReason::Limit | DenialReason::Concurrency if denial.status() == UNAVAILABLE => {
                 Self::Capacity
             }
             DenialReason::Limit | DenialReason::Concurrency => Self::Quota,
-            DenialReason::Banned => Self::Abnormal,
+            DenialReason::Banned | DenialReason::Mitigation => Self::Abnormal,
             // There is something to wait for, so the rule has not only denied.
             DenialReason::Rule if denial.retry_after().is_some() => Self::Abnormal,
             DenialReason::Rule

@@ -258,6 +258,7 @@ fn is_local(problem: &BuildProblem) -> bool {
     use BuildProblem as P;
     matches!(problem, P::LimitQuota { .. } | P::TooManyLimits { .. } | P::NoClients)
         || matches!(problem, P::TooManyClients { .. } | P::TooManyNames { .. })
+        || matches!(problem, P::Defence { .. })
 }
 
 /// Where the parts of a plan stand in the text.
@@ -267,6 +268,7 @@ struct Whereabouts {
     rules: Vec<(String, Range<usize>)>,
     limits: Vec<(String, Range<usize>)>,
     clients: Option<Range<usize>>,
+    defence: Vec<(&'static str, String, Range<usize>)>,
 }
 
 impl Whereabouts {
@@ -275,7 +277,8 @@ impl Whereabouts {
             all.iter().map(|place| (place.name.clone(), place.span.clone())).collect()
         };
         let clients = places.clients.clone();
-        Self { before, rules: of(&places.rules), limits: of(&places.limits), clients }
+        let defence = places.defence.clone();
+        Self { before, rules: of(&places.rules), limits: of(&places.limits), clients, defence }
     }
 
     /// All problems of the plan that this text makes on top of a base, where they stand in the text.
@@ -330,11 +333,21 @@ impl Whereabouts {
             P::NoClients | P::TooManyClients { .. } => {
                 self.clients.clone().map(|span| ("clients".to_string(), span))
             }
+            P::Defence { part, .. } => {
+                let named = self.defence.iter().find(|(key, ..)| key == part);
+                let named = named.or(self.defence.first());
+                named.map(|(_, place, span)| (place.clone(), span.clone()))
+            }
             _ => None,
         };
         let message = problem.to_string();
+        let code = match problem {
+            // A value that is out of its range was refused where it was read.
+            P::Defence { part, .. } if *part != "dimensions" => Code::Conflict,
+            _ => Code::BadValue,
+        };
         match place {
-            Some((place, span)) => Diagnostic::new(Code::BadValue, span, message).at_place(place),
+            Some((place, span)) => Diagnostic::new(code, span, message).at_place(place),
             None => Diagnostic::of_whole(Code::BadValue, message),
         }
     }
@@ -343,5 +356,11 @@ impl Whereabouts {
 /// The plan of a text by itself.
 #[cfg(test)]
 pub(super) fn plan_of(text: &str) -> Result<Plan, ConfigError> {
-    Read::new(text, Plan::default()).map(|read| read.plan)
+    plan_on(Plan::default(), text)
+}
+
+/// The plan of a text on top of another one.
+#[cfg(test)]
+pub(super) fn plan_on(base: Plan, text: &str) -> Result<Plan, ConfigError> {
+    Read::new(text, base).map(|read| read.plan)
 }

@@ -77,7 +77,7 @@ fn limit<'a>(reader: &mut Reader<'a>, value: &Value<'a>) -> Option<()> {
         None => Some(Cost::Units(1)),
     };
     let distinct = match table.get("distinct") {
-        Some(value) => key(reader, &value).map(Some),
+        Some(value) => single(reader, &value).map(Some),
         None => Some(None),
     };
     let (name, named) = name?;
@@ -156,12 +156,12 @@ fn condition<'a>(
 
 /// What is counted together.
 fn by<'a>(reader: &mut Reader<'a>, value: &Value<'a>) -> Option<Vec<Term>> {
-    let terms: Vec<_> = value.items().iter().map(|item| key(reader, item)).collect();
+    let terms: Vec<_> = value.items().iter().map(|item| single(reader, item)).collect();
     terms.into_iter().collect()
 }
 
 /// A single value that requests are told apart by.
-fn key<'a>(reader: &mut Reader<'a>, value: &Value<'a>) -> Option<Term> {
+pub(super) fn single<'a>(reader: &mut Reader<'a>, value: &Value<'a>) -> Option<Term> {
     let text = value.text(&mut reader.report, "a value, as in \"client\"")?;
     let term = reader.term(&text, Phase::Request)?;
     let help = match term.0.kind() {

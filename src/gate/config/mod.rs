@@ -33,7 +33,7 @@
 //! | `[groups]` | groups of rules and limits, and how far they go: `crawlers = "shadow"` | none |
 //! | `[[rule]]` | a condition and what follows, see below | none |
 //! | `[[limit]]` | how much may pass, see below | none |
-//! | `[defence]` | `auto = "off"`: the gate does nothing by itself. It can not yet; other values are errors | `"off"` |
+//! | `[defence]` | what the gate does by itself, see below | nothing |
 //!
 //! Addresses are `"192.0.2.1"` or `"192.0.2.0/24"`, one or an array of them. Quotas are
 //! `"100/min burst 20"`, as [`Quota`](crate::Quota) reads them. Lengths of time are `"15m"`, `"1d"`,
@@ -91,6 +91,13 @@
 //!
 //! With `in_flight` go neither `count_if` nor `distinct`, nor a `cost` that the response tells, nor a ban.
 //!
+//! ## `[defence]`
+//! | key | value | if it is left out |
+//! |---|---|---|
+//! | `auto` | how far the gate may go by itself: `"off"`, `"elevated"`, `"overload"`, `"defend"`, `"lockdown"`; see [`Posture`](crate::Posture) | `"off"` |
+//! | `dimensions` | up to two values that it looks at besides its own when it searches for what an attack has in common, as in `["tenant"]` | none |
+//! | `parameters` | numbers that it goes by, each under its name as in [`Parameters`](crate::detect::Parameters): `{ calm_seconds = 120 }` | the usual ones |
+//!
 //! ## Example: no more than 20 requests at a time for each client, and 500 in all
 //! ```
 //! use portcullis::Gate;
@@ -135,6 +142,7 @@
 //! Reading takes memory in proportion to the text. A gate takes what its settings ask for, and what asks for
 //! more than there is is an error.
 
+mod defence;
 mod duration;
 mod face;
 mod limits;
@@ -147,7 +155,11 @@ mod text;
 mod then;
 
 pub(super) use self::face::Base;
-pub use self::{face::ConfigError, model::*};
+pub use self::{
+    defence::{AutoDefence, DefenceConfig, ParametersConfig},
+    face::ConfigError,
+    model::*,
+};
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
-use super::face::ConfigError;
+use super::{defence::DefenceConfig, face::ConfigError};
 use crate::{
     gate::{Gate, GateBuilder, MissingKey, MissingPeer, Mode},
     limit::OnSaturation,
@@ -517,34 +517,6 @@ pub struct LimitBan {
     /// But never longer than this; a day unless it is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<String>,
-}
-
-/// `[defence]`: what the gate does by itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-#[non_exhaustive]
-pub struct DefenceConfig {
-    /// How far it may go by itself. So far there is only `off`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub auto: Option<AutoDefence>,
-}
-
-/// How far the gate may go by itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum AutoDefence {
-    /// Not at all.
-    #[default]
-    Off,
-    /// Not available yet.
-    Elevated,
-    /// Not available yet.
-    Defend,
-    /// Not available yet.
-    Lockdown,
 }
 
 impl GateConfig {

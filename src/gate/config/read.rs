@@ -18,7 +18,7 @@ use toml::{
 };
 
 use super::{
-    limits, lists, rules,
+    defence, limits, lists, rules,
     section::{Keys, Report, Section, Value},
     text::Text,
 };
@@ -60,8 +60,6 @@ pub(super) const CLIENT: Keys =
 
 pub(super) const GROUP: Keys = Keys { what: "`group`", known: &["v4", "v6"], aliases: &[] };
 
-pub(super) const DEFENCE: Keys = Keys { what: "`[defence]`", known: &["auto"], aliases: &[] };
-
 pub(super) const MODES: &[(&str, RuleMode)] =
     &[("enforce", RuleMode::Enforce), ("shadow", RuleMode::Shadow), ("off", RuleMode::Off)];
 
@@ -72,6 +70,9 @@ pub(super) struct Places {
     pub(super) rules: Vec<Place>,
     pub(super) limits: Vec<Place>,
     pub(super) clients: Option<Range<usize>>,
+    /// What is said of the defence: the key, what it is for a reader, and where it stands; the first is the
+    /// whole table, without a key.
+    pub(super) defence: Vec<(&'static str, String, Range<usize>)>,
 }
 
 /// Where a rule or a limit stands.
@@ -126,8 +127,8 @@ impl<'a> Reader<'a> {
         lists::read(self, file);
         rules::read(self, file);
         limits::read(self, file);
-        if let Some(defence) = file.get("defence") {
-            self.defence(&defence);
+        if let Some(value) = file.get("defence") {
+            defence::read(self, &value);
         }
         self.plan.scheme = self.scheme.clone();
     }
@@ -248,21 +249,6 @@ impl<'a> Reader<'a> {
         let diagnostic = Diagnostic::new(Code::UnknownGroup, text.span(), message).with_help(help);
         self.report.push(&text.place, diagnostic);
         None
-    }
-
-    fn defence(&mut self, value: &Value<'a>) {
-        let report = &mut self.report;
-        let Some(defence) = Section::of(report, value, &DEFENCE) else { return };
-        const AUTO: &[(&str, bool)] =
-            &[("off", true), ("elevated", false), ("defend", false), ("lockdown", false)];
-        let Some(auto) = defence.get("auto") else { return };
-        if auto.word(report, AUTO) == Some(false) {
-            let message =
-                "the gate cannot defend itself yet: detection is not available in this version";
-            let diagnostic = Diagnostic::new(Code::NotAvailable, auto.span(), message)
-                .with_help("write auto = \"off\", or leave [defence] out");
-            report.push(&auto.place, diagnostic);
-        }
     }
 
     /// The condition that a text says.

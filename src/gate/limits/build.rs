@@ -301,7 +301,7 @@ fn of_limit(at: usize, limit: &LimitPlan, problems: &mut Vec<BuildProblem>) {
 }
 
 /// Why a value cannot be a part of a key.
-fn unfit_for_a_key(term: &Term) -> Option<&'static str> {
+pub(in crate::gate) fn unfit_for_a_key(term: &Term) -> Option<&'static str> {
     let operand = &term.0;
     if response_field(operand).is_some() {
         Some("asks for the response, which is not there yet: use count_if or cost for that")

@@ -56,7 +56,7 @@ use core::{
     time::Duration,
 };
 
-pub(super) use build::problems;
+pub(super) use build::{problems, unfit_for_a_key};
 pub(super) use in_flight::AGAIN_IN;
 pub use in_flight::InFlight;
 #[cfg(feature = "config")]

@@ -64,9 +64,12 @@ fn every_stage_says_what_it_does() {
     assert_eq!(fates, [("per client", LimitFate::Admits), ("by key", LimitFate::NoKey)]);
     assert_eq!(found.limits()[0].standing().unwrap().remaining(), 2, "nothing was taken");
     let shown = found.to_string();
-    for says in
-        ["192.0.2.3", "\"log it\" holds", "\"per client\" admits, 2 of 2 left", "verdict  admitted"]
-    {
+    for says in [
+        "192.0.2.3",
+        "\"log it\" holds",
+        "\"per client\" admits, 2 of 2 left",
+        "verdict     admitted",
+    ] {
         assert!(shown.contains(says), "{says}: {shown}");
     }
 

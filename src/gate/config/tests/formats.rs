@@ -54,7 +54,7 @@ fn mistakes_in_other_formats_are_told_too() {
 #[cfg(feature = "schema")]
 #[test]
 fn the_schema_has_the_keys_of_the_file() {
-    use crate::gate::config::{limits, lists, read, rules, section::Keys, then};
+    use crate::gate::config::{defence, limits, lists, read, rules, section::Keys, then};
 
     let schema = Json::from(GateConfig::schema());
     let same = |keys: &Keys, table: &Json| {
@@ -68,7 +68,8 @@ fn the_schema_has_the_keys_of_the_file() {
     for (keys, name) in [
         (&read::CLIENT, "ClientConfig"),
         (&read::GROUP, "ClientGroup"),
-        (&read::DEFENCE, "DefenceConfig"),
+        (&defence::DEFENCE, "DefenceConfig"),
+        (&defence::PARAMETER, "ParametersConfig"),
         (&lists::LIST, "TypedList"),
         (&rules::RULE, "RuleConfig"),
         (&rules::THEN, "Actions"),
@@ -100,7 +101,7 @@ fn the_schema_takes_what_the_reader_takes() {
     };
     fits(SAMPLE).unwrap();
     // Other spellings of a key are not completed by editors.
-    let spelled = EVERY_KEY.replace("id = ", "name = ").replace("[defense]", "[defence]");
+    let spelled = EVERY_KEY.replace("id = ", "name = ").replace("[defense", "[defence");
     fits(&spelled.replace("\"int\", values", "\"number\", values")).unwrap();
     for wrong in [
         "clinets = 1",
@@ -113,6 +114,9 @@ fn the_schema_takes_what_the_reader_takes() {
         "[[limit]]\nname = \"x\"",
         "[[limit]]\nname = \"x\"\nquota = \"5/s\"\nin_flight = 5",
         "[lists]\na = [true]",
+        "[defence]\nauto = \"on\"",
+        "[defence.parameters]\nhalflife = 3",
+        "[defence.parameters]\nhalf_life = 3.5",
     ] {
         assert!(fits(wrong).is_err(), "{wrong}");
     }

@@ -9,8 +9,12 @@ use alloc::{format, string::ToString, vec::Vec};
 use super::face::plan_of;
 use crate::{
     Gate, Request, Timestamp,
-    gate::plan::{Bound, Cost, MissingKey, Then},
-    rule::{List, Scheme, Type},
+    detect::{Defence, Parameters, Posture},
+    gate::{
+        config::DefenceConfig,
+        plan::{Bound, Cost, MissingKey, Then},
+    },
+    rule::{List, Scheme, Term, Type},
 };
 
 const SAMPLE: &str = include_str!("../../../../examples/gate.toml");
@@ -86,6 +90,21 @@ fn every_key_says_what_it_says() {
     }
     assert_eq!(plan.rules[1].share.as_per_million(), 250_000);
     assert_eq!(plan.group, crate::ClientGroup { v4: 32, v6: 56 });
+    let defence = plan.defence.unwrap();
+    assert_eq!((defence.up_to, defence.dimensions.len()), (Posture::Defend, 2));
+    let usual = Parameters::default();
+    let said = Parameters {
+        half_life: 41,
+        alarm_z: 5.0,
+        elevated_load: 40.0,
+        overload_load: 42.0,
+        calm_seconds: 42,
+        known_seconds: 90_000,
+        ..usual
+    };
+    assert_eq!(defence.parameters, said);
+    let names = crate::detect::NAMES;
+    assert!(names.iter().all(|name| EVERY_KEY.contains(&format!("\n{name} = "))), "every one");
 }
 
 /// One file, many mistakes: each is told, where it stands, and what would be right.
@@ -143,15 +162,85 @@ fn names_that_the_program_knows_are_known_to_the_text() {
     assert!(builder.build_toml(taken).unwrap_err().to_string().contains("is taken"));
 }
 
-/// Settings of parts that do not exist yet are refused, not passed over.
 #[test]
-fn a_defence_that_is_not_there_is_no_defence() {
-    for auto in ["elevated", "defend", "lockdown"] {
-        let error = Gate::from_toml(&format!("[defence]\nauto = \"{auto}\"\n")).unwrap_err();
-        assert!(error.to_string().contains("not available in this version"), "{error}");
+fn a_defence_goes_as_far_as_it_says() {
+    let up_to = |text: &str| plan_of(text).unwrap().defence.map(|defence| defence.up_to);
+    assert_eq!(up_to(""), None);
+    assert_eq!(up_to("[defence]"), Some(Posture::Normal));
+    for (auto, posture) in [
+        ("off", Posture::Normal),
+        ("normal", Posture::Normal),
+        ("elevated", Posture::Elevated),
+        ("overload", Posture::Overload),
+        ("defend", Posture::Defend),
+        ("lockdown", Posture::Lockdown),
+    ] {
+        assert_eq!(up_to(&format!("[defence]\nauto = \"{auto}\"\n")), Some(posture));
+        let json = format!("{{ \"auto\": \"{auto}\" }}");
+        assert!(serde_json::from_str::<DefenceConfig>(&json).is_ok(), "{json}");
     }
-    assert!(Gate::from_toml("[defence]\nauto = \"off\"\n").is_ok());
-    assert!(Gate::from_toml("[defence]\nauto = \"of\"\n").is_err());
+    let error = Gate::from_toml("[defence]\nauto = \"of\"\n").unwrap_err();
+    assert!(error.to_string().contains("did you mean \"off\"?"), "{error}");
+}
+
+/// What a text does not say of a defence stays as the program has it.
+#[test]
+fn a_defence_of_the_program_is_what_a_text_changes() {
+    let parameters = Parameters { cold_requests: 7, ..Parameters::default() };
+    let builder = Gate::builder().defence(
+        Defence::up_to(Posture::Lockdown).parameters(parameters).dimension(Term::client()),
+    );
+    let read = |text: &str| {
+        let read = super::face::plan_on(builder.plan.clone(), text).unwrap();
+        read.defence.unwrap()
+    };
+    assert_eq!(Some(&read("")), builder.plan.defence.as_ref());
+    let changed = read("[defence.parameters]\ncalm_seconds = 120\n");
+    assert_eq!((changed.up_to, changed.dimensions.len()), (Posture::Lockdown, 1));
+    assert_eq!((changed.parameters.cold_requests, changed.parameters.calm_seconds), (7, 120));
+    let changed = read("[defence]\nauto = \"off\"\ndimensions = []\n");
+    assert_eq!((changed.up_to, changed.dimensions.len()), (Posture::Normal, 0));
+    assert_eq!(changed.parameters.cold_requests, 7);
+    // A mistake of the program's is told without a place.
+    let parameters = Parameters { covers: 0.0, ..Parameters::default() };
+    let wrong = Gate::builder().defence(Defence::up_to(Posture::Defend).parameters(parameters));
+    let error = wrong.clone().build_toml("").unwrap_err();
+    assert_eq!(error.iter().map(|it| it.line()).collect::<Vec<_>>(), [None], "{error}");
+    assert_eq!(
+        wrong.build().unwrap_err().to_string(),
+        "the gate cannot be built:\n\
+         - defence: `covers` is a number from 0.01 to 1.0, and not 0.0"
+    );
+}
+
+#[test]
+fn mistakes_about_a_defence_are_told_at_their_key() {
+    let told = |text: &str| {
+        let error = Gate::from_toml(text).unwrap_err();
+        let found = error.iter().map(|it| format!("{}: {}", it.line().unwrap(), it.message()));
+        found.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told("[defence]\nauto = \"defend\"\n[defence.parameters]\n\nelevated_load = 90\n"),
+        ["5: defence: `elevated_load` is at most `overload_load`, 80.0, and not 90.0"],
+    );
+    assert_eq!(
+        told("[defence]\nparameters = { overload_load = 50 }\n"),
+        ["1: defence: `elevated_load` is at most `overload_load`, 50.0, and not 60.0"],
+    );
+    assert_eq!(
+        told("[defence]\n\ndimensions = [\"path\", \"host\", \"method\"]\n"),
+        ["3: defence: `dimensions` are at most 2 values, and not 3"],
+    );
+    let asks =
+        told("[defence]\ndimensions = ['counter(\"x\")']\n[[limit]]\nname = 'x'\nquota = '1/s'\n");
+    assert!(asks[0].starts_with("2: defence: `dimensions` has a value that asks a counter"));
+    // Of a whole number no fraction is made, and the other way round it is one.
+    assert!(told("defence.parameters.half_life = 1.5\n")[0].contains("from 1 to 86400"));
+    assert!(told("defence.parameters.half_life = -1\n")[0].contains("from 1 to 86400"));
+    assert!(told("defence.parameters.half_life = 99999999999999999999\n")[0].contains("86400"));
+    assert!(told("defence.parameters.alarm_z = nan\n")[0].contains("from 1.0 to 20.0"));
+    assert!(told("defence.parameters.alarm_z = 4_000_000_000_000\n")[0].contains("20.0"));
 }
 
 /// What rules and limits are as a whole is checked by the gate, and told in the file.
