@@ -1,14 +1,14 @@
 //! The incident: a flood against an axum service, without the gate and with it.
 //!
-//!     cargo run --release --features axum --example incident
+//!     cargo run --release --all-features --example incident
+//!     cargo run --release --all-features --example incident -- --scenario one-net --svg one-net.svg
+//!     cargo run --release --all-features --example incident -- --all --seeds 20
 //!
-//! A shop's search page is served by axum in this process. Visitors and attackers are two more
-//! processes (this program again), which make real HTTP connections, every client from a loopback
-//! address of its own. All send the same request; nobody is on a list. The only difference that the
-//! gate can see is how often a client asks.
+//! The first one is real: a shop's search page served by axum in this process, and two more processes, visitors
+//! and attackers, that make real HTTP connections. It takes about three quarters of a minute; see [`outage`].
 //!
-//! The run takes about three quarters of a minute, prints a table, draws `incident.svg`, and fails
-//! when the gate did not keep the visitors served or when the flood did no harm without it.
+//! The others are played in virtual time, see [`replay`]: an hour of traffic takes about a second, and nothing
+//! but the gate itself is the same as in the real one. Each shows another attack, or something that only looks like one.
 
 #![allow(
     clippy::disallowed_methods,
@@ -17,63 +17,47 @@
 )]
 
 mod crowd;
+mod defended;
+mod outage;
+mod picture;
+mod replay;
 mod report;
 mod scene;
 mod service;
 mod shop;
 mod tally;
 mod timeline;
+mod virtual_time;
 mod wire;
 
-use std::{
-    net::{SocketAddr, TcpListener},
-    path::PathBuf,
-    process::ExitCode,
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::PathBuf, process::ExitCode, str::FromStr};
 
-use axum::Router;
-use indicatif::{ProgressBar, ProgressStyle};
-use portcullis::{Gate, GateLayer, Quota};
-
-use crate::{
-    crowd::Crowd,
-    scene::{Scene, Script},
-    service::Service,
-    shop::Catalogue,
-};
+use crate::crowd::Crowd;
 
 const HELP: &str = "\
-A flood against an axum service, without the gate and with it.
+A flood against an axum service, without the gate and with it; and others in virtual time.
 
-Usage: incident [--quick] [--svg PATH] [--pretend]
+Usage: incident [--scenario NAME | --all] [--seeds N] [--svg PATH] [--quick] [--pretend]
 
-  --quick      half the time
-  --svg PATH   where to draw the timeline (default: incident.svg)
-  --pretend    name client addresses in a header, as where loopback has only one address
+  --scenario NAME  outage (which is real, and the default), or one in virtual time: one-net, fifty-nets,
+                   scattered, one-shot, cache-busting, login-stuffing, slow-ramp, pulses, restart,
+                   flash-crowd, slow-backend, quiet-log
+  --all            all that are in virtual time, in one table
+  --seeds N        each of them N times, with other people and other attackers
+  --svg PATH       where to draw the timeline (default: incident.svg for the outage, nowhere for others)
+  --quick          the outage takes half the time
+  --pretend        its clients name their addresses in a header, as where loopback has only one address
 
 Exit status: 0 the gate kept the visitors served, 1 it did not (or the flood did no harm without
 it), 2 the run was not possible.";
 
-/// What rendering a page costs: enough that refusing one is nothing beside it.
-const PAGE: Duration = Duration::from_millis(2);
-const VISITORS: u32 = 80;
-/// What the visitors ask for, all together, of what the service can do.
-const VISITORS_SHARE: f64 = 0.12;
-const ATTACKERS: u32 = 52;
-/// What the attackers ask for. The run is void below five times the capacity.
-const FLOOD: f64 = 6.5;
-/// Connections of one client. All together this stays below the usual limit of 1024 open files.
-const VISITOR_CONNECTIONS: usize = 2;
-const ATTACKER_CONNECTIONS: usize = 8;
-/// Visitors wait for a second; attackers, who do not want the page, hang up long before.
-const VISITOR_PATIENCE_MS: u64 = tally::GOOD_MS;
-const ATTACKER_PATIENCE_MS: u64 = 100;
-
+#[derive(Default)]
 struct Options {
+    scenario: Option<String>,
+    all: bool,
+    seeds: Option<u64>,
     quick: bool,
-    svg: PathBuf,
+    svg: Option<PathBuf>,
     pretend: bool,
 }
 
@@ -102,7 +86,7 @@ fn main() -> ExitCode {
             Err(reason) => say_why(&reason, 2),
         };
     }
-    match options(arguments).map(|options| options.map(|options| incident(&options))) {
+    match options(arguments).map(|options| options.map(|options| play(&options))) {
         Ok(None) => {
             println!("{HELP}");
             ExitCode::SUCCESS
@@ -121,139 +105,33 @@ fn say_why(reason: &str, code: u8) -> ExitCode {
 
 /// `None` is a call for help.
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
-    let mut options = Options { quick: false, svg: "incident.svg".into(), pretend: false };
+    let mut options = Options::default();
     while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
         match argument.as_str() {
             "--help" | "-h" => return Ok(None),
+            "--scenario" => options.scenario = Some(value()?),
+            "--all" => options.all = true,
+            "--seeds" => options.seeds = Some(number(&value()?)?),
+            "--svg" => options.svg = Some(value()?.into()),
             "--quick" => options.quick = true,
             "--pretend" => options.pretend = true,
-            "--svg" => options.svg = arguments.next().ok_or("--svg needs a path")?.into(),
             other => return Err(format!("unknown argument: {other}")),
         }
     }
     Ok(Some(options))
 }
 
-fn incident(options: &Options) -> Result<(), Trouble> {
-    let script = match options.quick {
-        true => Script { quiet: 2_500, flood: 5_000, after: 2_000 },
-        false => Script { quiet: 5_000, flood: 10_000, after: 4_000 },
-    };
-    enough_files()?;
-    // Found out now, and not when the run is over.
-    timeline::write(&options.svg, "")?;
+fn number<N: FromStr>(text: &str) -> Result<N, String> {
+    text.parse().map_err(|_| format!("not a number: {text}"))
+}
 
-    // What the service can do decides everything else, so that the flood hurts on any machine.
-    let shop = Arc::new(Catalogue::costing(PAGE));
-    let measured = Service::start(Arc::clone(&shop), None, false)?.measure(3.5)?;
-    let mut visitors = Crowd {
-        service: ([127, 0, 0, 1], 0).into(),
-        network: 1,
-        clients: VISITORS,
-        rate: VISITORS_SHARE * measured,
-        patience_ms: VISITOR_PATIENCE_MS,
-        connections: VISITOR_CONNECTIONS,
-        from_ms: 0,
-        until_ms: script.end(),
-        pretend: options.pretend,
-    };
-    let mut attackers = Crowd {
-        network: 2,
-        clients: ATTACKERS,
-        rate: FLOOD * measured,
-        patience_ms: ATTACKER_PATIENCE_MS,
-        connections: ATTACKER_CONNECTIONS,
-        from_ms: script.quiet,
-        until_ms: script.quiet + script.flood,
-        ..visitors
-    };
-    let missing = missing_address(&[visitors, attackers]);
-    let pretend = options.pretend || missing.is_some();
-    (visitors.pretend, attackers.pretend) = (pretend, pretend);
-
-    // Twice what a visitor needs, as anybody would set it who knows only the visitors.
-    let per_visitor = 60.0 * visitors.rate / f64::from(VISITORS);
-    let quota = Quota::per_minute((2.0 * per_visitor).ceil() as u32).burst(3);
-    let gate = Gate::builder()
-        .limit("per client", quota)
-        .build()
-        .map_err(|error| format!("the gate could not be built: {error}"))?;
-
-    report::setting(&shop, measured, &visitors, &attackers, quota);
-    if let Some(why) = missing {
-        println!(
-            "\nThis machine does not give every client an address of its own ({why}). Each client\n\
-             names its address in a header instead, and the layer's `peer` closure reads it."
-        );
-    } else if pretend {
-        println!(
-            "\nClients name their addresses in a header, which the layer's `peer` closure reads."
-        );
+fn play(options: &Options) -> Result<(), Trouble> {
+    let seeds: Vec<u64> = (1..=options.seeds.unwrap_or(1)).collect();
+    let svg = options.svg.as_deref();
+    match options.scenario.as_deref() {
+        _ if options.all => virtual_time::all(&seeds, svg),
+        None | Some("outage") => outage::play(options),
+        Some(name) => virtual_time::one(name, 1, svg),
     }
-
-    let bar = progress_bar(2 * script.end());
-    let play = |title, gate, what: &str| {
-        report::announce(&bar, what);
-        let service = Service::start(Arc::clone(&shop), gate, pretend)?;
-        let at = |crowd: Crowd| Crowd { service: service.address, ..crowd };
-        Scene::play(title, script, at(visitors), at(attackers), &bar)
-    };
-    let without = play(
-        "without the gate",
-        None,
-        "Scene 1, without the gate: quiet, the flood, and the queue that it leaves behind.",
-    )?;
-    let with = play(
-        "with the gate",
-        Some(&gate),
-        "Scene 2, the service restarted with the gate: quiet, the same flood, and after.",
-    )?;
-    bar.finish_and_clear();
-
-    report::table(&[&without, &with]);
-    report::gate(&gate);
-    let service = Service::start(shop, Some(&gate), pretend)?;
-    let visitor = pretend.then(|| visitors.address(0));
-    report::refusal(service::refusal(&service, visitor, 2 * quota.max_burst()).as_deref());
-    timeline::draw(&options.svg, [&without, &with], measured)?;
-    println!("Timeline: {}", options.svg.display());
-    report::verdict(&without, &with, measured).map_err(Trouble::Verdict)
-}
-
-/// Puts the gate in front of a service. This is all that a service has to do for it.
-fn gated(app: Router, gate: &Gate, pretended: bool) -> Router {
-    let layer = GateLayer::new(gate);
-    match pretended {
-        // The peer is where the connection comes from, which axum has recorded.
-        false => app.layer(layer),
-        true => app.layer(
-            layer.peer(|_, headers| headers.get(wire::PRETENDED)?.to_str().ok()?.parse().ok()),
-        ),
-    }
-}
-
-/// The reason why some client can not have its address, if there is one.
-fn missing_address(crowds: &[Crowd]) -> Option<String> {
-    crowds.iter().flat_map(|crowd| (0..crowd.clients).map(|client| crowd.address(client))).find_map(
-        |address| {
-            let tried = TcpListener::bind(SocketAddr::new(address, 0));
-            tried.err().map(|error| format!("{address}: {error}"))
-        },
-    )
-}
-
-/// The service holds one end of every connection.
-fn enough_files() -> Result<(), String> {
-    let most =
-        VISITORS as usize * VISITOR_CONNECTIONS + ATTACKERS as usize * ATTACKER_CONNECTIONS + 100;
-    let open: Result<Vec<_>, _> = (0..most).map(|_| tokio::net::TcpSocket::new_v4()).collect();
-    open.map(drop).map_err(|error| {
-        format!("this run needs {most} sockets at once: {error} (`ulimit -n 1024` may help)")
-    })
-}
-
-fn progress_bar(length: u64) -> ProgressBar {
-    let bar = ProgressBar::new(length);
-    let style = ProgressStyle::with_template("  {bar:30} {percent:>3}%  {msg}");
-    style.map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style))
 }

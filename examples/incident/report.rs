@@ -4,7 +4,10 @@ use indicatif::ProgressBar;
 use portcullis::{Gate, Quota};
 
 use crate::{
-    ATTACKER_PATIENCE_MS, VISITOR_PATIENCE_MS, crowd::Crowd, scene::Scene, shop::Catalogue,
+    crowd::Crowd,
+    outage::{ATTACKER_PATIENCE_MS, VISITOR_PATIENCE_MS},
+    scene::Scene,
+    shop::Catalogue,
     tally::Summary,
 };
 

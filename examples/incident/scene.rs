@@ -11,6 +11,7 @@ use std::{
 };
 
 use indicatif::ProgressBar;
+use portcullis::{SystemClock, Timestamp};
 
 use crate::{
     crowd::Crowd,
@@ -50,6 +51,8 @@ impl Script {
 pub(crate) struct Scene {
     pub(crate) title: &'static str,
     pub(crate) script: Script,
+    /// By the system's clock.
+    pub(crate) started: Timestamp,
     pub(crate) visitors: Vec<Record>,
     pub(crate) attackers: Vec<Record>,
 }
@@ -67,7 +70,7 @@ impl Scene {
         let mut attackers = Watched::start("the attackers", attackers)?;
         visitors.go()?;
         attackers.go()?;
-        let (start, from) = (Instant::now(), bar.position());
+        let (start, started, from) = (Instant::now(), SystemClock::now(), bar.position());
         let deadline = Duration::from_millis(script.end()) + GRACE;
         loop {
             let done = [visitors.is_done()?, attackers.is_done()?];
@@ -83,7 +86,8 @@ impl Scene {
             std::thread::sleep(Duration::from_millis(100));
         }
         bar.set_position(from + script.end());
-        Ok(Self { title, script, visitors: visitors.records()?, attackers: attackers.records()? })
+        let (visitors, attackers) = (visitors.records()?, attackers.records()?);
+        Ok(Self { title, script, started, visitors, attackers })
     }
 
     pub(crate) fn visitors(&self, when: Range<u64>) -> Summary {

@@ -16,13 +16,14 @@ use axum::{
     response::Html,
     routing::get,
 };
-use portcullis::Gate;
 use tokio::{
     net::TcpListener,
     runtime::{Builder, Runtime},
 };
 
 use crate::{
+    defended::Defended,
+    outage,
     shop::Catalogue,
     wire::{self, Connection},
 };
@@ -49,7 +50,7 @@ impl Service {
     /// told to read it from a header. Nothing reads that header where clients have addresses.
     pub(crate) fn start(
         shop: Arc<Catalogue>,
-        gate: Option<&Gate>,
+        gate: Option<&Defended>,
         pretended: bool,
     ) -> Result<Self, String> {
         let runtime = Builder::new_multi_thread()
@@ -65,7 +66,7 @@ impl Service {
         let backend = Backend { shop, unplugged: Arc::clone(&unplugged) };
         let app = Router::new().route("/search", get(search)).with_state(backend);
         let app = match gate {
-            Some(gate) => crate::gated(app, gate, pretended),
+            Some(gate) => outage::gated(app, gate, pretended),
             None => app,
         };
         let listener = runtime

@@ -16,13 +16,16 @@ const LONGEST: usize = 64 * 1024;
 /// The header that stands in for a source address where the machine has only one.
 pub(crate) const PRETENDED: &str = "x-incident-address";
 
+/// What everybody asks for, and what they say they are.
+pub(crate) const TARGET: &str = "/search?q=small+oak+table";
+pub(crate) const AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64) incident";
+
 /// The one request that everybody sends, ordinary clients and attackers alike.
 ///
 /// `pretended` is for machines whose loopback interface has a single address.
 pub(crate) fn request(host: SocketAddr, pretended: Option<IpAddr>) -> Vec<u8> {
     let mut text = format!(
-        "GET /search?q=small+oak+table HTTP/1.1\r\nhost: {host}\r\naccept: text/html\r\n\
-         user-agent: Mozilla/5.0 (X11; Linux x86_64) incident\r\n"
+        "GET {TARGET} HTTP/1.1\r\nhost: {host}\r\naccept: text/html\r\nuser-agent: {AGENT}\r\n"
     );
     if let Some(address) = pretended {
         text.push_str(&format!("{PRETENDED}: {address}\r\n"));

@@ -7,6 +7,7 @@ mod hostile_texts;
 mod limits;
 mod proxy;
 mod rules;
+mod watching;
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},

@@ -1,7 +1,12 @@
-//! Real traffic: each request target of access logs keeps the laws of canonical paths, and most are clean.
+//! Real traffic: each request target of access logs keeps the laws of canonical paths, and most are clean; and
+//! what a gate makes of these logs.
 //!
 //! The folder of the logs is given by `PORTCULLIS_DATA`; without it, a small sample stands in.
 #![allow(clippy::disallowed_methods, reason = "tests read files and say what they could not test")]
+
+mod gated;
+#[path = "../../../../examples/incident/replay/mod.rs"]
+mod replay;
 
 use std::{
     env, fs,
@@ -14,9 +19,9 @@ use portcullis::request::reference::{Checked, check};
 
 /// The logs by name, and their counts.
 const LOGS: [(&str, Counts); 3] = [
-    ("access-semicomplete-2015.log.gz", [10_000, 9_989, 9_846]),
-    ("access-crowdsec-http-dos-bypass-cache.log.gz", [356, 356, 356]),
-    ("access-crowdsec-apache-http-probing.log.gz", [75, 75, 75]),
+    ("access-semicomplete-2015.log", [10_000, 9_989, 9_846]),
+    ("access-crowdsec-http-dos-bypass-cache.log", [356, 356, 356]),
+    ("access-crowdsec-apache-http-probing.log", [75, 75, 75]),
 ];
 
 /// Request lines, those whose target is clean, and those of which one scan tells that.
@@ -24,23 +29,30 @@ type Counts = [usize; 3];
 
 #[test]
 fn targets_of_real_requests_keep_the_laws_and_most_are_clean() {
+    for (name, counts) in LOGS {
+        let Some(log) = log(name) else {
+            assert_eq!(laws_of(SAMPLE), [9, 7, 6]);
+            return;
+        };
+        assert_eq!(laws_of(&log), counts, "{name}");
+    }
+}
+
+/// A log by its name; `None` where there are none.
+fn log(name: &str) -> Option<String> {
     let Some(folder) = env::var_os("PORTCULLIS_DATA").map(PathBuf::from) else {
         // Past the harness, which keeps to itself what a test that passes prints.
         let _ = writeln!(
             io::stderr(),
             "\n!! PORTCULLIS_DATA is not set: NO REAL TRAFFIC is tested, only a small sample"
         );
-        assert_eq!(laws_of(SAMPLE), [9, 7, 6]);
-        return;
+        return None;
     };
-    for (name, counts) in LOGS {
-        let path = folder.join(name);
-        let file = fs::File::open(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
-        let mut log = Vec::new();
-        GzDecoder::new(file).read_to_end(&mut log).unwrap_or_else(|e| panic!("{path:?}: {e}"));
-        let log = String::from_utf8_lossy(&log);
-        assert_eq!(laws_of(&log), counts, "{name}");
-    }
+    let path = folder.join(format!("{name}.gz"));
+    let file = fs::File::open(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+    let mut log = Vec::new();
+    GzDecoder::new(file).read_to_end(&mut log).unwrap_or_else(|e| panic!("{path:?}: {e}"));
+    Some(String::from_utf8_lossy(&log).into_owned())
 }
 
 fn laws_of(log: &str) -> Counts {
