@@ -9,7 +9,7 @@ use std::{
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use portcullis::{
-    CidrSet, Gate, GateBuilder, Quota, Request, Timestamp,
+    CidrSet, Defence, Gate, GateBuilder, Outcome, Posture, Quota, Request, Timestamp,
     ipnet::IpNet,
     rule::{Action, Rule, Scheme, Type},
 };
@@ -69,6 +69,35 @@ fn rules(c: &mut Criterion) {
     }
 }
 
+/// What it costs to be watched: the same requests without a defence and with one, over a time in which a tick
+/// is due every second; a million requests a second, and a hundred, of which each is looked at closely.
+fn watched(c: &mut Criterion) {
+    let built =
+        |up_to| Gate::builder().limit("one", OPEN).defence(Defence::up_to(up_to)).build().unwrap();
+    let gates = [("off", built(Posture::Normal)), ("on", built(Posture::Defend))];
+    for (pace, nanos) in [("1,000,000/s", 1_000_u64), ("100/s", 10_000_000)] {
+        for (name, gate) in &gates {
+            let mut nth = 0_u64;
+            c.bench_function(&format!("gate/defence {name}, {pace}"), |b| {
+                b.iter(|| {
+                    nth += 1;
+                    let peer = 0x0a00_0000 + (nth.wrapping_mul(7_919) % u64::from(CLIENTS)) as u32;
+                    let request = Request::new(IpAddr::from(Ipv4Addr::from_bits(peer)))
+                        .method("GET")
+                        .host("shop.example")
+                        .target("/products/17?sort=price")
+                        .header("user-agent", "Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0");
+                    let now = Timestamp::from_nanos(1_000_000_000 + nth * nanos);
+                    let verdict = black_box(gate).check(&request, now).into_result();
+                    if let Ok(admission) = verdict {
+                        gate.finish(admission, Outcome::status(200), now);
+                    }
+                });
+            });
+        }
+    }
+}
+
 /// So many rules: paths, prefixes, hosts with methods, networks, words in agents, and a list of many prefixes.
 fn with_rules(number: u32) -> GateBuilder {
     let scheme = Scheme::new().list("listed", Type::Ip);
@@ -111,5 +140,5 @@ fn request(peer: u32) -> Request<'static> {
     Request::new(IpAddr::from(Ipv4Addr::from_bits(peer))).method("GET").host("h").target("/")
 }
 
-criterion_group!(benches, gate, rules);
+criterion_group!(benches, gate, watched, rules);
 criterion_main!(benches);
