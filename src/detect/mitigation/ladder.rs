@@ -51,8 +51,8 @@ const REFUSED: f64 = 0.3;
 /// Clients are unknown throughout from this share on.
 pub(super) const UNKNOWN: f64 = 0.8;
 
-/// And then nothing may be harmed, up to this share of the usual traffic.
-const HARMLESS: f64 = 0.001;
+/// And then next to nothing may be harmed, up to this share of the usual traffic; known clients are not denied anyway.
+const HARMLESS: f64 = 0.005;
 
 impl Track {
     pub(super) fn new() -> Self {

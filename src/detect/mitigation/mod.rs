@@ -383,7 +383,8 @@ impl Mitigation {
         if goes_on || self.is_pinned {
             self.entry.renew(now.saturating_add(lifetime(parameters)));
         }
-        let persists = self.track.persists(self.new, self.harms);
+        let new = if self.says_who() { self.new } else { 0.0 };
+        let persists = self.track.persists(new, self.harms);
         let persisted = self.track.persisted(persists && may_enforce, began, now);
         let next = match self.step {
             _ if !may_enforce || !goes_on => return,
@@ -403,18 +404,22 @@ impl Mitigation {
         });
     }
 
-    /// Harms nobody who is known, is half of the attack, and says more than where everybody wants to go: many come to
-    /// a new page at once, and nothing is wrong with them.
+    /// Harms nobody who is known, is half of the attack, and says who it is.
     fn is_beyond_doubt(&self) -> bool {
-        let says_who =
-            |kind: &(Dimension, u64)| matches!(kind.0, Dimension::Agent | Dimension::Shape);
-        let is_who = !self.signature.nets.is_empty() || self.signature.kinds.iter().any(says_who);
-        is_who
+        self.says_who()
             && self.harms <= 0.0
             && self.covers >= 0.5
             && self.new >= ladder::UNKNOWN
             && self.track.is_unknown()
             && !self.is_edited
+    }
+
+    /// Whether it says more than where everybody wants to go: many come to a new page at once, and nothing is wrong
+    /// with them.
+    fn says_who(&self) -> bool {
+        let is_who =
+            |kind: &(Dimension, u64)| matches!(kind.0, Dimension::Agent | Dimension::Shape);
+        !self.signature.nets.is_empty() || self.signature.kinds.iter().any(is_who)
     }
 
     fn ended(&self) -> Change {

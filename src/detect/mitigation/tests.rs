@@ -225,7 +225,7 @@ fn unknown_clients_that_harm_nobody_are_denied_without_being_refused_before() {
     for (candidate, known) in [
         (candidate(0.4, 0.001, 0.9), true),
         (candidate(0.4, 0.001, 0.7), false),
-        (candidate(0.4, 0.002, 0.9), false),
+        (candidate(0.4, 0.006, 0.9), false),
     ] {
         assert_eq!(run(candidate, known), [(0, throttled())]);
     }
