@@ -3,7 +3,12 @@
 //!
 //! A check is timed by itself, so each figure has the cost of reading a clock twice in it, some 50 ns.
 
-#![allow(missing_docs, reason = "a program")]
+#![allow(
+    missing_docs,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "a program that times and tells"
+)]
 
 use std::{
     net::{IpAddr, Ipv4Addr},
