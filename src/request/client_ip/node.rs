@@ -67,7 +67,9 @@ fn text(entry: &[u8]) -> Option<&str> {
         [b'"', inner @ .., b'"'] => inner,
         entry => entry,
     };
-    core::str::from_utf8(entry).ok().filter(|text| text.len() <= LONGEST)
+    // A quote inside, in a zone say, would be matched with one that the client has put on the left.
+    let may_be = |text: &&str| text.len() <= LONGEST && !text.contains('"');
+    core::str::from_utf8(entry).ok().filter(may_be)
 }
 
 /// An address alone, in its canonical form.

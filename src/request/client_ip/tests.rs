@@ -49,6 +49,8 @@ fn chains_are_followed_rightmost_first_as_long_as_they_are_ours() {
         ("10.0.0.1", &["203.0.113.9, _hidden"], "10.0.0.1", Malformed),
         ("10.0.0.1", &["203.0.113.9, 1.2.3.04"], "10.0.0.1", Malformed),
         ("10.0.0.1", &["203.0.113.9, \u{e9}"], "10.0.0.1", Malformed),
+        // Found by fuzzing: the quote would end one that a client begins on the left.
+        ("10.0.0.1", &["203.0.113.9, a1::%\"x"], "10.0.0.1", Malformed),
         // Forms of an address.
         ("10.0.0.1", &["203.0.113.9:4711"], "203.0.113.9", Header),
         ("10.0.0.1", &["2001:db8::9"], "2001:db8::9", Header),
