@@ -5,8 +5,8 @@
 //!
 //! # Bounds
 //! Quantiles are by nearest rank (the smallest duration that at least this share did not exceed), and the answer is in the
-//! same bucket as the exact one: at most a quarter off for durations from 1 µs to an hour. Shorter ones count as about
-//! half a microsecond, and longer ones as an hour. What is added while counts are taken is in this answer or the next.
+//! same bucket as the exact one: at most a quarter off for durations from 1.28 µs to an hour. Shorter ones share one
+//! bucket, so they count as something from nothing to 1.28 µs, and longer ones count as an hour. What is added while counts are taken is in this answer or the next.
 //!
 //! # Memory
 //! 128 counters: 1 KiB.
