@@ -30,6 +30,10 @@
 //! | [`ExactLimiter`] | that the service has given out: tenants, accounts, API keys | each key is limited exactly as by a bucket of its own; quotas of single keys; hard capacity |
 //! | [`KeyedWindow`] | as above, by windows | each key as by a [`SlidingWindow`] of its own |
 //! | [`KeyedPermits`] | of any kind, requests in flight | never more than N at a time for a key |
+//! | [`FleetLimit`](remote::FleetLimit) | of any kind, on several machines | the bucket's bound for each key over all of them, and leases: at most half a burst |
+//!
+//! Each of them but the last is about one process. A limit that several processes share is kept in a store, and
+//! somebody has to ask it: [`remote`] says what, and when not.
 //!
 //! The difference is what an attacker can do. Keys that cost nothing belong in a [`KeyedLimiter`]: it
 //! keeps no keys, cannot grow, and hands nobody a fresh bucket; in return two keys share one with a
@@ -82,6 +86,8 @@ pub(crate) mod permits;
 mod ramp;
 #[cfg(feature = "std")]
 pub(crate) mod rates;
+#[cfg(feature = "std")]
+pub mod remote;
 mod reservation;
 #[cfg(feature = "std")]
 pub(crate) mod shard;

@@ -8,6 +8,7 @@ mod exact;
 mod keyed;
 mod leased;
 mod permits;
+mod remote;
 mod window;
 
 use core::time::Duration;
