@@ -529,7 +529,8 @@ pub enum BuildProblem {
         number: usize,
         /// The start of its name.
         name: String,
-        /// Which part: `by`, `when`, `count_if`, `cost`, `distinct` or `then`.
+        /// Which part: `by`, `when`, `count_if`, `cost`, `distinct` or `then`; of a limit of a fleet also
+        /// `quota` or `in_flight`.
         part: &'static str,
         /// What is wrong with it, and what would be right.
         why: String,
@@ -555,6 +556,23 @@ pub enum BuildProblem {
         parts: usize,
         /// The most that there can be.
         most: usize,
+    },
+    /// More limits of a fleet than its store is asked about together.
+    #[error(
+        "{limits} limits of a fleet are too many for one request; use at most {most}, and let each gate \
+         count the others by itself"
+    )]
+    TooManyFleetLimits {
+        /// The number of such limits.
+        limits: usize,
+        /// The most that there can be.
+        most: usize,
+    },
+    /// What limits of a fleet have in common is not what it can be, or there is no memory for it.
+    #[error("fleet: {error}")]
+    FleetSettings {
+        /// What is wrong, and what would be right.
+        error: crate::limit::remote::FleetError,
     },
     /// Something that a defence goes by is not what it can be.
     #[error("defence: `{part}` {why}")]

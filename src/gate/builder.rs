@@ -10,7 +10,7 @@ use crate::{
     cidr::CidrSet,
     detect::Defence,
     error::BuildError,
-    limit::OnSaturation,
+    limit::{OnSaturation, remote::FleetSettings},
     quota::Quota,
     request::{ClientGroup, ClientIp},
     rule::{List, Name, Rule, RuleMode, Scheme},
@@ -191,6 +191,21 @@ impl GateBuilder {
         Self { plan: Plan { defence: Some(defence), ..self.plan } }
     }
 
+    /// What limits of a fleet have in common; see [`LimitRule::fleet`](crate::LimitRule::fleet).
+    ///
+    /// # Example: eight instances, one limit
+    /// ```
+    /// use portcullis::{Gate, LimitRule, Quota, limit::remote::{FleetSettings, OnFailure}};
+    ///
+    /// let limit = LimitRule::new("per client", Quota::per_minute(100)).fleet(OnFailure::Local);
+    /// let settings = FleetSettings::new().prefix("shop").nodes(8);
+    /// let gate = Gate::builder().fleet(settings).limit_rule(limit).build()?;
+    /// # Ok::<(), portcullis::BuildError>(())
+    /// ```
+    pub fn fleet(self, fleet: FleetSettings) -> Self {
+        Self { plan: Plan { fleet, ..self.plan } }
+    }
+
     /// How far the gate goes at first: [`Mode::Enforce`] unless set here.
     pub fn mode(self, mode: Mode) -> Self {
         Self { plan: Plan { mode, ..self.plan } }
@@ -201,8 +216,8 @@ impl GateBuilder {
     /// # Errors
     /// When the name of a rule or a limit is empty, too long, twice there or not printable; when a quota is
     /// beyond what can be kept for each client, or there are more than 64 limits; when rules cannot be
-    /// compiled; when a parameter of the [`defence`](Self::defence) is
-    /// beyond its range; when a [`ClientGroup`] has more bits than
+    /// compiled; when a parameter of the [`defence`](Self::defence) or of the [`fleet`](Self::fleet) is
+    /// beyond its range, or a limit of a fleet asks for what a fleet cannot count; when a [`ClientGroup`] has more bits than
     /// an address, or no client at all can be remembered: all mistakes at once. And when the memory for
     /// the clients cannot be had.
     pub fn build(self) -> Result<Gate, BuildError> {

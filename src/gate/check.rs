@@ -1,13 +1,13 @@
 //! A check: the stages, with everything charged and counted, and the verdict that comes of it.
 
-use alloc::sync::Arc;
+use alloc::{boxed::Box, sync::Arc};
 use core::{net::IpAddr, time::Duration};
 
 use super::{
     Gate, Inner, Mode,
     bans::Bans,
     effects::{Effect, End, Fared},
-    limits::{AGAIN_IN, Pending, Plainly, Ruling, Sentence},
+    limits::{AGAIN_IN, Pause, Pending, Plainly, Ruling, Sentence},
     pipeline::{Found, Refusal, Witness},
     policies::{Bound, Policy},
     snapshot::{Setting, Snapshot},
@@ -15,8 +15,9 @@ use super::{
 };
 use crate::{
     detect::{Applied, Flight, Glance, Refused},
+    limit::remote::Held,
     request::{Client, Request},
-    rule::{Facts, Name},
+    rule::{Facts, Name, State},
     time::Timestamp,
     verdict::{
         Admission, Denial, DenialReason, LimitAt, Mark, Standing, Strictest, Traces, Verdict,
@@ -24,22 +25,61 @@ use crate::{
 };
 
 /// Charges and counts.
-struct Doing<'a> {
+pub(super) struct Doing<'a> {
     gate: &'a Inner,
     mode: Mode,
     pending: Pending,
     glance: Glance,
     /// The mitigation that matches.
     mitigation: Option<Name>,
+    /// With what the store of a fleet can be asked; nobody asks it, if there is nothing.
+    held: Option<Held>,
+    /// Why it does not go on, and what rules have said so far.
+    suspended: Option<Box<Stopped>>,
+}
+
+/// Where a check has stopped, for the store of a fleet.
+pub(super) struct Stopped {
+    pub(super) pause: Pause,
+    pub(super) state: State,
+    /// The score and the tags that rules have left behind.
+    pub(super) marks: (i64, u64),
+    pub(super) chance: u64,
 }
 
 impl Gate {
-    /// A check in a mode that decides.
+    /// A check in a mode that decides, without asking a store.
     #[inline]
     pub(super) fn decide(&self, request: &Request<'_>, mode: Mode, now: Timestamp) -> Verdict {
         let gate = &*self.0;
         let snapshot = gate.snapshot.load();
         let client = snapshot.setting.client.address_of(request);
+        let mut doing = Doing::new(gate, mode, Glance::default(), None);
+        let found = gate.judge(&snapshot, request, client, &mut doing, now);
+        gate.conclude(&snapshot, client, found, doing, now)
+    }
+
+    /// A check in the mode that lets everything pass.
+    pub(super) fn pass(&self, request: &Request<'_>) -> Verdict {
+        let gate = &*self.0;
+        gate.totals.admitted.add();
+        let client = gate.snapshot.load().setting.client.address_of(request);
+        Verdict::admitted(Admission::new(client, None, Traces::default(), Pending::default()))
+    }
+}
+
+impl Inner {
+    /// All stages.
+    #[inline]
+    pub(super) fn judge(
+        &self,
+        snapshot: &Snapshot,
+        request: &Request<'_>,
+        client: Option<IpAddr>,
+        doing: &mut Doing<'_>,
+        now: Timestamp,
+    ) -> Found {
+        let gate = self;
         let chance = |client: &Client| gate.seed.hash_one(client);
         let detector = snapshot.setting.detector.as_ref();
         if let Some(detector) = detector {
@@ -47,14 +87,21 @@ impl Gate {
                 snapshot.setting.step(detector, now);
             }
         }
-        let mut doing = Doing {
-            gate,
-            mode,
-            pending: Pending::default(),
-            glance: Glance::default(),
-            mitigation: None,
-        };
-        let Found { result, traces } = snapshot.decide(request, client, chance, now, &mut doing);
+        snapshot.decide(request, client, chance, now, doing)
+    }
+
+    /// The verdict that comes of it.
+    #[inline]
+    pub(super) fn conclude(
+        &self,
+        snapshot: &Snapshot,
+        client: Option<IpAddr>,
+        found: Found,
+        doing: Doing<'_>,
+        now: Timestamp,
+    ) -> Verdict {
+        let gate = self;
+        let Found { result, traces } = found;
         match result {
             Ok(strictest) => {
                 let strictest = strictest.map(|(limit, decision)| Strictest {
@@ -74,20 +121,35 @@ impl Gate {
                 let admission = Admission::new(client, strictest, traces, doing.pending);
                 Verdict::admitted(admission.in_flight(flight))
             }
-            Err(refusal) => gate.refuse(&snapshot, client, refusal, traces, doing, now),
+            Err(refusal) => gate.refuse(snapshot, client, refusal, traces, doing, now),
         }
-    }
-
-    /// A check in the mode that lets everything pass.
-    pub(super) fn pass(&self, request: &Request<'_>) -> Verdict {
-        let gate = &*self.0;
-        gate.totals.admitted.add();
-        let client = gate.snapshot.load().setting.client.address_of(request);
-        Verdict::admitted(Admission::new(client, None, Traces::default(), Pending::default()))
     }
 }
 
-impl Doing<'_> {
+impl<'a> Doing<'a> {
+    #[inline]
+    pub(super) fn new(gate: &'a Inner, mode: Mode, glance: Glance, held: Option<Held>) -> Self {
+        Self {
+            gate,
+            mode,
+            pending: Pending::default(),
+            glance,
+            mitigation: None,
+            held,
+            suspended: None,
+        }
+    }
+
+    pub(super) fn glance(&self) -> Glance {
+        self.glance
+    }
+
+    /// Why it does not go on, if so.
+    #[inline]
+    pub(super) fn suspended(&mut self) -> Option<Box<Stopped>> {
+        self.suspended.take()
+    }
+
     /// The request passes, and is in flight from now on; if it is watched.
     #[inline]
     fn flight(&self, setting: &Setting, now: Timestamp) -> Option<Flight> {
@@ -161,7 +223,14 @@ impl Witness for Doing<'_> {
 
     #[inline]
     fn limits(&mut self, setting: &Setting, facts: &Facts<'_>, now: Timestamp) -> Ruling {
-        setting.limits.check(facts, &setting.bans, &mut self.pending, now)
+        setting.limits.check(facts, &setting.bans, &mut self.pending, self.held.take(), now)
+    }
+
+    #[cold]
+    fn suspend(&mut self, pause: Box<Pause>, facts: &Facts<'_>) {
+        let Facts { state, chance, ref marks, .. } = *facts;
+        self.suspended =
+            Some(Box::new(Stopped { pause: *pause, state, marks: marks.get(), chance }));
     }
 
     fn shadow_limit(&mut self, setting: &Setting, limit: usize) {
@@ -254,6 +323,7 @@ impl Inner {
             Refusal::Limit { limit, .. }
             | Refusal::Concurrency { limit, .. }
             | Refusal::MissingKey { limit }
+            | Refusal::Unavailable { limit }
             | Refusal::Banned { limit: Some(limit), .. } => {
                 setting.limit_tallies.get(limit).map_or(&totals.saturated, |tally| tally)
             }
@@ -320,6 +390,7 @@ impl Refusal {
             Self::Limit { limit, .. }
             | Self::Concurrency { limit, .. }
             | Self::MissingKey { limit }
+            | Self::Unavailable { limit }
             | Self::Banned { limit: Some(limit), .. } => Some(limit),
             _ => None,
         }
@@ -339,6 +410,7 @@ impl Refusal {
             }
             Self::Concurrency { .. } => (DenialReason::Concurrency, None, Some(AGAIN_IN)),
             Self::MissingKey { .. } => (DenialReason::MissingKey, None, None),
+            Self::Unavailable { .. } => (DenialReason::Unavailable, None, Some(AGAIN_IN)),
             Self::Saturated { wait } => (DenialReason::Saturated, None, Some(wait)),
             Self::Mitigated { wait } => (DenialReason::Mitigation, None, Some(wait)),
             Self::Shed { wait, .. } => (DenialReason::Shed, None, Some(wait)),

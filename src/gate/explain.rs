@@ -3,18 +3,19 @@
 //! The stages are those of a check, walked through by the same code with another witness.
 //!
 //! # Invariants
-//! - **I1** the next check says what an explanation says, if nothing happens in between;
+//! - **I1** the next check says what an explanation says, if nothing happens in between; but for limits of a
+//!   fleet whose store would be asked, which are taken to admit;
 //! - **I2** nothing is charged, counted, banned or marked;
 //! - **I3** what is printed tells nothing that the request has sent, except the client's address.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 use core::{fmt, net::IpAddr, time::Duration};
 
 use super::{
     Gate, Mode,
     bans::Bans,
     effects::{Effect, End, Fared},
-    limits::{Fits, InFlight, Ruling, Sentence, Stand},
+    limits::{Fits, InFlight, Pause, Ruling, Sentence, Stand},
     pipeline::{Found, Refusal, Witness},
     snapshot::{Setting, Snapshot},
 };
@@ -125,6 +126,8 @@ pub enum LimitFate {
     DoesNotApply,
     /// The request has no key that it counts by.
     NoKey,
+    /// It is one of a fleet, and its store would have to be asked.
+    AsksStore,
     /// An earlier stage has decided before anything was known of the request.
     NotReached,
 }
@@ -280,6 +283,9 @@ impl Witness for Asking<'_> {
         setting.limits.foresee(facts, &setting.bans, now)
     }
 
+    /// Nobody is asked to explain anything.
+    fn suspend(&mut self, _: Box<Pause>, _: &Facts<'_>) {}
+
     fn shadow_limit(&mut self, _: &Setting, _: usize) {}
 
     fn ban(&mut self, bans: &Bans, sentence: Sentence, _: &Name, now: Timestamp) -> Duration {
@@ -297,6 +303,7 @@ impl Refusal {
             Self::Limit { .. }
             | Self::Concurrency { .. }
             | Self::MissingKey { .. }
+            | Self::Unavailable { .. }
             | Self::Saturated { .. }
             | Self::Banned { limit: Some(_), .. } => Stage::Limits,
             Self::Mitigated { .. } => Stage::Mitigations,
@@ -398,6 +405,7 @@ impl LimitReport {
             Some(Stand::NoKey) => (LimitFate::NoKey, None),
             Some(Stand::MissingKey) => (LimitFate::MissingKey, None),
             Some(Stand::Banned { wait }) => (LimitFate::Banned(wait), None),
+            Some(Stand::Elsewhere) => (LimitFate::AsksStore, None),
             Some(Stand::Asked(decision)) => {
                 let fate = match (decision.is_saturated(), decision.is_admitted()) {
                     (true, _) => LimitFate::Saturated,
@@ -521,6 +529,7 @@ impl fmt::Display for LimitReport {
             LimitFate::MissingKey => return f.write_str("denies: a part of the key is missing"),
             LimitFate::Banned(wait) => return write!(f, "has banned the key, for {wait:?}"),
             LimitFate::DoesNotApply => return f.write_str("does not apply"),
+            LimitFate::AsksStore => return f.write_str("is for the store to say"),
             LimitFate::NoKey => return f.write_str("does not apply: there is no key"),
             LimitFate::NotReached => return f.write_str("is not asked"),
         }

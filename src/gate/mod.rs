@@ -15,7 +15,8 @@
 //! 8. **shedding**: what is left for unknown clients, and for requests of this importance. It comes before the
 //!    limits so that what it refuses takes nothing from them;
 //! 9. **limits**, all of them or none: a request that one limit denies takes nothing from the others. Limits
-//!    of requests in flight come first.
+//!    of requests in flight come first, then [limits of a fleet](LimitRule::fleet), whose store may have to be
+//!    asked: [`Gate::start`] stops there, and [`Gate::resume`] goes on.
 //!    A client that a full store has no place for is judged by its network, and then by a budget for
 //!    newcomers.
 //!
@@ -27,7 +28,7 @@
 //! # Invariants
 //! - **I1** all clones of a gate share one state: limits do not multiply with layers or workers;
 //! - **I2** a check allocates nothing, reads no clock, and takes no lock but that of a shard of a limit of
-//!   requests in flight. (A thread's first check makes an
+//!   requests in flight, or of a set of keys of a fleet; one that asks the store of a fleet allocates. (A thread's first check makes an
 //!   entry for the thread, of a few hundred bytes; threads that start later take over those of threads
 //!   that have ended);
 //! - **I3** a denial consumes from no limit;
@@ -44,6 +45,7 @@ pub mod config;
 mod defence;
 mod effects;
 mod explain;
+mod fleet;
 mod guard;
 mod limits;
 mod lists;
@@ -75,6 +77,7 @@ pub use self::{
     candidate::{CandidateReport, CandidateSample},
     defence::GateDefence,
     explain::{Explanation, LimitFate, LimitReport, RuleFate, RuleReport, Stage, StageOutcome},
+    fleet::{GateAsk, GateStep, GateWait, Suspended},
     limits::{Hold, InFlight, LimitRule},
     lists::{GateLists, ListError},
     plan::{MissingKey, Then},

@@ -9,6 +9,7 @@
 //! - **I3** neither an exempt client, nor a proxy that is trusted, nor the machine itself is ever banned;
 //! - **I4** a request without a known client passes the stages that ask for one.
 
+use alloc::boxed::Box;
 use core::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     time::Duration,
@@ -18,7 +19,7 @@ use super::{
     MissingPeer,
     bans::{Bans, Subject},
     effects::{Effect, End, Fared, Judged},
-    limits::{Plainly, Ruling, Sentence},
+    limits::{Pause, Plainly, Ruling, Sentence},
     snapshot::{Setting, Snapshot},
 };
 use ipnet::IpNet;
@@ -78,6 +79,9 @@ pub(super) trait Witness {
     /// Asks the limits.
     fn limits(&mut self, setting: &Setting, facts: &Facts<'_>, now: Timestamp) -> Ruling;
 
+    /// The store of a fleet is to be asked: the check goes on from here later.
+    fn suspend(&mut self, pause: Box<Pause>, facts: &Facts<'_>);
+
     /// A limit in shadow would deny.
     fn shadow_limit(&mut self, setting: &Setting, limit: usize);
 
@@ -87,7 +91,8 @@ pub(super) trait Witness {
 
 /// What the stages say.
 pub(super) struct Found {
-    /// Which limit is the strictest for a request that passes, and where it stands there.
+    /// Which limit is the strictest for a request that passes, and where it stands there. If the check is
+    /// [suspended](Witness::suspend), it does not pass yet, and nothing is said of it.
     pub(super) result: Result<Option<(usize, Decision)>, Refusal>,
     pub(super) traces: Traces,
 }
@@ -123,6 +128,10 @@ pub(super) enum Refusal {
         units: u32,
     },
     MissingKey {
+        limit: usize,
+    },
+    /// The store of this limit does not answer.
+    Unavailable {
         limit: usize,
     },
     Saturated {
@@ -273,7 +282,7 @@ impl Setting {
     }
 
     #[inline(never)]
-    fn limit(
+    pub(super) fn limit(
         &self,
         facts: &Facts<'_>,
         mut traces: Traces,
@@ -297,6 +306,11 @@ impl Setting {
             }
             Ruling::Banned { limit, wait } => Err(Refusal::Banned { limit: Some(limit), wait }),
             Ruling::MissingKey { limit } => Err(Refusal::MissingKey { limit }),
+            Ruling::Unavailable { limit } => Err(Refusal::Unavailable { limit }),
+            Ruling::Suspended(pause) => {
+                witness.suspend(pause, facts);
+                Ok(None)
+            }
             Ruling::Saturated { wait } => Err(Refusal::Saturated { wait }),
         };
         Found { result, traces }

@@ -6,7 +6,10 @@ pub(crate) use super::policies::Bound;
 use super::{MissingPeer, Mode};
 use crate::{
     cidr::CidrSet,
-    limit::{OnSaturation, Share},
+    limit::{
+        OnSaturation, Share,
+        remote::{FleetSettings, OnFailure, divided},
+    },
     quota::Quota,
     request::{ClientGroup, ClientIp},
     rule::{Ban, Expr, Lists, Name, Rule, RuleMode, Scheme, Term},
@@ -35,6 +38,8 @@ pub(crate) struct Plan {
     pub(crate) limits: Vec<LimitPlan>,
     /// How far whole groups of rules and limits go; the less far of group and rule counts.
     pub(crate) groups: Vec<(Name, RuleMode)>,
+    /// What limits of a fleet have in common.
+    pub(crate) fleet: FleetSettings,
     /// How far the gate may go by itself; nowhere, if `None`.
     pub(crate) defence: Option<crate::detect::Defence>,
 }
@@ -44,6 +49,7 @@ pub(crate) struct Plan {
 pub(crate) struct LimitPlan {
     pub(crate) name: Name,
     pub(crate) bound: Bound,
+    pub(crate) scope: Scope,
     /// Which requests it is about; all, if `None`.
     pub(crate) when: Option<Expr>,
     /// What is counted together. Empty: everything.
@@ -58,6 +64,16 @@ pub(crate) struct LimitPlan {
     pub(crate) mode: RuleMode,
     pub(crate) share: Share,
     pub(crate) group: Option<Name>,
+}
+
+/// Who counts together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// This gate by itself.
+    #[default]
+    Gate,
+    /// All nodes of a fleet; and what this one does when their store fails.
+    Fleet(OnFailure),
 }
 
 /// What a request takes from a limit.
@@ -104,11 +120,20 @@ pub enum Then {
 }
 
 impl LimitPlan {
+    /// What its buckets here let pass: of a limit of a fleet, this node's part.
+    pub(crate) fn bound_here(&self, fleet: &FleetSettings) -> Bound {
+        match (self.scope, self.bound) {
+            (Scope::Fleet(_), Bound::Quota(quota)) => Bound::Quota(divided(quota, fleet.nodes)),
+            (_, bound) => bound,
+        }
+    }
+
     /// A limit of each client's.
     pub(crate) fn per_client(name: &str, bound: Bound) -> Self {
         Self {
             name: Name::from(name),
             bound,
+            scope: Scope::default(),
             when: None,
             by: alloc::vec![Term::client()],
             count_if: None,

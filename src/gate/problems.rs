@@ -32,6 +32,8 @@ pub(super) fn problems_of(plan: &Plan) -> Vec<BuildProblem> {
             problems.push(BuildProblem::GroupTooLong { family, bits, most });
         }
     }
+    let fleet = plan.fleet.problems();
+    problems.extend(fleet.map(|error| BuildProblem::FleetSettings { error }));
     if let Some(defence) = &plan.defence {
         of_defence(defence, &mut problems);
     }

@@ -93,6 +93,9 @@ mod reload;
 /// What is said of addresses before there is a request.
 mod peer;
 
+/// Limits of a fleet, in the whole gate.
+mod fleet;
+
 #[test]
 fn stages_decide_in_their_order() {
     let gate = Gate::builder()

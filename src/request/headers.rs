@@ -5,8 +5,8 @@ use core::ops::ControlFlow;
 /// A request's header lines, wherever they are kept: a rule reads them there, and nothing is copied.
 ///
 /// Names are given in lower case when they are asked for, and may come in any case when they are
-/// visited. Lines of one name keep their order.
-pub trait Headers {
+/// visited. Lines of one name keep their order. A request can be looked at by several threads, and so can they.
+pub trait Headers: Sync {
     /// The value of the first line of this name, which is in lower case.
     fn first(&self, name: &str) -> Option<&[u8]>;
 

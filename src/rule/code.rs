@@ -189,7 +189,8 @@ codes! {
          it. What looks alike is suggested.";
     Conflict "P0508" "Settings contradict each other."
         "A request can not be allowed and denied by the same rule: of `allow`, `deny` and `ban` there is \
-         one. Tags, scores, classes and logging go with each of them.";
+         one. Tags, scores, classes and logging go with each of them. What a limit does when a store fails, \
+         `fail`, is for limits that have one: `scope = \"fleet\"`.";
     NotAvailable "P0509" "A setting that this version does not offer."
         "The name is known, and what it asks for is not built, or belongs to a feature of the crate that \
          is off. It is an error and not ignored, because a service that believes itself defended, and is \

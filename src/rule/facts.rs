@@ -57,6 +57,17 @@ pub(crate) struct Marks {
     pub(crate) tags: Cell<u64>,
 }
 
+impl Marks {
+    /// The score, and a bit for each tag.
+    pub(crate) fn get(&self) -> (i64, u64) {
+        (self.score.get(), self.tags.get())
+    }
+
+    pub(crate) fn new((score, tags): (i64, u64)) -> Self {
+        Self { score: Cell::new(score), tags: Cell::new(tags) }
+    }
+}
+
 /// Who knows how much of a limit is in use.
 pub(crate) trait Counters {
     /// Units of the limit in use by the request's key; 0 if there is no such limit or key.

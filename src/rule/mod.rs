@@ -66,7 +66,7 @@ pub use self::{
 };
 pub(crate) use self::{
     expr::Name,
-    facts::{Answer, Counters, Facts, State},
+    facts::{Answer, Counters, Facts, Marks, State},
     field::{Kind, Phase, is_taken},
     mentions::Mention,
     suggest::closest,

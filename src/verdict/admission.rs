@@ -197,6 +197,9 @@ pub enum DenialReason {
     /// The request lacks what a limit counts by, and [`MissingKey::Deny`](crate::MissingKey::Deny) is
     /// set there.
     MissingKey,
+    /// The limit is one of a fleet, and closed while their store does not answer; see
+    /// [`OnFailure::Closed`](crate::limit::remote::OnFailure::Closed).
+    Unavailable,
     /// The client is new, the gate cannot remember more of them, and the client's network, or all
     /// newcomers together, have used up what is theirs; see
     /// [`GateBuilder::on_saturation`](crate::GateBuilder::on_saturation). Or it has no seat in a limit of
@@ -219,7 +222,7 @@ impl DenialReason {
         match self {
             Self::Limit | Self::Concurrency | Self::Banned | Self::Mitigation => 429,
             Self::Rule if ends => 429,
-            Self::Saturated | Self::Shed => 503,
+            Self::Saturated | Self::Shed | Self::Unavailable => 503,
             Self::DenyList | Self::Rule | Self::MissingKey | Self::MissingPeer => 403,
         }
     }
@@ -302,7 +305,7 @@ impl Denial {
     /// |---|---|
     /// | a rule that says one | that one |
     /// | a limit, a mitigation, or a ban, that of a rule among them: waiting is the way out | 429 |
-    /// | a limit of requests in flight that all share ([`DenialReason::Concurrency`]), a full gate ([`DenialReason::Saturated`]), or a busy service ([`DenialReason::Shed`]): what many share is used up, by whomever | 503 |
+    /// | a limit of requests in flight that all share ([`DenialReason::Concurrency`]), a full gate ([`DenialReason::Saturated`]), or a busy service ([`DenialReason::Shed`]): what many share is used up, by whomever; a store that does not answer ([`DenialReason::Unavailable`]) | 503 |
     /// | anything else | 403 |
     #[must_use]
     pub fn status(&self) -> u16 {
@@ -311,8 +314,8 @@ impl Denial {
 
     /// How long to wait before trying again: never zero, and `None` when waiting does not help.
     ///
-    /// For a quota and for a ban that is exact. For requests in flight, and for a key that finds no seat there, it is
-    /// one second: nobody can know. For others of [`DenialReason::Saturated`] it is the time until the
+    /// For a quota and for a ban that is exact. For requests in flight, for a key that finds no seat there, and for a
+    /// store that does not answer, it is one second: nobody can know. For others of [`DenialReason::Saturated`] it is the time until the
     /// network or the newcomers have a unit again, if nobody else takes it; under a budget of zero, the
     /// time before which no place can be free.
     #[must_use]

@@ -19,7 +19,9 @@ pub(super) enum Cause {
 impl Cause {
     pub(super) fn of(denial: &Denial) -> Self {
         match denial.reason() {
-            DenialReason::Saturated | DenialReason::Shed => Self::Capacity,
+            DenialReason::Saturated | DenialReason::Shed | DenialReason::Unavailable => {
+                Self::Capacity
+            }
             DenialReason::Limit | DenialReason::Concurrency if denial.status() == UNAVAILABLE => {
                 Self::Capacity
             }
@@ -39,7 +41,7 @@ impl Cause {
 /// sender's business.
 pub(super) fn policy(denial: &Denial) -> Option<&str> {
     let is_limit = match denial.reason() {
-        DenialReason::Limit | DenialReason::Concurrency => true,
+        DenialReason::Limit | DenialReason::Concurrency | DenialReason::Unavailable => true,
         DenialReason::Banned => denial.limit().is_some(),
         _ => false,
     };

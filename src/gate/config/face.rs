@@ -12,6 +12,7 @@ use super::read::{Place, Places, read};
 use crate::{
     error::{BuildError, BuildProblem},
     gate::{Gate, GateBuilder, plan::Plan, problems::problems_of},
+    limit::remote::FleetError,
     rule::{Code, Diagnostic, Diagnostics, RuleSet},
     sync::Mutex,
     time::Timestamp,
@@ -258,7 +259,8 @@ fn is_local(problem: &BuildProblem) -> bool {
     use BuildProblem as P;
     matches!(problem, P::LimitQuota { .. } | P::TooManyLimits { .. } | P::NoClients)
         || matches!(problem, P::TooManyClients { .. } | P::TooManyNames { .. })
-        || matches!(problem, P::Defence { .. })
+        || matches!(problem, P::TooManyFleetLimits { .. } | P::LimitPart { part: "quota", .. })
+        || matches!(problem, P::Defence { .. } | P::FleetSettings { .. })
 }
 
 /// Where the parts of a plan stand in the text.
@@ -268,6 +270,7 @@ struct Whereabouts {
     rules: Vec<(String, Range<usize>)>,
     limits: Vec<(String, Range<usize>)>,
     clients: Option<Range<usize>>,
+    fleet_keys: Option<Range<usize>>,
     defence: Vec<(&'static str, String, Range<usize>)>,
 }
 
@@ -276,9 +279,14 @@ impl Whereabouts {
         let of = |all: &[Place]| {
             all.iter().map(|place| (place.name.clone(), place.span.clone())).collect()
         };
-        let clients = places.clients.clone();
-        let defence = places.defence.clone();
-        Self { before, rules: of(&places.rules), limits: of(&places.limits), clients, defence }
+        Self {
+            before,
+            rules: of(&places.rules),
+            limits: of(&places.limits),
+            clients: places.clients.clone(),
+            fleet_keys: places.fleet_keys.clone(),
+            defence: places.defence.clone(),
+        }
     }
 
     /// All problems of the plan that this text makes on top of a base, where they stand in the text.
@@ -327,8 +335,13 @@ impl Whereabouts {
             | P::LimitQuota { number, .. }
             | P::NoMemory { number, .. }
             | P::LimitPart { number, .. } => of(&self.limits, *number, limits),
-            P::TooManyLimits { .. } | P::TooManySettled { .. } | P::TooManyParts { .. } => {
-                self.limits.last().cloned()
+            P::TooManyLimits { .. }
+            | P::TooManySettled { .. }
+            | P::TooManyParts { .. }
+            | P::TooManyFleetLimits { .. } => self.limits.last().cloned(),
+            // What is out of its range was refused where it was read, or is the program's.
+            P::FleetSettings { error: FleetError::NoMemory { .. } } => {
+                self.fleet_keys.clone().map(|span| ("fleet, keys".to_string(), span))
             }
             P::NoClients | P::TooManyClients { .. } => {
                 self.clients.clone().map(|span| ("clients".to_string(), span))
@@ -363,4 +376,11 @@ pub(super) fn plan_of(text: &str) -> Result<Plan, ConfigError> {
 #[cfg(test)]
 pub(super) fn plan_on(base: Plan, text: &str) -> Result<Plan, ConfigError> {
     Read::new(text, base).map(|read| read.plan)
+}
+
+/// A problem of the plan of a text, where it stands there.
+#[cfg(test)]
+pub(super) fn placed(text: &str, problem: BuildProblem) -> ConfigError {
+    let Read { places, .. } = Read::new(text, Plan::default()).unwrap_or_else(|it| panic!("{it}"));
+    places.place_all(text, Plan::default(), &BuildError::new(alloc::vec![problem]))
 }

@@ -5,6 +5,7 @@ use alloc::{format, vec, vec::Vec};
 use toml::de::DeValue;
 
 use super::{
+    fleet,
     read::{Place, Reader, quota, tables},
     rules::{Common, common, name},
     section::{Keys, Report, Section, Value},
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::{
     gate::{
-        limits::unfit,
+        limits::{unfit, unfit_for_a_fleet},
         plan::{Bound, Cost, LimitPlan, MissingKey, Then},
     },
     rule::{Code, Diagnostic, Expr, Kind, Name, Phase, Term},
@@ -26,6 +27,8 @@ pub(super) const LIMIT: Keys = Keys {
         "by",
         "quota",
         "in_flight",
+        "scope",
+        "fail",
         "count_if",
         "cost",
         "distinct",
@@ -60,6 +63,7 @@ fn limit<'a>(reader: &mut Reader<'a>, value: &Value<'a>) -> Option<()> {
     let name = name(reader, &table);
     let bound = bound(&mut reader.report, &table);
     let report = &mut reader.report;
+    let scope = fleet::scope(report, &table);
     let missing = table.get("missing").and_then(|it| it.word(report, MISSING));
     let then = match table.get("then") {
         Some(value) => after(report, &value),
@@ -85,6 +89,7 @@ fn limit<'a>(reader: &mut Reader<'a>, value: &Value<'a>) -> Option<()> {
     let limit = LimitPlan {
         name,
         bound: bound?,
+        scope,
         when,
         by: by?,
         count_if,
@@ -97,10 +102,12 @@ fn limit<'a>(reader: &mut Reader<'a>, value: &Value<'a>) -> Option<()> {
         group,
     };
     let mut is_fit = true;
-    for (key, why) in unfit(&limit) {
+    let unfit = unfit(&limit).map(|(key, why)| (key, "requests in flight", why));
+    let of_fleet = unfit_for_a_fleet(&limit).map(|(key, why)| (key, "a fleet", why));
+    for (key, what, why) in unfit.chain(of_fleet) {
         if let Some(value) = table.get(key) {
             is_fit = false;
-            let message = format!("`{key}` of a limit of requests in flight {why}");
+            let message = format!("`{key}` of a limit of {what} {why}");
             value.refuse(&mut reader.report, message);
         }
     }

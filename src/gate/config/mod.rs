@@ -33,6 +33,7 @@
 //! | `[groups]` | groups of rules and limits, and how far they go: `crawlers = "shadow"` | none |
 //! | `[[rule]]` | a condition and what follows, see below | none |
 //! | `[[limit]]` | how much may pass, see below | none |
+//! | `[fleet]` | what limits of a fleet have in common, see below | one node |
 //! | `[defence]` | what the gate does by itself, see below | nothing |
 //!
 //! Addresses are `"192.0.2.1"` or `"192.0.2.0/24"`, one or an array of them. Quotas are
@@ -80,6 +81,8 @@
 //! | `name` (or `id`) | a name that no other rule or limit has | an error |
 //! | `quota` | how many in a time | an error, unless there is `in_flight` |
 //! | `in_flight` | how many at a time, instead of a quota: a number of [requests in flight](crate::gate::LimitRule::in_flight) | |
+//! | `scope` | who counts together: `"gate"`, this one by itself; `"fleet"`, [all nodes of a fleet](crate::gate::LimitRule::fleet) in a store that they share | `"gate"` |
+//! | `fail` | what a limit of a fleet does while the store does not answer: `"local"`, `"open"`, `"closed"`: [`OnFailure`](crate::limit::remote::OnFailure) | `"local"` |
 //! | `when` | which requests it is about | all |
 //! | `by` | what is counted together: an array of values, as in `["client", 'header["x-api-key"]']`; empty for everything | `["client"]` |
 //! | `count_if` | which responses count, as in `'status in {401 403}'` | all |
@@ -89,7 +92,22 @@
 //! | `then` | `"throttle"`, or `{ ban = "15m", escalate = 4, max = "1d" }` | `"throttle"` |
 //! | `mode`, `enforce_share`, `group` | as those of rules | |
 //!
-//! With `in_flight` go neither `count_if` nor `distinct`, nor a `cost` that the response tells, nor a ban.
+//! With `in_flight` go neither `count_if` nor `distinct`, nor a `cost` that the response tells, nor a ban. With
+//! `scope = "fleet"` go neither `in_flight` nor `count_if` nor `distinct`, nor a `cost` that the response tells;
+//! and there are at most [eight](crate::limit::remote::MOST_CLAIMS) such limits.
+//!
+//! ## `[fleet]`
+//! | key | value | if it is left out |
+//! |---|---|---|
+//! | `nodes` | how many nodes take part, 1 to 1,000,000; need not be exact | 1 |
+//! | `prefix` | what the names of all keys in the store begin with, so that several services can use one | nothing |
+//! | `lease` | for how long a node provides itself with units, `"1ms"` to `"10s"` | `"100ms"` |
+//! | `timeout` | how long a check waits for the store, `"1ms"` to `"10s"` | `"20ms"` |
+//! | `keys` | how many keys a node remembers at a time, about 100 bytes each | 65,536 |
+//!
+//! They are those of [`FleetSettings`](crate::limit::remote::FleetSettings), and all nodes should say the same. The
+//! secret is not for files: the program [says it](crate::GateBuilder::fleet), and the file comes on top. So does the
+//! store, which is given to an adapter, or to [`check_with`](crate::Gate::check_with).
 //!
 //! ## `[defence]`
 //! | key | value | if it is left out |
@@ -113,6 +131,26 @@
 //! in_flight = 500
 //! "#)?;
 //! assert_eq!(gate.policies().len(), 2);
+//! # Ok::<(), portcullis::gate::config::ConfigError>(())
+//! ```
+//!
+//! ## Example: one limit for eight instances, with a secret that is in no file
+//! ```
+//! use portcullis::{Gate, limit::remote::FleetSettings};
+//!
+//! let secret = b"from the environment, or wherever secrets are kept";
+//! let settings = FleetSettings::new().secret(secret);
+//! let gate = Gate::builder().fleet(settings).build_toml(r#"
+//! [fleet]
+//! nodes  = 8
+//! prefix = "shop"
+//!
+//! [[limit]]
+//! name  = "per client"
+//! quota = "100/min burst 20"
+//! scope = "fleet"
+//! fail  = "local"
+//! "#)?;
 //! # Ok::<(), portcullis::gate::config::ConfigError>(())
 //! ```
 //!
@@ -145,6 +183,7 @@
 mod defence;
 mod duration;
 mod face;
+mod fleet;
 mod limits;
 mod lists;
 mod model;
@@ -158,6 +197,7 @@ pub(super) use self::face::Base;
 pub use self::{
     defence::{AutoDefence, DefenceConfig, ParametersConfig},
     face::ConfigError,
+    fleet::{FleetConfig, ScopeConfig},
     model::*,
 };
 

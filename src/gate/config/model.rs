@@ -7,10 +7,14 @@ use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
 use serde::{Deserialize, Serialize};
 
-use super::{defence::DefenceConfig, face::ConfigError};
+use super::{
+    defence::DefenceConfig,
+    face::ConfigError,
+    fleet::{FleetConfig, ScopeConfig},
+};
 use crate::{
     gate::{Gate, GateBuilder, MissingKey, MissingPeer, Mode},
-    limit::OnSaturation,
+    limit::{OnSaturation, remote::OnFailure},
     request::ClientGroup,
     rule::{Class, Code, Diagnostic, Diagnostics, RuleMode},
 };
@@ -89,6 +93,9 @@ pub struct GateConfig {
     /// How much may pass.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub limit: Vec<LimitConfig>,
+    /// What limits of a fleet have in common.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<FleetConfig>,
     /// What the gate does by itself.
     #[serde(alias = "defense", skip_serializing_if = "Option::is_none")]
     pub defence: Option<DefenceConfig>,
@@ -426,7 +433,11 @@ pub struct BanTable {
 /// `[[limit]]`: how much of something may pass. It has a `quota` or `in_flight`, and not both.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "schema", schemars(extend("oneOf" = [{ "required": ["quota"] }, { "required": ["in_flight"] }])))]
+#[cfg_attr(feature = "schema", schemars(extend(
+    "oneOf" = [{ "required": ["quota"] }, { "required": ["in_flight"] }],
+    "if" = { "required": ["fail"] },
+    "then" = { "required": ["scope"], "properties": { "scope": { "const": "fleet" } } }
+)))]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct LimitConfig {
@@ -439,6 +450,13 @@ pub struct LimitConfig {
     /// How many at a time, instead of a quota: so many requests in flight.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<u32>,
+    /// Who counts together: `gate` unless it is said, or `fleet`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<ScopeConfig>,
+    /// What a limit of a fleet does while the store does not answer: `local` unless it is said, `open` or
+    /// `closed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fail: Option<OnFailure>,
     /// Which requests it is about; all, unless it is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,

@@ -18,7 +18,7 @@ use toml::{
 };
 
 use super::{
-    defence, limits, lists, rules,
+    defence, fleet, limits, lists, rules,
     section::{Keys, Report, Section, Value},
     text::Text,
 };
@@ -50,6 +50,7 @@ pub(super) const FILE: Keys = Keys {
         "groups",
         "rule",
         "limit",
+        "fleet",
         "defence",
     ],
     aliases: &[("defense", "defence")],
@@ -70,6 +71,8 @@ pub(super) struct Places {
     pub(super) rules: Vec<Place>,
     pub(super) limits: Vec<Place>,
     pub(super) clients: Option<Range<usize>>,
+    /// How many keys of a fleet are remembered.
+    pub(super) fleet_keys: Option<Range<usize>>,
     /// What is said of the defence: the key, what it is for a reader, and where it stands; the first is the
     /// whole table, without a key.
     pub(super) defence: Vec<(&'static str, String, Range<usize>)>,
@@ -127,6 +130,9 @@ impl<'a> Reader<'a> {
         lists::read(self, file);
         rules::read(self, file);
         limits::read(self, file);
+        if let Some(value) = file.get("fleet") {
+            fleet::read(self, &value);
+        }
         if let Some(value) = file.get("defence") {
             defence::read(self, &value);
         }

@@ -37,6 +37,13 @@ impl<'a> Report<'a> {
         self.found.push(Diagnostic { place, ..diagnostic });
     }
 
+    /// Says what helps with what was found exactly there.
+    pub(super) fn advise(&mut self, span: Range<usize>, help: &str) {
+        for found in self.found.iter_mut().filter(|found| found.span.as_ref() == Some(&span)) {
+            found.help = Some(help.to_string());
+        }
+    }
+
     /// Tells mistakes that were found in a string of the file.
     pub(super) fn push_in(&mut self, text: &Text<'_>, found: Vec<Diagnostic>) {
         for diagnostic in found {

@@ -17,7 +17,21 @@ use crate::{
 pub(super) const BAN: Keys =
     Keys { what: "a ban", known: &["for", "escalate", "max"], aliases: &[] };
 
-const LIKE: &str = "a length of time, as in \"15m\"";
+/// How a length of time is asked for.
+pub(super) struct Like {
+    /// What is expected.
+    pub(super) expected: &'static str,
+    /// What a number without a unit may have been, as a unit and in words.
+    pub(super) unit: (&'static str, &'static str),
+    /// What helps where it cannot be read.
+    pub(super) help: &'static str,
+}
+
+const LIKE_A_BAN: Like = Like {
+    expected: "a length of time, as in \"15m\"",
+    unit: ("s", "seconds"),
+    help: "as in \"15m\", \"1d\" or \"1m30s\"",
+};
 
 /// A ban: how long it is, or a table that says more.
 pub(super) fn ban<'a>(report: &mut Report<'a>, value: &Value<'a>) -> Option<Ban> {
@@ -63,26 +77,37 @@ const A_DAY: Duration = Duration::from_secs(86_400);
 
 /// A length of time that is not zero.
 pub(super) fn length<'a>(report: &mut Report<'a>, value: &Value<'a>) -> Option<Duration> {
-    if let Some(seconds) = value.as_number() {
-        let message = format!("expected {LIKE}, found a number without a unit");
+    let length = time(report, value, &LIKE_A_BAN)?;
+    if length.is_zero() {
+        value.refuse(report, "the time is zero");
+        return None;
+    }
+    Some(length)
+}
+
+/// A length of time.
+pub(super) fn time<'a>(
+    report: &mut Report<'a>,
+    value: &Value<'a>,
+    like: &Like,
+) -> Option<Duration> {
+    let Like { expected, unit: (unit, units), help } = like;
+    if let Some(number) = value.as_number() {
+        let message = format!("expected {expected}, found a number without a unit");
         let diagnostic = Diagnostic::new(Code::WrongType, value.span(), message)
-            .with_help(format!("write \"{seconds}s\" if these are seconds"));
+            .with_help(format!("write \"{number}{unit}\" if these are {units}"));
         report.push(&value.place, diagnostic);
         return None;
     }
-    let text = value.text(report, LIKE)?;
+    let text = value.text(report, expected)?;
     match duration::parse(text.value) {
-        Ok(Duration::ZERO) => {
-            value.refuse(report, "the time is zero");
-            None
-        }
         Ok(length) => Some(length),
         Err(fault) => {
             let len = text.value.get(fault.at..).and_then(|rest| rest.chars().next());
             let end = fault.at.saturating_add(len.map_or(0, char::len_utf8));
             let diagnostic =
                 Diagnostic::new(Code::BadValue, text.span_of(fault.at..end), fault.message)
-                    .with_help("as in \"15m\", \"1d\" or \"1m30s\"");
+                    .with_help(*help);
             report.push(&value.place, diagnostic);
             None
         }

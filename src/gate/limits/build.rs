@@ -15,10 +15,13 @@ use super::{
 use crate::{
     error::{BuildProblem, KeyedLimiterError, snippet},
     gate::{
-        plan::{self, Bound, LimitPlan, Plan, Then},
+        plan::{self, Bound, LimitPlan, Plan, Scope, Then},
         stats::Saturation,
     },
-    limit::{AdjustableBucket, Capacity, KeyedLimiter, OnSaturation, Share},
+    limit::{
+        AdjustableBucket, Capacity, KeyedLimiter, OnSaturation, Share,
+        remote::{self, Fleet, OnFailure},
+    },
     quota::Quota,
     rule::{
         Ban, Builtin, DEEPEST, Expr, Index, Kind, MOST_TESTS, Name, Names, Node, Operand, Reader,
@@ -51,7 +54,8 @@ impl Limits {
             return Err(problems);
         }
         let mut build = Build { plan, tags, before, now, settlers: Vec::new(), parts: Vec::new() };
-        let all = build.entries()?;
+        let node = build.node()?;
+        let all = build.entries(node.as_ref())?;
         let conditions = build.conditions(&all)?;
         let clients = plan.clients.unwrap_or(DEFAULT_CLIENTS);
         let newcomers = match plan.on_saturation {
@@ -60,7 +64,7 @@ impl Limits {
         };
         // From here on nothing can go wrong.
         for (entry, limit) in all.iter().zip(&plan.limits) {
-            entry.state.set_bound(limit.bound, now);
+            entry.state.set_bound(limit.bound_here(&plan.fleet), now);
         }
         let newcomers = newcomers.map(|quota| match before.and_then(|old| old.newcomers.clone()) {
             Some(bucket) if bucket.quota() == quota => bucket,
@@ -79,6 +83,10 @@ impl Limits {
             in_flight: all.iter().enumerate().fold(0, |bits, (at, entry)| {
                 bits | if entry.state.places().is_some() { bit(at) } else { 0 }
             }),
+            shared: all.iter().enumerate().fold(0, |bits, (at, entry)| {
+                bits | if entry.fleet.is_some() { bit(at) } else { 0 }
+            }),
+            node,
             all,
             conditions,
             settlers: build.settlers.into(),
@@ -100,30 +108,59 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
-    fn entries(&mut self) -> Result<Box<[Entry]>, Vec<BuildProblem>> {
+    /// The node that limits of a fleet are checked with: the one from before, if it is of the same fleet.
+    fn node(&self) -> Result<Option<Fleet>, Vec<BuildProblem>> {
+        let Plan { limits, fleet, .. } = self.plan;
+        if limits.iter().all(|limit| limit.scope == Scope::Gate) {
+            return Ok(None);
+        }
+        let before = self.before.and_then(|before| before.node.clone());
+        let same = before.filter(|node| node.settings() == fleet);
+        let node = same.map_or_else(|| Fleet::new(fleet.clone()), Ok);
+        node.map(Some).map_err(|error| alloc::vec![BuildProblem::FleetSettings { error }])
+    }
+
+    fn entries(&mut self, node: Option<&Fleet>) -> Result<Box<[Entry]>, Vec<BuildProblem>> {
         let plan = self.plan;
         plan.limits
             .iter()
             .enumerate()
-            .map(|(at, limit)| self.entry(at, limit).map_err(|problem| alloc::vec![problem]))
+            .map(|(at, limit)| self.entry(at, limit, node).map_err(|problem| alloc::vec![problem]))
             .collect()
     }
 
-    fn entry(&mut self, at: usize, limit: &LimitPlan) -> Result<Entry, BuildProblem> {
+    fn entry(
+        &mut self,
+        at: usize,
+        limit: &LimitPlan,
+        node: Option<&Fleet>,
+    ) -> Result<Entry, BuildProblem> {
         let plan = self.plan;
+        let bound = limit.bound_here(&plan.fleet);
+        let fleet = match (limit.scope, limit.bound, node) {
+            (Scope::Fleet(on_failure), Bound::Quota(quota), Some(node)) => {
+                let made = node.limit(&limit.name, quota, on_failure);
+                Some(made.map_err(|error| BuildProblem::FleetSettings { error })?)
+            }
+            _ => None,
+        };
         let key = Key::of(&limit.by, self.tags);
-        let keys = plan.clients.unwrap_or(DEFAULT_CLIENTS);
+        let keys = match limit.scope {
+            // Nobody asks its buckets here.
+            Scope::Fleet(OnFailure::Open | OnFailure::Closed) => 1,
+            _ => plan.clients.unwrap_or(DEFAULT_CLIENTS),
+        };
         let coarse = plan.on_saturation == OnSaturation::Deny;
         let definition = Definition::of(limit, &key, plan.group, keys, coarse);
         let old = self.before.and_then(|before| {
             let mut all = before.all.iter();
-            all.find(|old| old.state.can_become(&definition, limit.bound, self.now))
+            all.find(|old| old.state.can_become(&definition, bound, self.now))
         });
         let state = match old {
             Some(old) => Arc::clone(&old.state),
             None => {
                 let refused = |error| refused(at, limit, keys, error);
-                Arc::new(State::new(definition, limit.bound).map_err(refused)?)
+                Arc::new(State::new(definition, bound).map_err(refused)?)
             }
         };
         let response_cost = limit.cost.of_response();
@@ -162,6 +199,7 @@ impl Build<'_> {
             share: limit.share,
             settler,
             state,
+            fleet,
         })
     }
 
@@ -204,6 +242,7 @@ impl Entry {
         matches!(self.key, Key::Client)
             && matches!(self.cost, Cost::Units(1))
             && limit.when.is_none()
+            && self.fleet.is_none()
             && self.distinct.is_none()
             && self.settler.is_none()
             && self.mode == RuleMode::Enforce
@@ -216,7 +255,7 @@ pub(in crate::gate) fn problems(plan: &Plan) -> Vec<BuildProblem> {
     let mut problems = Vec::new();
     let (mut settled, mut parts) = (0_usize, Vec::new());
     for (at, limit) in plan.limits.iter().enumerate() {
-        of_limit(at, limit, &mut problems);
+        of_limit(at, limit, plan.fleet.nodes, &mut problems);
         if let Some(expr) = &limit.count_if {
             if Counted::of(&expr.0, &mut parts).is_err() {
                 problems.push(list(at, limit));
@@ -227,6 +266,11 @@ pub(in crate::gate) fn problems(plan: &Plan) -> Vec<BuildProblem> {
     let limits = plan.limits.len();
     if limits > MOST_LIMITS {
         problems.push(BuildProblem::TooManyLimits { limits, most: MOST_LIMITS });
+    }
+    let of_fleet = plan.limits.iter().filter(|limit| limit.scope != Scope::Gate).count();
+    if of_fleet > remote::MOST_CLAIMS {
+        let most = remote::MOST_CLAIMS;
+        problems.push(BuildProblem::TooManyFleetLimits { limits: of_fleet, most });
     }
     if settled > pending::MOST {
         problems.push(BuildProblem::TooManySettled { limits: settled, most: pending::MOST });
@@ -244,18 +288,27 @@ fn is_settled(limit: &LimitPlan) -> bool {
         || matches!(limit.bound, Bound::InFlight(_))
 }
 
-fn of_limit(at: usize, limit: &LimitPlan, problems: &mut Vec<BuildProblem>) {
+fn of_limit(at: usize, limit: &LimitPlan, nodes: u32, problems: &mut Vec<BuildProblem>) {
     if let Bound::Quota(quota) = limit.bound {
+        // Of a fleet's limit, a node's part is kept here.
+        let kept = match limit.scope {
+            Scope::Gate => quota,
+            Scope::Fleet(_) => remote::divided(quota, nodes),
+        };
         // Whether a quota fits does not depend on the size. One bucket for everything holds any.
-        let debt = limit.cost.room_for_debt(quota);
+        let debt = limit.cost.room_for_debt(kept);
         if !limit.by.is_empty() {
-            if let Err(error) = KeyedLimiter::with_debt(quota, debt, Capacity::keys(1)) {
-                problems.push(refused(at, limit, 1, error));
+            match KeyedLimiter::with_debt(kept, debt, Capacity::keys(1)) {
+                Ok(_) => {}
+                Err(KeyedLimiterError::OutOfRange { .. }) if kept != quota => {
+                    problems.push(part(at, limit, "quota", &too_much_for_a_node(kept, nodes)));
+                }
+                Err(error) => problems.push(refused(at, limit, 1, error)),
             }
         }
     }
     let mut wrong = |name, why| problems.push(part(at, limit, name, why));
-    for (name, why) in unfit(limit) {
+    for (name, why) in unfit(limit).chain(unfit_for_a_fleet(limit)) {
         wrong(name, why);
     }
     for term in &limit.by {
@@ -298,6 +351,59 @@ fn of_limit(at: usize, limit: &LimitPlan, problems: &mut Vec<BuildProblem>) {
             wrong("then", "bans longer the first time than at most: use a longer max");
         }
     }
+}
+
+/// The parts of a plan that a limit of a fleet cannot have, and why.
+pub(in crate::gate) fn unfit_for_a_fleet(
+    plan: &LimitPlan,
+) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let is_of_fleet = plan.scope != Scope::Gate;
+    let (quota, is_in_flight) = match plan.bound {
+        Bound::Quota(quota) => (Some(quota), false),
+        Bound::InFlight(_) => (None, true),
+    };
+    let asks = matches!(plan.cost, plan::Cost::Response(_)) || plan.cost.of_response().is_some();
+    [
+        (
+            "quota",
+            quota.is_some_and(|quota| !remote::can_count(quota)),
+            "has more digits than a fleet can count exactly: use a smaller burst, or a count that divides \
+             the period better",
+        ),
+        (
+            "in_flight",
+            is_in_flight,
+            "counts what one process serves, whose places nobody would give back if it died: use a quota, \
+             or let each gate count by itself",
+        ),
+        (
+            "count_if",
+            plan.count_if.is_some() && !is_in_flight,
+            "asks for the response, by which time a fleet gives nothing back: leave it out, or let each \
+             gate count by itself",
+        ),
+        (
+            "distinct",
+            plan.distinct.is_some() && !is_in_flight,
+            "counts values that only one gate remembers: leave it out, or let each gate count by itself",
+        ),
+        (
+            "cost",
+            asks && !is_in_flight,
+            "asks for the response, by which time a fleet takes nothing more: use a number or a value of \
+             the request, or let each gate count by itself",
+        ),
+    ]
+    .into_iter()
+    .filter(move |(_, is_there, _)| is_of_fleet && *is_there)
+    .map(|(part, _, why)| (part, why))
+}
+
+fn too_much_for_a_node(kept: Quota, nodes: u32) -> String {
+    format!(
+        "leaves each of {nodes} nodes {kept}, which cannot be kept for each client: use a lower rate or a \
+         smaller burst"
+    )
 }
 
 /// Why a value cannot be a part of a key.

@@ -16,7 +16,8 @@ impl Limits {
     ) -> Option<(usize, Decision)> {
         let of_client = self.these(self.conditions.always);
         let denials = of_client.filter_map(|(limit, entry)| {
-            if !entry.is_of_clients() || !entry.is_in_force(facts) {
+            // What a fleet says is not known before it is asked.
+            if entry.fleet.is_some() || !entry.is_of_clients() || !entry.is_in_force(facts) {
                 return None;
             }
             let Met::Asks(asked) = self.meet(limit, entry, facts, now) else { return None };

@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //! - **I1** the next check says the same, if nothing else is checked before; only a standing after an
-//!   admission is one unit better here;
+//!   admission is one unit better here. Of limits of a fleet only what this node remembers is known: where a check
+//!   would ask the store, they do not deny;
 //! - **I2** no store, no ban and no count is changed.
 
 use alloc::vec::Vec;
@@ -11,6 +12,7 @@ use super::{
     Entry, Fits, InFlight, Limits, Met, Ruling, Stand,
     in_flight::Entered,
     judge::{Asked, Judgement, Judges, bit},
+    take::stricter,
 };
 use crate::{
     gate::bans::Bans,
@@ -29,6 +31,7 @@ impl Limits {
     ) -> Ruling {
         let (met, _) = self.conditions.judge(facts);
         let mut all = Vec::new();
+        let mut of_fleet = Vec::new();
         let mut would_deny = 0;
         for (limit, entry) in self.these(met) {
             let met = self.meet(limit, entry, facts, now);
@@ -36,6 +39,10 @@ impl Limits {
                 let denies = match met {
                     Met::Not => false,
                     Met::Lacks => true,
+                    Met::Asks(asked) if entry.fleet.is_some() => {
+                        let said = self.remembered(entry, &asked, facts, now);
+                        said.is_some_and(|said| said.is_denied())
+                    }
                     Met::Asks(asked) => self.would_deny_in_shadow(entry, &asked, facts, now),
                 };
                 would_deny |= if denies { bit(limit) } else { 0 };
@@ -46,6 +53,10 @@ impl Limits {
                 Met::Lacks => return Ruling::MissingKey { limit },
                 Met::Asks(asked) => match entry.banned(&asked, bans, now) {
                     Some(wait) => return Ruling::Banned { limit, wait },
+                    None if entry.fleet.is_some() => {
+                        let said = self.remembered(entry, &asked, facts, now);
+                        of_fleet.extend(said.map(|said| (asked, said)));
+                    }
                     None if self.in_flight & bit(limit) == 0 => all.push(asked),
                     None => {
                         if let Entered::Refused(ruling) = self.would_enter(entry, &asked) {
@@ -55,8 +66,19 @@ impl Limits {
                 },
             }
         }
+        let denials = of_fleet.iter().filter(|(_, said)| said.is_denied());
+        if let Some((asked, decision)) =
+            denials.reduce(|one, other| if other.1.is_stricter_than(&one.1) { other } else { one })
+        {
+            let (limit, decision) = (asked.limit, *decision);
+            let ban = self.get(limit).and_then(|entry| entry.sentence(Some(asked), facts));
+            return Ruling::Denied { limit, decision, ban };
+        }
         match Judges::looking(self, facts, &all).judge(now) {
-            Judgement::Admitted { strictest, .. } => Ruling::Passes { strictest, would_deny },
+            Judgement::Admitted { strictest, .. } => {
+                let all = of_fleet.iter().map(|(asked, said)| Some((asked.limit, *said)));
+                Ruling::Passes { strictest: all.fold(strictest, stricter), would_deny }
+            }
             Judgement::Denied { limit, decision } => {
                 let asked = all.iter().find(|asked| asked.limit == limit);
                 let ban = self.get(limit).and_then(|entry| entry.sentence(asked, facts));
@@ -107,6 +129,10 @@ impl Limits {
                 Met::Lacks => Stand::MissingKey,
                 Met::Asks(asked) => match entry.banned(&asked, bans, now) {
                     Some(wait) => Stand::Banned { wait },
+                    None if entry.fleet.is_some() => {
+                        let said = self.remembered(entry, &asked, facts, now);
+                        said.map_or(Stand::Elsewhere, Stand::Asked)
+                    }
                     None => self.stand(entry, &asked, now),
                 },
             }
@@ -156,7 +182,11 @@ impl Counters for LimitsAt<'_> {
         if let Some(places) = entry.state.places() {
             return i64::from(places.in_use(hash));
         }
-        let decision = entry.state.bucket(hash, false).map(|bucket| bucket.peek_n(1, now));
+        let decision = match &entry.fleet {
+            None => entry.state.bucket(hash, false).map(|bucket| bucket.peek_n(1, now)),
+            // As far as this node remembers.
+            Some(_) => limits.remembered(entry, &Asked::default(), facts, now),
+        };
         let Some(decision) = decision.filter(|decision| !decision.is_saturated()) else { return 0 };
         let standing = decision.standing();
         i64::from(standing.limit()).saturating_sub(i64::from(standing.remaining()))

@@ -17,6 +17,7 @@ use ahash::RandomState;
 
 use crate::{
     gate::MissingPeer,
+    limit::remote::{Subject, SubjectHasher},
     request::{Client, ClientGroup, canonical::Needs},
     rule::{Builtin, Facts, Name, Operand, Reader, Term, Value},
 };
@@ -128,6 +129,30 @@ impl Key {
         }
     }
 
+    /// The key of this request, as all nodes of a fleet know it.
+    pub(super) fn subject(&self, hasher: SubjectHasher, facts: &Facts<'_>) -> Subject {
+        let mut hasher = hasher;
+        match self {
+            Self::Everything => hasher.write_u8(mark::END),
+            Self::Client => match client_of(facts) {
+                Client::V4(bits) => {
+                    hasher.write_u8(mark::IPV4);
+                    hasher.write_u32(bits);
+                }
+                Client::V6 { high, low } => {
+                    hasher.write_u8(mark::IPV6);
+                    hasher.write_u64(high);
+                    hasher.write_u64(low);
+                }
+                Client::Unknown => hasher.write_u8(mark::UNKNOWN_CLIENT),
+            },
+            Self::Values(parts) => {
+                feed_all(parts, facts, false, &mut hasher);
+            }
+        }
+        hasher.subject()
+    }
+
     /// The key of this request, hashed for a store. `None` if it has none: its client is not known,
     /// and such requests are not limited.
     #[inline]
@@ -162,15 +187,21 @@ pub(super) fn client_of(facts: &Facts<'_>) -> Client {
 #[inline(never)]
 fn hash(parts: &[Part], hasher: &RandomState, facts: &Facts<'_>, as_network: bool) -> Made {
     let mut hasher = hasher.build_hasher();
+    let lacks = feed_all(parts, facts, as_network, &mut hasher);
+    Made { hash: hasher.finish(), lacks }
+}
+
+/// Feeds all values; says whether one is missing, and not because the client is not known.
+fn feed_all(parts: &[Part], facts: &Facts<'_>, as_network: bool, hasher: &mut impl Hasher) -> bool {
     let mut lacks = false;
     for part in parts {
         if part.net.is_some() && facts.client.is_none() {
             hasher.write_u8(mark::UNKNOWN_CLIENT);
         } else {
-            lacks |= !feed(&part.reader, facts, part.net.is_some() && as_network, &mut hasher);
+            lacks |= !feed(&part.reader, facts, part.net.is_some() && as_network, hasher);
         }
     }
-    Made { hash: hasher.finish(), lacks }
+    lacks
 }
 
 /// Feeds a value; says whether there is one.

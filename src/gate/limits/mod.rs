@@ -12,6 +12,7 @@
 //! | `take` | what a check takes: from all of them, or from none |
 //! | `judge` | several buckets together, and who judges a key that finds no place |
 //! | `in_flight` | limits of requests in flight, which have places instead of buckets |
+//! | `shared` | limits of a fleet, whose store may have to be asked |
 //! | `foresee` | what they would say, for explanations and for expressions |
 //! | `client` | what they say of a client before it asks for anything |
 //! | `pending`, `count` | what only the response can settle, or the end of it |
@@ -47,6 +48,7 @@ mod judge;
 mod key;
 mod pending;
 mod rule;
+mod shared;
 mod state;
 mod take;
 
@@ -56,6 +58,8 @@ use core::{
     time::Duration,
 };
 
+#[cfg(feature = "config")]
+pub(super) use build::unfit_for_a_fleet;
 pub(super) use build::{problems, unfit_for_a_key};
 pub(super) use in_flight::AGAIN_IN;
 pub use in_flight::InFlight;
@@ -64,6 +68,7 @@ pub(super) use in_flight::unfit;
 pub use pending::Hold;
 pub(crate) use pending::Pending;
 pub use rule::LimitRule;
+pub(super) use shared::Pause;
 
 use self::{
     conditions::Conditions,
@@ -79,7 +84,10 @@ use super::{
     stats::Saturation,
 };
 use crate::{
-    limit::{AdjustableBucket, Share, decide},
+    limit::{
+        AdjustableBucket, Share, decide,
+        remote::{Fleet, FleetLimit, Held},
+    },
     request::{Client, canonical::Needs},
     rule::{Ban, Facts, Name, Reader, RuleMode},
     time::Timestamp,
@@ -98,6 +106,9 @@ pub(super) struct Limits {
     missing_peer: MissingPeer,
     /// Those of requests in flight, a bit each.
     in_flight: u64,
+    /// Those of a fleet, a bit each; and the node that they are checked with.
+    shared: u64,
+    node: Option<Fleet>,
     /// Limits of each client's, and nothing else.
     are_plain: bool,
 }
@@ -120,6 +131,8 @@ struct Entry {
     /// Its place among those that are settled, if it is.
     settler: Option<u8>,
     state: Arc<State>,
+    /// Whom its buckets here only stand in for.
+    fleet: Option<FleetLimit>,
 }
 
 enum Cost {
@@ -144,6 +157,10 @@ pub(super) enum Ruling {
     Banned { limit: usize, wait: Duration },
     /// It lacks a part of this limit's key.
     MissingKey { limit: usize },
+    /// The store of this limit does not answer, and it is closed then.
+    Unavailable { limit: usize },
+    /// The store is to be asked, or waited for; nothing has been taken.
+    Suspended(Box<Pause>),
     /// The key has no place, and its network or the budget for newcomers denies it for so long; or there is
     /// neither to ask.
     Saturated { wait: Duration },
@@ -178,6 +195,8 @@ pub(super) enum Stand {
     Banned { wait: Duration },
     /// What a check would answer; the standing is the present one.
     Asked(Decision),
+    /// A store would have to be asked.
+    Elsewhere,
     /// Where it stands with a limit of requests in flight, and whether there is a place.
     InFlight { now: InFlight, fits: Fits },
 }
@@ -233,20 +252,21 @@ impl Limits {
     }
 
     /// Takes what the request costs from each limit that it meets, or from none. What its response is to
-    /// settle goes to `pending`.
+    /// settle goes to `pending`. The store of a fleet is asked only if something is `held`.
     #[inline(never)]
     pub(super) fn check(
         &self,
         facts: &Facts<'_>,
         bans: &Bans,
         pending: &mut Pending,
+        held: Option<Held>,
         now: Timestamp,
     ) -> Ruling {
         let (met, known) = self.conditions.judge(facts);
         let ruling = match met.count_ones() {
             0 => Ruling::passes(None),
-            1..=4 => self.check_met::<FEW>(met, known, facts, bans, pending, now),
-            _ => self.check_met::<MOST_LIMITS>(met, known, facts, bans, pending, now),
+            1..=4 => self.check_met::<FEW>((met, known), facts, bans, pending, held, now),
+            _ => self.check_met::<MOST_LIMITS>((met, known), facts, bans, pending, held, now),
         };
         if !matches!(ruling, Ruling::Passes { .. }) {
             pending.give_up();
@@ -285,8 +305,9 @@ impl Limits {
     pub(super) fn memory_bytes(&self) -> usize {
         let states = self.all.iter().map(|entry| entry.state.memory_bytes());
         let each = size_of::<Entry>().saturating_add(size_of::<Settler>());
+        let node = self.node.as_ref().map_or(0, Fleet::memory_bytes);
         states
-            .fold(self.conditions.index.memory_bytes(), usize::saturating_add)
+            .fold(node.saturating_add(self.conditions.index.memory_bytes()), usize::saturating_add)
             .saturating_add(self.all.len().saturating_mul(each))
     }
 

@@ -1,8 +1,8 @@
 //! How a service describes a limit.
 
 use crate::{
-    gate::plan::{Bound, Cost, LimitPlan, MissingKey, Then},
-    limit::Share,
+    gate::plan::{Bound, Cost, LimitPlan, MissingKey, Scope, Then},
+    limit::{Share, remote::OnFailure},
     quota::Quota,
     rule::{Expr, Name, RuleMode, Term},
 };
@@ -90,6 +90,24 @@ impl LimitRule {
     /// accesses; one limit for everything takes none.
     pub fn in_flight(name: &str, n: u32) -> Self {
         Self(LimitPlan::per_client(name, Bound::InFlight(n)))
+    }
+
+    /// All nodes of a fleet count together, in a store that they share; and this is what the limit does when
+    /// it fails.
+    ///
+    /// A denial is remembered by each node for as long as waiting takes, and for up to a lease (100 ms) at least: who is
+    /// right at the limit may be refused that much too early, which a [ban](Self::then) then answers. What a
+    /// node refuses by itself while the store fails bans nobody. In shadow, requests wait for the store as well: that
+    /// is what is tried out. Another quota begins anew.
+    ///
+    /// The gate is then to be asked with [`Gate::start`](crate::Gate::start), or through an adapter that has been
+    /// [given a store](crate::limit::remote::Store); what a fleet is, [`fleet`](crate::GateBuilder::fleet) says. The
+    /// limit's name is what all nodes know it by. What only the response tells ([`count_if`](Self::count_if), a
+    /// [cost](Self::cost_of) of responses), [`distinct`](Self::distinct) values and requests
+    /// [in flight](Self::in_flight) cannot be counted together.
+    pub fn fleet(mut self, on_failure: OnFailure) -> Self {
+        self.0.scope = Scope::Fleet(on_failure);
+        self
     }
 
     /// Only requests of which this holds meet the limit.

@@ -15,7 +15,7 @@ use ahash::RandomState;
 use super::{count::response_field, key::Key};
 use crate::{
     error::KeyedLimiterError,
-    gate::plan::{Bound, Cost, LimitPlan},
+    gate::plan::{Bound, Cost, LimitPlan, Scope},
     limit::{AdjustableBucket, Capacity, KeyedLimiter, Limit, OnKey, permits::Places},
     quota::Quota,
     request::ClientGroup,
@@ -46,6 +46,8 @@ pub(super) struct Definition {
     period: Option<u64>,
     /// Whether it is of requests in flight.
     in_flight: bool,
+    /// Whether its buckets only stand in for those of a fleet.
+    of_fleet: bool,
 }
 
 /// The buckets or places of one limit.
@@ -112,6 +114,7 @@ impl Definition {
             with_networks: with_networks && key.is_by_client() && quota.is_some(),
             period,
             in_flight: quota.is_none(),
+            of_fleet: matches!(plan.scope, Scope::Fleet(_)),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a check takes: from all limits that a request meets, or from none.
 //!
-//! Places in flight are taken first, since they are given back without a trace; then the buckets are judged
-//! together. Limits in shadow come last, each by itself: what is denied does not count there.
+//! Places in flight are taken first, since they are given back without a trace; then limits of a fleet are asked,
+//! since their store may have to be, and then the buckets are judged together. Limits in shadow come last, each by itself: what is denied does not count there.
 //!
 //! # Invariants
 //! - **I1** a request that is denied has taken nothing when its ruling is there, whatever denied it;
@@ -13,35 +13,52 @@ use super::{
     in_flight::Entered,
     judge::{Asked, Judgement, Judges, Sources, bit},
     pending::{Pending, Taken, is_known},
+    shared::{Shared, Shares},
     state,
 };
-use crate::{gate::bans::Bans, limit::Limit, rule::Facts, time::Timestamp};
+use crate::{
+    gate::bans::Bans,
+    limit::{Limit, remote::Held},
+    rule::Facts,
+    time::Timestamp,
+    verdict::Decision,
+};
 
 impl Limits {
     /// [`check`](Self::check) of these limits, of which there are no more than `N`.
     pub(super) fn check_met<const N: usize>(
         &self,
-        met: u64,
-        known: u64,
+        (met, known): (u64, u64),
         facts: &Facts<'_>,
         bans: &Bans,
         pending: &mut Pending,
+        held: Option<Held>,
         now: Timestamp,
     ) -> Ruling {
+        let mut shared = if met & self.shared == 0 { None } else { Shared::new(self) };
         let mut room = [Asked::default(); N];
         let mut free = room.iter_mut();
         let (mut in_shadow, mut would_deny, mut number) = (0, 0, 0_usize);
         let mut is_unseated = false;
         for (limit, entry) in self.these(met) {
-            if !entry.is_in_force(facts) {
+            let is_in_force = entry.is_in_force(facts);
+            if !is_in_force && self.shared & bit(limit) == 0 {
                 in_shadow |= bit(limit);
                 continue;
             }
             let asked = match self.meet(limit, entry, facts, now) {
                 Met::Not => continue,
-                Met::Lacks => return Ruling::MissingKey { limit },
+                Met::Lacks if is_in_force => return Ruling::MissingKey { limit },
+                Met::Lacks => {
+                    would_deny |= bit(limit);
+                    continue;
+                }
                 Met::Asks(asked) => asked,
             };
+            if !is_in_force {
+                shared.iter_mut().for_each(|shared| shared.add(entry, asked, true, facts));
+                continue;
+            }
             if let Some(wait) = entry.banned(&asked, bans, now) {
                 return Ruling::Banned { limit, wait };
             }
@@ -58,9 +75,38 @@ impl Limits {
                 }
                 continue;
             }
+            if self.shared & bit(limit) != 0 {
+                shared.iter_mut().for_each(|shared| shared.add(entry, asked, false, facts));
+                continue;
+            }
             if let Some(place) = free.next() {
                 *place = asked;
                 number = number.saturating_add(1);
+            }
+        }
+        let mut of_fleet = None;
+        if let Some(shared) = &mut shared {
+            if let Err(pause) = shared.settle(held, now) {
+                return Ruling::Suspended(pause);
+            }
+            if shared.refuses() {
+                return self.refused_by_fleet(shared, facts);
+            }
+            for (asked, is_in_shadow, shares) in shared.outcomes() {
+                match shares {
+                    Shares::Admits(decision) if !is_in_shadow => {
+                        of_fleet = stricter(of_fleet, Some((asked.limit, decision)));
+                    }
+                    Shares::Denies(_) | Shares::Refuses => would_deny |= bit(asked.limit),
+                    Shares::Local if is_in_shadow => in_shadow |= bit(asked.limit),
+                    Shares::Local => {
+                        if let Some(place) = free.next() {
+                            *place = *asked;
+                            number = number.saturating_add(1);
+                        }
+                    }
+                    Shares::Admits(_) | Shares::Passes => {}
+                }
             }
         }
         let asked = room.get(..number).unwrap_or_default();
@@ -68,16 +114,25 @@ impl Limits {
             self.saturation.unseated.add();
         }
         let judges = Judges::new(self, facts, asked, is_unseated);
-        let strictest = match judges.judge(now) {
+        let judgement = judges.judge(now);
+        if let (Some(shared), false) =
+            (&mut shared, matches!(judgement, Judgement::Admitted { .. }))
+        {
+            shared.give_back();
+        }
+        let strictest = match judgement {
             Judgement::Admitted { strictest, from } => {
                 for (place, asked) in asked.iter().enumerate() {
                     self.took(asked, from.of(place), known, facts, pending, now);
                 }
-                strictest
+                stricter(of_fleet, strictest)
             }
             Judgement::Denied { limit, decision } => {
                 let asked = asked.iter().find(|asked| asked.limit == limit);
-                let ban = self.get(limit).and_then(|entry| entry.sentence(asked, facts));
+                // Of a fleet's quota this is this node's part, and who is beyond that has done nothing wrong.
+                let is_whole = self.shared & bit(limit) == 0;
+                let entry = self.get(limit).filter(|_| is_whole);
+                let ban = entry.and_then(|entry| entry.sentence(asked, facts));
                 return Ruling::Denied { limit, decision, ban };
             }
             Judgement::Saturated { wait } => return Ruling::Saturated { wait },
@@ -160,6 +215,19 @@ impl Limits {
             self.took(asked, from, known, facts, pending, now);
         }
         decision.is_denied()
+    }
+}
+
+/// Which of two limits is the stricter one for a request that passes both.
+pub(super) fn stricter(
+    one: Option<(usize, Decision)>,
+    other: Option<(usize, Decision)>,
+) -> Option<(usize, Decision)> {
+    match (one, other) {
+        (Some(one), Some(other)) => {
+            Some(if other.1.is_stricter_than(&one.1) { other } else { one })
+        }
+        (one, other) => one.or(other),
     }
 }
 

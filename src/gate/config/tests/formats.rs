@@ -54,7 +54,7 @@ fn mistakes_in_other_formats_are_told_too() {
 #[cfg(feature = "schema")]
 #[test]
 fn the_schema_has_the_keys_of_the_file() {
-    use crate::gate::config::{defence, limits, lists, read, rules, section::Keys, then};
+    use crate::gate::config::{defence, fleet, limits, lists, read, rules, section::Keys, then};
 
     let schema = Json::from(GateConfig::schema());
     let same = |keys: &Keys, table: &Json| {
@@ -70,6 +70,7 @@ fn the_schema_has_the_keys_of_the_file() {
         (&read::GROUP, "ClientGroup"),
         (&defence::DEFENCE, "DefenceConfig"),
         (&defence::PARAMETER, "ParametersConfig"),
+        (&fleet::FLEET, "FleetConfig"),
         (&lists::LIST, "TypedList"),
         (&rules::RULE, "RuleConfig"),
         (&rules::THEN, "Actions"),
@@ -113,12 +114,20 @@ fn the_schema_takes_what_the_reader_takes() {
         "[[limit]]\nname = \"x\"\nin_flight = \"5\"",
         "[[limit]]\nname = \"x\"",
         "[[limit]]\nname = \"x\"\nquota = \"5/s\"\nin_flight = 5",
+        "[[limit]]\nname = \"x\"\nquota = \"5/s\"\nscope = \"all\"",
+        "[[limit]]\nname = \"x\"\nquota = \"5/s\"\nscope = \"fleet\"\nfail = \"deny\"",
+        "[[limit]]\nname = \"x\"\nquota = \"5/s\"\nfail = \"open\"",
+        "[[limit]]\nname = \"x\"\nquota = \"5/s\"\nscope = \"gate\"\nfail = \"open\"",
+        "[fleet]\nnodes = \"8\"",
+        "[fleet]\nlease = 100",
+        "[fleet]\nsecret = \"x\"",
         "[lists]\na = [true]",
         "[defence]\nauto = \"on\"",
         "[defence.parameters]\nhalflife = 3",
         "[defence.parameters]\nhalf_life = 3.5",
     ] {
         assert!(fits(wrong).is_err(), "{wrong}");
+        assert!(plan_of(wrong).is_err(), "{wrong}");
     }
 }
 
@@ -128,6 +137,9 @@ fn fit(root: &Json, schema: &Json, value: &Json) -> Result<(), String> {
     if let Some(name) = schema["$ref"].as_str() {
         let definition = root.pointer(name.trim_start_matches('#')).unwrap();
         return fit(root, definition, value);
+    }
+    if schema.get("if").is_some_and(|schema| fit(root, schema, value).is_ok()) {
+        fit(root, &schema["then"], value)?;
     }
     for key in ["anyOf", "oneOf"] {
         if let Some(several) = schema[key].as_array() {

@@ -1,10 +1,12 @@
 //! Configurations from texts.
 
+mod fleet;
 mod formats;
 mod mutations;
 mod reload;
 
 use alloc::{format, string::ToString, vec::Vec};
+use core::time::Duration;
 
 use super::face::plan_of;
 use crate::{
@@ -12,8 +14,9 @@ use crate::{
     detect::{Defence, Parameters, Posture},
     gate::{
         config::DefenceConfig,
-        plan::{Bound, Cost, MissingKey, Then},
+        plan::{Bound, Cost, MissingKey, Scope, Then},
     },
+    limit::remote::{FleetSettings, OnFailure},
     rule::{List, Scheme, Term, Type},
 };
 
@@ -76,7 +79,9 @@ fn every_key_says_what_it_says() {
     ] {
         assert_eq!(held(name), Some(holds), "{name}");
     }
-    let [everything, one, response, in_flight] = &plan.limits[..] else { panic!("four limits") };
+    let [everything, one, response, in_flight, of_fleet, of_gate] = &plan.limits[..] else {
+        panic!("six limits")
+    };
     assert_eq!((everything.by.len(), one.by.len(), response.by.len()), (3, 1, 0));
     assert!(matches!(everything.cost, Cost::Request(_)));
     assert_eq!(one.cost, Cost::Units(2));
@@ -84,6 +89,11 @@ fn every_key_says_what_it_says() {
     assert_eq!((everything.missing, response.missing), (MissingKey::Skip, MissingKey::Deny));
     assert_eq!((in_flight.bound, &in_flight.cost), (Bound::InFlight(20), &Cost::Units(2)));
     assert!(matches!(everything.bound, Bound::Quota(_)));
+    let scopes = [everything, of_fleet, of_gate].map(|limit| limit.scope);
+    assert_eq!(scopes, [Scope::Gate, Scope::Fleet(OnFailure::Closed), Scope::Gate]);
+    let ms = Duration::from_millis;
+    let fleet = FleetSettings::new().nodes(8).prefix("shop").lease(ms(150)).timeout(ms(1_500));
+    assert_eq!(plan.fleet, fleet.keys(10_000));
     let shown = format!("{:?}", plan.rules[1].actions);
     for action in ["Ban", "\"one\"", "\"two\"", "Score(5)", "Log", "Skip(Limits)"] {
         assert!(shown.contains(action), "{action} in {shown}");

@@ -18,6 +18,7 @@ use crate::{
 
 mod bans;
 mod build;
+mod build_fleet;
 mod counts;
 mod distinct;
 mod in_flight;
@@ -112,7 +113,7 @@ impl World {
                     let ban = ban.zip(net).map(|(ban, subject)| Sentence { subject, ban });
                     Ruling::Denied { limit, decision, ban }
                 }
-                None => self.limits.check(facts, &self.bans, &mut rest, now),
+                None => self.limits.check(facts, &self.bans, &mut rest, None, now),
             }
         });
         (ruling, rest)
@@ -143,8 +144,10 @@ impl World {
             Ruling::Denied { limit, .. }
             | Ruling::Full { limit, .. }
             | Ruling::Banned { limit, .. }
+            | Ruling::Unavailable { limit }
             | Ruling::MissingKey { limit } => Some(limit),
             Ruling::Saturated { .. } => Some(usize::MAX),
+            Ruling::Suspended(_) => unreachable!("nobody is asked"),
         }
     }
 
