@@ -1,10 +1,10 @@
 // The examples of the README need the adapters and the configuration, so it is tested and shown where they are.
 #![cfg_attr(
-    all(feature = "actix", feature = "axum", feature = "config"),
+    all(feature = "actix", feature = "axum", feature = "config", feature = "redis-1"),
     doc = include_str!("../README.md")
 )]
 #![cfg_attr(
-    not(all(feature = "actix", feature = "axum", feature = "config")),
+    not(all(feature = "actix", feature = "axum", feature = "config", feature = "redis-1")),
     doc = "Rate limiting and traffic filtering that you build into a Rust service."
 )]
 #![no_std]
@@ -29,7 +29,7 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
-#[cfg(any(feature = "tower", feature = "actix"))]
+#[cfg(any(feature = "tower", feature = "actix", feature = "redis-1"))]
 mod adapt;
 pub mod cidr;
 #[cfg(feature = "std")]
@@ -55,10 +55,12 @@ pub use ipnet;
 pub use crate::adapt::actix::{self, GateMiddleware};
 #[cfg(feature = "axum")]
 pub use crate::adapt::axum;
+#[cfg(feature = "redis-1")]
+pub use crate::adapt::redis;
 #[cfg(feature = "tower")]
 pub use crate::adapt::tower::{self, GateLayer};
 #[cfg(any(feature = "tower", feature = "actix"))]
-pub use crate::adapt::{Admitted, LimitFields, Reset};
+pub use crate::adapt::{Admitted, LimitFields, NoStore, Reset};
 pub use crate::{
     cidr::{CidrMap, CidrParseError, CidrSet},
     error::{QuotaError, QuotaParseError, WindowError},
@@ -138,6 +140,13 @@ mod tests {
         shareable::<crate::cidr::CidrSkipped>();
         shareable::<crate::cidr::Live<crate::CidrMap<u32>>>();
         shareable::<crate::cidr::Reader<crate::CidrSet>>();
+        shareable::<crate::limit::remote::Fleet>();
+        shareable::<crate::limit::remote::Held>();
+        shareable::<crate::limit::remote::Ask>();
+        shareable::<crate::limit::remote::Wait>();
+        shareable::<crate::gate::GateAsk>();
+        shareable::<crate::gate::GateWait>();
+        shareable::<crate::gate::Suspended>();
         shareable::<crate::BuildError>();
         shareable::<crate::KeyQuotaError>();
         #[cfg(feature = "serde")]

@@ -3,6 +3,8 @@
 //! Counted by an allocator, which needs a process of its own.
 #![allow(missing_docs, reason = "a test")]
 
+#[cfg(feature = "tower")]
+mod adapters;
 mod hostile_texts;
 mod limits;
 mod proxy;

@@ -11,7 +11,7 @@ use actix_web::{Error, body::MessageBody, dev::ServiceResponse};
 use pin_project_lite::pin_project;
 
 use super::{body::GateBody, response::write, rest::Rest, setting::MiddlewareSetting};
-use crate::adapt::asked::Asked;
+use crate::adapt::{asked::Asked, fleet::NoStore};
 
 pin_project! {
     /// The response of a [`GateService`](super::GateService).
@@ -19,33 +19,33 @@ pin_project! {
     /// Dropped before it is ready, as actix-web does with `h1_allow_half_closed(false)` when a client leaves, the
     /// response is not known to the gate: what the request has taken stays taken, and its places in limits of
     /// requests in flight are given back.
-    pub struct GateFuture<F> {
+    pub struct GateFuture<F, T = NoStore> {
         #[pin]
-        kind: Kind<F>,
+        kind: Kind<F, T>,
     }
 }
 
 pin_project! {
     #[project = KindProjection]
-    enum Kind<F> {
+    enum Kind<F, T> {
         Passed {
             #[pin]
             response: F,
             // `None` if the gate was not asked, and once it has been told.
-            asked: Option<(Asked, Arc<MiddlewareSetting>)>,
+            asked: Option<(Asked, Arc<MiddlewareSetting<T>>)>,
         },
         // `None` once it has been answered.
         Refused { response: Option<(ServiceResponse, Option<Rest>)> },
     }
 }
 
-impl<F> GateFuture<F> {
+impl<F, T> GateFuture<F, T> {
     /// Of a request that the gate was not asked about.
     pub(super) fn unasked(response: F) -> Self {
         Self { kind: Kind::Passed { response, asked: None } }
     }
 
-    pub(super) fn admitted(response: F, asked: Asked, setting: Arc<MiddlewareSetting>) -> Self {
+    pub(super) fn admitted(response: F, asked: Asked, setting: Arc<MiddlewareSetting<T>>) -> Self {
         Self { kind: Kind::Passed { response, asked: Some((asked, setting)) } }
     }
 
@@ -54,7 +54,7 @@ impl<F> GateFuture<F> {
     }
 }
 
-impl<F, Given> Future for GateFuture<F>
+impl<F, T, Given> Future for GateFuture<F, T>
 where
     F: Future<Output = Result<ServiceResponse<Given>, Error>>,
     Given: MessageBody,

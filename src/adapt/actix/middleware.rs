@@ -1,7 +1,8 @@
 //! The middleware, as a user makes it.
 
-use alloc::sync::Arc;
+use alloc::{rc::Rc, sync::Arc};
 use core::{
+    fmt,
     future::{Ready, ready},
     net::IpAddr,
 };
@@ -14,25 +15,65 @@ use actix_web::{
 
 use super::{body::GateBody, service::GateService, setting::MiddlewareSetting};
 use crate::{
-    adapt::{fields::LimitFields, setting::Setting},
+    adapt::{fields::LimitFields, fleet::NoStore, setting::Setting},
     gate::Gate,
+    limit::remote::Store,
     time::Timestamp,
     verdict::Denial,
 };
 
 /// Puts a [`Gate`] in front of an application, a scope or a resource.
 ///
-/// See the [module](super) for the promises and for where the peer's address comes from.
-#[derive(Clone, Debug)]
-pub struct GateMiddleware(Arc<MiddlewareSetting>);
+/// See the [module](super) for the promises and for where the peer's address comes from. `T` is the store that limits
+/// of a fleet [ask](Self::fleet), if there is one.
+#[derive(Clone)]
+pub struct GateMiddleware<T = NoStore>(Arc<MiddlewareSetting<T>>);
 
 impl GateMiddleware {
     /// A middleware that asks this gate.
     #[must_use]
     pub fn new(gate: &Gate) -> Self {
-        let common = Setting::new(gate);
-        let setting = MiddlewareSetting { common, peer: None, on_deny: None, labels_routes: false };
-        Self(Arc::new(setting))
+        Self(Arc::new(MiddlewareSetting {
+            common: Setting::new(gate),
+            store: NoStore,
+            peer: None,
+            on_deny: None,
+            labels_routes: false,
+        }))
+    }
+}
+
+impl<T: Clone> GateMiddleware<T> {
+    /// With this store, which [limits of a fleet](crate::LimitRule::fleet) ask; the rest of the setting stays.
+    ///
+    /// Without one, these limits do what they do while their store does not answer. See the [module](super) for
+    /// what a request waits for.
+    ///
+    /// # Example: a client of a store, which all workers share
+    /// ```no_run
+    /// use actix_web::{App, HttpServer};
+    /// use portcullis::{
+    ///     Gate, GateMiddleware, LimitRule, Quota,
+    ///     limit::remote::{FleetSettings, OnFailure, Store},
+    /// };
+    ///
+    /// # fn serve(store: impl Store) -> Result<(), Box<dyn std::error::Error>> {
+    /// let limit = LimitRule::new("per client", Quota::per_minute(100)).fleet(OnFailure::Local);
+    /// let settings = FleetSettings::new().prefix("shop").nodes(8);
+    /// let gate = Gate::builder().fleet(settings).limit_rule(limit).build()?;
+    /// // With feature `redis-1`, this is a `portcullis::redis::RedisStore`.
+    /// let middleware = GateMiddleware::new(&gate).fleet(store);
+    /// let server = HttpServer::new(move || App::new().wrap(middleware.clone()));
+    /// # drop(server.bind(("127.0.0.1", 8080))?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn fleet<U: Store>(self, store: U) -> GateMiddleware<U> {
+        let MiddlewareSetting { common, store: _, peer, on_deny, labels_routes } =
+            Arc::unwrap_or_clone(self.0);
+        let setting = MiddlewareSetting { common, store, peer, on_deny, labels_routes };
+        GateMiddleware(Arc::new(setting))
     }
 
     /// With this clock instead of [`SystemClock`](crate::SystemClock): for tests.
@@ -107,8 +148,8 @@ impl GateMiddleware {
         self.with(|setting| setting.peer = Some(Arc::new(peer)))
     }
 
-    fn with(self, change: impl FnOnce(&mut MiddlewareSetting)) -> Self {
-        let mut setting = MiddlewareSetting::clone(&self.0);
+    fn with(self, change: impl FnOnce(&mut MiddlewareSetting<T>)) -> Self {
+        let mut setting = Arc::unwrap_or_clone(self.0);
         change(&mut setting);
         Self(Arc::new(setting))
     }
@@ -127,5 +168,29 @@ where
 
     fn new_transform(&self, inner: S) -> Self::Future {
         ready(Ok(GateService::new(inner, Arc::clone(&self.0))))
+    }
+}
+
+impl<S, T, Given> Transform<S, ServiceRequest> for GateMiddleware<T>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<Given>, Error = Error>,
+    T: Store,
+    Given: MessageBody,
+{
+    type Response = ServiceResponse<GateBody<Given>>;
+    type Error = Error;
+    type Transform = GateService<Rc<S>, T>;
+    type InitError = ();
+    type Future = Ready<Result<GateService<Rc<S>, T>, ()>>;
+
+    fn new_transform(&self, inner: S) -> Self::Future {
+        ready(Ok(GateService::new(Rc::new(inner), Arc::clone(&self.0))))
+    }
+}
+
+/// Of a store nothing is shown: it may know a password.
+impl<T> fmt::Debug for GateMiddleware<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("GateMiddleware").field(&self.0).finish()
     }
 }

@@ -8,9 +8,10 @@
 //!
 //! - **One state.** A middleware holds a handle to the gate, which is built outside of the application's
 //!   factory. However many workers the server has, the limits are the same limits.
-//! - **No waiting.** Readiness is the inner service's; the gate never makes a request wait.
+//! - **No waiting.** Readiness is the inner service's; the gate never makes a request wait, but for the store of a
+//!   fleet, see below.
 //! - **No boxing.** The future and the body are plain types. Only what lasts until a body ends, places in flight
-//!   and sizes that are waited for, is put aside in an allocation.
+//!   and sizes that are waited for, is put aside in an allocation; and a check that waits for a store.
 //! - **The end is known.** The gate hears of a response when its head is there, and of the status of an error
 //!   that a middleware inside of it returns, which goes on unchanged. Places in limits of [requests in
 //!   flight](crate::LimitRule::in_flight) are given back when the body has ended or is dropped, so a
@@ -47,6 +48,16 @@
 //! authentication and compression, so that it stands in front of it; and before what is to see refusals too,
 //! such as CORS and logs.
 //!
+//! # Fleets
+//! [`GateMiddleware::fleet`] gives the middleware a store, which [limits of a fleet](crate::LimitRule::fleet) ask. What a
+//! lease or a remembered denial answers is decided at once, as without a store, and most requests are. Others wait
+//! inside their response's future, up to the fleet's [timeout](crate::limit::remote::FleetSettings::timeout), and are
+//! then passed on, or refused with the same response as always. A client that leaves meanwhile has taken nothing: a
+//! store such as that of the feature `redis-1` finishes its call in a task of its own, and what it brings is for
+//! whoever waits for the same answer, or comes next. The time that the store takes is not a part of a response's
+//! latency: a slow store does not make the application look slow. Without a store, limits of a fleet do what they do
+//! while their store does not answer. Workers share the gate, and so its leases.
+//!
 //! # Uploads
 //! A refusal does not wait for the request's body. What still comes of it is read and thrown away, up to 256 KiB
 //! and for up to 5 seconds, if the refusal has a body of its own, so that the connection stays usable; then it is
@@ -63,6 +74,7 @@
 mod body;
 mod denied;
 mod extract;
+mod fleet;
 mod future;
 mod middleware;
 mod response;
@@ -72,10 +84,12 @@ mod setting;
 mod view;
 
 pub use self::{
-    body::GateBody, denied::Denied, extract::GateRejection, future::GateFuture,
+    body::GateBody, denied::Denied, extract::GateRejection, fleet::FleetFuture, future::GateFuture,
     middleware::GateMiddleware, service::GateService,
 };
 pub use crate::adapt::{admitted::Admitted, client::ClientIp};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_fleet;

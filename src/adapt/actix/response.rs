@@ -16,10 +16,10 @@ use crate::{
 };
 
 /// The response to a request that is refused; the denial is among its extensions.
-pub(super) fn refuse(
+pub(super) fn refuse<T>(
     denial: Denial,
     request: &HttpRequest,
-    setting: &MiddlewareSetting,
+    setting: &MiddlewareSetting<T>,
 ) -> HttpResponse {
     let mut response = match &setting.on_deny {
         Some(on_deny) => {

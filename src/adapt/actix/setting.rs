@@ -5,12 +5,18 @@ use core::{fmt, net::IpAddr};
 
 use actix_web::{HttpRequest, HttpResponse, dev::ServiceRequest};
 
-use crate::{adapt::setting::Setting, verdict::Denial};
+use crate::{
+    adapt::{fleet::Stored, setting::Setting},
+    limit::remote::Store,
+    verdict::Denial,
+};
 
 /// The setting of a middleware.
 #[derive(Clone)]
-pub(super) struct MiddlewareSetting {
+pub(super) struct MiddlewareSetting<T> {
     pub(super) common: Setting,
+    /// Whom limits of a fleet ask.
+    pub(super) store: T,
     /// The other end of the connection if there is none.
     pub(super) peer: Option<Arc<FindPeer>>,
     /// A problem description if there is none.
@@ -22,7 +28,7 @@ pub(super) struct MiddlewareSetting {
 pub(super) type FindPeer = dyn Fn(&ServiceRequest) -> Option<IpAddr> + Send + Sync;
 pub(super) type OnDeny = dyn Fn(&Denial, &HttpRequest) -> HttpResponse + Send + Sync;
 
-impl MiddlewareSetting {
+impl<T> MiddlewareSetting<T> {
     pub(super) fn find_peer(&self, request: &ServiceRequest) -> Option<IpAddr> {
         match &self.peer {
             Some(peer) => peer(request),
@@ -31,7 +37,19 @@ impl MiddlewareSetting {
     }
 }
 
-impl fmt::Debug for MiddlewareSetting {
+impl<T: Store> Stored for MiddlewareSetting<T> {
+    type Store = T;
+
+    fn store(&self) -> &T {
+        &self.store
+    }
+
+    fn common(&self) -> &Setting {
+        &self.common
+    }
+}
+
+impl<T> fmt::Debug for MiddlewareSetting<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MiddlewareSetting").field("common", &self.common).finish_non_exhaustive()
     }

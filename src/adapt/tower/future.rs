@@ -13,7 +13,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::{body::GateBody, setting::LayerSetting};
-use crate::adapt::{asked::Asked, http::write};
+use crate::adapt::{asked::Asked, fleet::NoStore, http::write};
 
 pin_project! {
     /// The response of a [`GateService`](super::GateService).
@@ -21,34 +21,34 @@ pin_project! {
     /// Dropped before it is ready, as servers do when a client leaves, the response is not known to the gate:
     /// what the request has taken stays taken, and its places in limits of requests in flight are given back.
     #[derive(Debug)]
-    pub struct GateFuture<F> {
+    pub struct GateFuture<F, T = NoStore> {
         #[pin]
-        kind: Kind<F>,
+        kind: Kind<F, T>,
     }
 }
 
 pin_project! {
     #[project = KindProjection]
     #[derive(Debug)]
-    enum Kind<F> {
+    enum Kind<F, T> {
         Passed {
             #[pin]
             response: F,
             // `None` if the gate was not asked, and once it has been told.
-            asked: Option<(Asked, Arc<LayerSetting>)>,
+            asked: Option<(Asked, Arc<LayerSetting<T>>)>,
         },
         // `None` once it has been answered.
         Refused { response: Option<Response<Bytes>> },
     }
 }
 
-impl<F> GateFuture<F> {
+impl<F, T> GateFuture<F, T> {
     /// Of a request that the gate was not asked about.
     pub(super) fn unasked(response: F) -> Self {
         Self { kind: Kind::Passed { response, asked: None } }
     }
 
-    pub(super) fn admitted(response: F, asked: Asked, setting: Arc<LayerSetting>) -> Self {
+    pub(super) fn admitted(response: F, asked: Asked, setting: Arc<LayerSetting<T>>) -> Self {
         Self { kind: Kind::Passed { response, asked: Some((asked, setting)) } }
     }
 
@@ -57,7 +57,7 @@ impl<F> GateFuture<F> {
     }
 }
 
-impl<F, Given, E> Future for GateFuture<F>
+impl<F, T, Given, E> Future for GateFuture<F, T>
 where
     F: Future<Output = Result<Response<Given>, E>>,
     Given: Body,

@@ -1,7 +1,7 @@
 //! The layer, as a user makes it.
 
 use alloc::sync::Arc;
-use core::net::IpAddr;
+use core::{fmt, net::IpAddr};
 
 use bytes::Bytes;
 use http::{Extensions, HeaderMap, Response, request::Parts};
@@ -9,24 +9,56 @@ use tower_layer::Layer;
 
 use super::{service::GateService, setting::LayerSetting};
 use crate::{
-    adapt::{fields::LimitFields, setting::Setting},
+    adapt::{fields::LimitFields, fleet::NoStore, setting::Setting},
     gate::Gate,
+    limit::remote::Store,
     time::Timestamp,
     verdict::Denial,
 };
 
 /// Puts a [`Gate`] in front of a service.
 ///
-/// See the [module](super) for the promises and for where the peer's address comes from.
-#[derive(Clone, Debug)]
-pub struct GateLayer(Arc<LayerSetting>);
+/// See the [module](super) for the promises and for where the peer's address comes from. `T` is the store that limits
+/// of a fleet [ask](Self::fleet), if there is one.
+#[derive(Clone)]
+pub struct GateLayer<T = NoStore>(Arc<LayerSetting<T>>);
 
 impl GateLayer {
     /// A layer that asks this gate.
     #[must_use]
     pub fn new(gate: &Gate) -> Self {
         let common = Setting::new(gate);
-        Self(Arc::new(LayerSetting { common, peer: None, on_deny: None }))
+        Self(Arc::new(LayerSetting { common, store: NoStore, peer: None, on_deny: None }))
+    }
+}
+
+impl<T: Clone> GateLayer<T> {
+    /// With this store, which [limits of a fleet](crate::LimitRule::fleet) ask; the rest of the setting stays.
+    ///
+    /// Without one, these limits do what they do while their store does not answer. See the [module](super) for
+    /// what a request waits for.
+    ///
+    /// # Example: a client of a store
+    /// ```no_run
+    /// use portcullis::{
+    ///     Gate, GateLayer, LimitRule, Quota,
+    ///     limit::remote::{FleetSettings, OnFailure, Store},
+    /// };
+    ///
+    /// # fn layer(store: impl Store) -> Result<(), portcullis::BuildError> {
+    /// let limit = LimitRule::new("per client", Quota::per_minute(100)).fleet(OnFailure::Local);
+    /// let settings = FleetSettings::new().prefix("shop").nodes(8);
+    /// let gate = Gate::builder().fleet(settings).limit_rule(limit).build()?;
+    /// // With feature `redis-1`, this is a `portcullis::redis::RedisStore`.
+    /// let layer = GateLayer::new(&gate).fleet(store);
+    /// # let _ = layer;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn fleet<U: Store>(self, store: U) -> GateLayer<U> {
+        let LayerSetting { common, store: _, peer, on_deny } = Arc::unwrap_or_clone(self.0);
+        GateLayer(Arc::new(LayerSetting { common, store, peer, on_deny }))
     }
 
     /// With this clock instead of [`SystemClock`](crate::SystemClock): for tests.
@@ -90,17 +122,24 @@ impl GateLayer {
         self.with(|setting| setting.peer = Some(Arc::new(peer)))
     }
 
-    fn with(self, change: impl FnOnce(&mut LayerSetting)) -> Self {
-        let mut setting = LayerSetting::clone(&self.0);
+    fn with(self, change: impl FnOnce(&mut LayerSetting<T>)) -> Self {
+        let mut setting = Arc::unwrap_or_clone(self.0);
         change(&mut setting);
         Self(Arc::new(setting))
     }
 }
 
-impl<S> Layer<S> for GateLayer {
-    type Service = GateService<S>;
+impl<S, T> Layer<S> for GateLayer<T> {
+    type Service = GateService<S, T>;
 
-    fn layer(&self, inner: S) -> GateService<S> {
+    fn layer(&self, inner: S) -> GateService<S, T> {
         GateService::new(inner, Arc::clone(&self.0))
+    }
+}
+
+/// Of a store nothing is shown: it may know a password.
+impl<T> fmt::Debug for GateLayer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("GateLayer").field(&self.0).finish()
     }
 }

@@ -7,11 +7,12 @@
 //!
 //! - **One state.** Layers, services and their clones hold a handle to the gate. However often a
 //!   framework clones them, per connection or per worker, the limits are the same limits.
-//! - **No waiting.** Readiness is the inner service's; the gate never makes a caller wait. Refusals
+//! - **No waiting.** Readiness is the inner service's; the gate never makes a caller wait, but for the store of a fleet,
+//!   see below. Refusals
 //!   happen in `call`, after `poll_ready`: place the gate *outside* of layers that reserve something
 //!   when they are polled ready, such as tower's concurrency limit or a buffer.
 //! - **No boxing.** The future and the body are plain types. Only what lasts until a body ends, places in flight
-//!   and sizes that are waited for, is put aside in an allocation.
+//!   and sizes that are waited for, is put aside in an allocation; and a check that waits for a store.
 //! - **The end is known.** The gate hears of a response when its head is there. Places in
 //!   limits of [requests in flight](crate::LimitRule::in_flight) are given back when the body has ended or is
 //!   dropped, so a download or a stream of events counts for as long as it goes on. A request that is
@@ -39,6 +40,19 @@
 //! sends it; for others, servers read a little of the rest or close the connection.
 //! A proxy that is still sending then may answer 502 instead, as nginx does. Where it passes on large uploads, let a
 //! layer outside of the gate read on what nobody has read.
+//!
+//! # Fleets
+//! [`GateLayer::fleet`] gives the layer a store, which [limits of a fleet](crate::LimitRule::fleet) ask. What a lease or a
+//! remembered denial answers is decided at once, as without a store, and most requests are. Others wait
+//! inside their response's future, up to the fleet's [timeout](crate::limit::remote::FleetSettings::timeout), and are
+//! then passed on to the service that was polled ready for them, which has to be `Clone` for that; or refused, with the
+//! same response as always. A client that leaves meanwhile has taken nothing: a store such as that of the feature `redis-1`
+//! finishes its call in a task of its own, and what it brings is for whoever waits for the same answer, or comes
+//! next. The time that the store takes is not a part of a response's latency: a slow store does not make the service
+//! look slow. Without a store, limits of a fleet do what they do while their store does not answer.
+//!
+//! A check that waits keeps the service that was polled ready, and whatever that has reserved: a permit of a
+//! `ConcurrencyLimit` inside is taken for up to the timeout before its request is admitted or refused.
 //!
 //! # gRPC
 //! A request whose content type is that of gRPC is refused as gRPC understands it: status 200 without a body, and
@@ -72,12 +86,14 @@
 //! ```
 
 mod body;
+mod fleet;
 mod future;
 mod layer;
 mod service;
 mod setting;
 
 pub use body::GateBody;
+pub use fleet::FleetFuture;
 pub use future::GateFuture;
 pub use layer::GateLayer;
 pub use service::GateService;
@@ -86,3 +102,5 @@ pub use super::http::refusal;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_fleet;

@@ -12,16 +12,20 @@ use http::{Extensions, HeaderMap, Request, Response, header::CONTENT_TYPE, reque
 use crate::{
     adapt::{
         answer::{Dialect, Lines, Refusal},
+        fleet::Stored,
         http::{response, write},
         setting::Setting,
     },
+    limit::remote::Store,
     verdict::Denial,
 };
 
 /// The setting of a layer.
 #[derive(Clone)]
-pub(super) struct LayerSetting {
+pub(super) struct LayerSetting<T> {
     pub(super) common: Setting,
+    /// Whom limits of a fleet ask.
+    pub(super) store: T,
     /// What the server has recorded if there is none.
     pub(super) peer: Option<Arc<FindPeer>>,
     /// A problem description, or a gRPC status, if there is none.
@@ -31,7 +35,7 @@ pub(super) struct LayerSetting {
 pub(super) type FindPeer = dyn Fn(&Extensions, &HeaderMap) -> Option<IpAddr> + Send + Sync;
 pub(super) type OnDeny = dyn Fn(&Denial, &Parts) -> Response<Bytes> + Send + Sync;
 
-impl LayerSetting {
+impl<T> LayerSetting<T> {
     pub(super) fn find_peer(&self, extensions: &Extensions, headers: &HeaderMap) -> Option<IpAddr> {
         match &self.peer {
             Some(peer) => peer(extensions, headers),
@@ -73,7 +77,19 @@ fn recorded_peer(extensions: &Extensions) -> Option<IpAddr> {
     address.or_else(|| extensions.get::<IpAddr>().copied())
 }
 
-impl fmt::Debug for LayerSetting {
+impl<T: Store> Stored for LayerSetting<T> {
+    type Store = T;
+
+    fn store(&self) -> &T {
+        &self.store
+    }
+
+    fn common(&self) -> &Setting {
+        &self.common
+    }
+}
+
+impl<T> fmt::Debug for LayerSetting<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LayerSetting").field("common", &self.common).finish_non_exhaustive()
     }

@@ -21,13 +21,13 @@ use portcullis::{Gate, GateMiddleware, MissingPeer, Outcome, Quota, actix::Denie
 use super::{client, wire::Connection};
 
 /// A server that ends with its test.
-struct Running {
-    address: SocketAddr,
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
     handle: ServerHandle,
 }
 
 impl Running {
-    fn start(addresses: Vec<SocketAddr>, server: Server) -> Self {
+    pub(crate) fn start(addresses: Vec<SocketAddr>, server: Server) -> Self {
         let handle = server.handle();
         tokio::spawn(server);
         Self { address: addresses[0], handle }
@@ -50,7 +50,7 @@ macro_rules! serve {
         $crate::actix::Running::start(server.addrs(), server.run())
     }};
 }
-use serve;
+pub(crate) use serve;
 
 async fn connect(server: SocketAddr) -> Connection {
     Connection::open(Ipv4Addr::LOCALHOST, server).await.unwrap()

@@ -11,6 +11,7 @@ mod axum_extract;
 mod axum_listener;
 mod client;
 mod fields;
+mod fleet;
 mod hyper;
 mod nginx;
 mod proxy;
