@@ -13,16 +13,47 @@ target() {
 }
 tool() { command -v "$1" >/dev/null || cargo install --locked "${2:-$1}"; }
 
+# Packages of the distribution, where they can be had without a question; whoever asks looks whether they are there now.
+packages() {
+  local apt=(apt-get)
+  [ "$(id -u)" = 0 ] || apt=(sudo -n apt-get)
+  if [ -z "${packages_are_listed:-}" ]; then
+    packages_are_listed=1
+    "${apt[@]}" update -q >/dev/null 2>&1 || true
+  fi
+  "${apt[@]}" install -qy --no-install-recommends "$@" >/dev/null 2>&1 || true
+}
+runs() { "$@" >/dev/null 2>&1; }
+
 # nginx and its stream module, which the tests start; where it can be had they must not skip it.
 nginx_for_tests() {
-  if ! nginx -V 2>/dev/null || ! ls /usr/lib/nginx/modules/ngx_stream_module.so >/dev/null 2>&1; then
-    (apt-get update -q && apt-get install -qy --no-install-recommends nginx-light libnginx-mod-stream) \
-      >/dev/null 2>&1 || true
+  local stream=/usr/lib/nginx/modules/ngx_stream_module.so
+  if ! runs nginx -V || [ ! -e "$stream" ]; then
+    packages nginx-light libnginx-mod-stream
   fi
-  if nginx -V >/dev/null 2>&1 && ls /usr/lib/nginx/modules/ngx_stream_module.so >/dev/null 2>&1; then
+  if runs nginx -V && [ -e "$stream" ]; then
     export PORTCULLIS_REQUIRE_NGINX=1
   else
     loudly "nginx with its stream module cannot be had here: nothing is tested behind it"
+  fi
+}
+
+# Servers that limits of a fleet are kept on, which the tests start: Redis and Valkey, wherever the distribution has them.
+# Where there is one of them the tests must not skip it.
+redis_for_tests() {
+  local server here=()
+  for server in redis-server valkey-server; do
+    runs "$server" --version || packages "$server"
+    if runs "$server" --version; then
+      here+=("$server")
+    else
+      loudly "$server cannot be had here: limits of a fleet are not tested on it"
+    fi
+  done
+  if [ "${#here[@]}" -gt 0 ]; then
+    export PORTCULLIS_REQUIRE_REDIS=1
+  else
+    loudly "limits of a fleet are tested without a store"
   fi
 }
 
