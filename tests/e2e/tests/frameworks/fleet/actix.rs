@@ -128,10 +128,15 @@ async fn a_client_that_leaves_leaves_its_answer_to_others() {
     drop(leaving);
     comes_to(&leavers, 1).await;
     question.granted(1, 2);
-    assert_eq!(staying.answer().await.unwrap().status, 200);
-    assert!(questions.is_empty());
+    // The call is over a moment before the unit is there for others: who comes in between asks once more.
+    let answer = tokio::select! {
+        answer = staying.answer() => answer.unwrap(),
+        never = questions.grant() => match never {},
+    };
+    assert_eq!(answer.status, 200);
     let stats = gate.fleet().unwrap().stats();
-    assert_eq!((gate.stats().admitted(), stats.calls(), stats.fallbacks()), (1, 1, 0));
+    assert_eq!((gate.stats().admitted(), stats.fallbacks()), (1, 0));
+    assert!(stats.calls() <= 2, "{stats:?}");
 }
 
 #[tokio::test]
