@@ -2,7 +2,7 @@
 //!
 //! A store that is asked more than it can do answers all of it too late, and then nothing that it does is of use. What helps
 //! is to ask less: the window of TCP (Jacobson 1988) does that. One answer after the other widens it, by one for as many
-//! answers as it is wide; each one that is late narrows it by a half, and to no more than are on their way.
+//! answers as it is wide; each one that is late narrows it by a half, and to no more than are on their way, or sixteen.
 //! So all nodes together find what the store can do, and share it.
 //!
 //! # Invariants
@@ -14,7 +14,9 @@ use crate::sync::{AtomicU64, Ordering};
 /// More than that are not answered sooner, and each takes memory.
 pub(super) const MOST: u64 = 1_024;
 /// One call that gets lost must not keep all others from asking.
-const LEAST: u64 = 16;
+const LEAST: u64 = 2;
+/// So few do not make a store late all by themselves: it may have paused.
+const FEW: u64 = 16;
 /// It is counted in so small parts.
 const PART: u64 = 1 << 16;
 
@@ -60,12 +62,8 @@ impl Window {
 
     /// One that is still on its way is too late.
     pub(super) fn late(&self) {
-        let on_their_way = self.asking.load(Ordering::Relaxed).saturating_mul(PART);
+        let on_their_way = self.asking.load(Ordering::Relaxed).max(FEW).saturating_mul(PART);
         let least = LEAST.saturating_mul(PART);
-        // So few do not make a store late: it was something else.
-        if on_their_way < least {
-            return;
-        }
         let width = self.width.load(Ordering::Relaxed).min(on_their_way);
         self.width.store(width.saturating_sub(PART / 2).max(least), Ordering::Relaxed);
     }
@@ -73,7 +71,7 @@ impl Window {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{LEAST, MOST, Window};
+    use super::{FEW, LEAST, MOST, Window};
 
     fn enters(window: &Window) -> u64 {
         let number = (0..).find(|_| !window.enter()).unwrap();
@@ -103,26 +101,26 @@ mod tests {
         assert!(!window.enter());
         (0..40).for_each(|_| window.leave());
         assert_eq!(enters(&window), 30);
-        (0..30).for_each(|_| assert!(window.enter()));
         (0..99).for_each(|_| window.late());
-        (0..30).for_each(|_| window.leave());
         assert_eq!(enters(&window), LEAST);
-        // One wider for as many answers as it is wide.
-        (0..16).for_each(|_| window.answered());
-        assert_eq!(enters(&window), 17);
-        (0..17 + 18 + 19).for_each(|_| window.answered());
-        assert_eq!(enters(&window), 20);
+        // One wider for as many answers as it is wide: two, three, four.
+        (0..2).for_each(|_| window.answered());
+        assert_eq!(enters(&window), 3);
+        (0..3 + 4 + 5).for_each(|_| window.answered());
+        assert_eq!(enters(&window), 6);
         (0..MOST * MOST).for_each(|_| window.answered());
         assert_eq!(enters(&window), MOST);
     }
 
     /// A pause of the store, and not too much to do.
     #[test]
-    fn few_that_are_late_narrow_nothing() {
+    fn one_that_is_late_leaves_room_for_some() {
         let window = Window::new();
-        (0..LEAST - 1).for_each(|_| assert!(window.enter()));
-        (0..99).for_each(|_| window.late());
-        (0..LEAST - 1).for_each(|_| window.leave());
-        assert_eq!(enters(&window), MOST);
+        assert!(window.enter());
+        window.late();
+        window.leave();
+        assert_eq!(enters(&window), FEW);
+        (0..3).for_each(|_| window.late());
+        assert_eq!(enters(&window), FEW - 2);
     }
 }
