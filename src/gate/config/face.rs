@@ -184,7 +184,8 @@ impl Read {
         let places = Whereabouts::new(&reader.places, before);
         let mut found = reader.report.found;
         if !errors.is_empty() {
-            let mut syntax: Vec<Diagnostic> = errors.iter().map(malformed).collect();
+            let mut syntax: Vec<Diagnostic> =
+                errors.iter().map(|error| malformed(text, error)).collect();
             let lines = lines_of_all(text, &syntax);
             found.retain(|it| !follows(text, it, &lines));
             let runs_on = syntax.iter().any(|it| it.message().starts_with("unclosed"));
@@ -203,12 +204,27 @@ impl Read {
     }
 }
 
-fn malformed(error: &toml::de::Error) -> Diagnostic {
-    let message = error.message().to_string();
+fn malformed(text: &str, error: &toml::de::Error) -> Diagnostic {
     match error.span() {
-        Some(span) => Diagnostic::new(Code::Format, span, message),
-        None => Diagnostic::of_whole(Code::Format, message),
+        Some(span) => Diagnostic::new(Code::Format, span, error.message().to_string()),
+        // All that is told without a place: a key of too many parts.
+        None => Diagnostic::new(Code::Format, most_dotted(text), "a key has too many parts")
+            .with_help("a key of this configuration has two at most, as in client.header"),
     }
+}
+
+/// The line with the most dots.
+fn most_dotted(text: &str) -> Range<usize> {
+    let mut end = 0_usize;
+    let lines = text.split_inclusive('\n').map(|line| {
+        let start = end;
+        end = end.saturating_add(line.len());
+        start..start.saturating_add(line.trim_end().len())
+    });
+    let dots = |line: &Range<usize>| {
+        text.get(line.clone()).map_or(0, |line| line.bytes().filter(|byte| *byte == b'.').count())
+    };
+    lines.max_by_key(dots).unwrap_or(0..0)
 }
 
 fn lines_of_all(text: &str, found: &[Diagnostic]) -> Vec<Range<usize>> {

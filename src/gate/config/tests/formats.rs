@@ -194,3 +194,16 @@ fn fit(root: &Json, schema: &Json, value: &Json) -> Result<(), String> {
     }
     Ok(())
 }
+
+/// The parser does not say where that is.
+#[test]
+fn a_key_of_too_many_parts_is_told_where_it_stands() {
+    let key = ["a"; 200].join(".");
+    for text in [format!("mode = \"off\"\n{key} = 1\nbans = 2\n"), format!("[{key}]\nx = 1.5\n")] {
+        let error = Gate::builder().check_toml(&text).unwrap_err();
+        let told = error.iter().find(|it| it.message() == "a key has too many parts").unwrap();
+        let span = told.span().unwrap();
+        assert!(text[span].contains(&key), "{told}");
+        assert!(error.iter().all(|it| it.span().is_some() && it.line().is_some()), "{error}");
+    }
+}
