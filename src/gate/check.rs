@@ -79,8 +79,7 @@ impl Inner {
         doing: &mut Doing<'_>,
         now: Timestamp,
     ) -> Found {
-        let gate = self;
-        let chance = |client: &Client| gate.seed.hash_one(client);
+        let chance = |client: &Client| self.seed.hash_one(client);
         let detector = snapshot.setting.detector.as_ref();
         if let Some(detector) = detector {
             if detector.is_due(now) {
@@ -100,7 +99,6 @@ impl Inner {
         doing: Doing<'_>,
         now: Timestamp,
     ) -> Verdict {
-        let gate = self;
         let Found { result, traces } = found;
         match result {
             Ok(strictest) => {
@@ -108,7 +106,7 @@ impl Inner {
                     limit: snapshot.setting.limit_at(limit),
                     decision,
                 });
-                gate.totals.admitted.add();
+                self.totals.admitted.add();
                 let flight = doing.flight(&snapshot.setting, now);
                 // Where there is nothing, nothing is moved.
                 if traces.is_empty() && doing.pending.is_empty() {
@@ -121,7 +119,7 @@ impl Inner {
                 let admission = Admission::new(client, strictest, traces, doing.pending);
                 Verdict::admitted(admission.in_flight(flight))
             }
-            Err(refusal) => gate.refuse(snapshot, client, refusal, traces, doing, now),
+            Err(refusal) => self.refuse(snapshot, client, refusal, traces, doing, now),
         }
     }
 }

@@ -148,7 +148,7 @@ impl Gate {
             None => GateStep::Decided(gate.conclude(&snapshot, client, found, doing, now)),
             Some(stopped) => {
                 let traces = found.traces;
-                suspend(snapshot.clone(), mode, client, glance, traces, *stopped)
+                suspend(snapshot, mode, client, glance, traces, *stopped)
             }
         }
     }

@@ -12,7 +12,10 @@
 
 use alloc::boxed::Box;
 
-use super::{Entry, Limits, Ruling, judge::Asked};
+use super::{
+    Entry, Limits, Ruling,
+    judge::{Asked, bit},
+};
 use crate::{
     limit::remote::{
         Answer, Answers, Ask, Claim, Fleet, Held, MOST_CLAIMS, OnFailure, Open, Subject, Wait,
@@ -36,7 +39,8 @@ pub(super) struct Shared<'a> {
     fleet: &'a Fleet,
     claims: [Claim<'a>; MOST_CLAIMS],
     asked: [Asked; MOST_CLAIMS],
-    in_shadow: u8,
+    /// A bit each.
+    in_shadow: u64,
     number: usize,
     answers: Answers,
 }
@@ -172,8 +176,4 @@ impl Limits {
         let ban = self.get(asked.limit).and_then(|entry| entry.sentence(Some(asked), facts));
         Ruling::Denied { limit: asked.limit, decision, ban }
     }
-}
-
-fn bit(at: usize) -> u8 {
-    u32::try_from(at).ok().and_then(|at| 1_u8.checked_shl(at)).unwrap_or(0)
 }

@@ -65,9 +65,7 @@ impl Held {
 
     /// The same for whoever waits no longer.
     pub(super) fn given_up(self) -> Self {
-        let mut held = self;
-        held.given_up = true;
-        held
+        Self { given_up: true, ..self }
     }
 
     /// What was found out of so many units of this key; if they were granted, they are the caller's from then on.

@@ -403,7 +403,7 @@ impl Set {
 }
 
 impl Slot {
-    /// When it says nothing any more; roughly when it was last of use.
+    /// When it was last heard of, or is asked about again.
     fn last(&self) -> Timestamp {
         self.noted.max(self.failed_until)
     }

@@ -66,7 +66,11 @@ mod rate;
 #[doc(hidden)]
 #[allow(
     clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
     clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
     reason = "a model in 128 bits, for tests, fuzzing and benches only"
 )]
 pub mod reference;

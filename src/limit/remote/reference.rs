@@ -8,22 +8,8 @@
 //! What a real store forgets when a bucket is full is kept here; it reads as full all the same, unless
 //! the clock goes back.
 
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a play for tests and benches"
-)]
 #[cfg(not(loom))]
 pub mod agreement;
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a play for tests and benches"
-)]
 #[cfg(not(loom))]
 pub mod simulation;
 

@@ -69,7 +69,7 @@ impl Told {
     }
 
     fn refuses(self) -> bool {
-        matches!(self, Self::Denied(_) | Self::Fallback(OnFailure::Closed))
+        self.answer().is_some_and(|answer| answer.refuses())
     }
 }
 
