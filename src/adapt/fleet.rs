@@ -8,7 +8,13 @@
 //!   the calls that it makes go on, if the store can keep them, or are made by another.
 
 use alloc::{boxed::Box, sync::Arc};
-use core::{future::Future, pin::Pin};
+use core::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use pin_project_lite::pin_project;
 
 use super::setting::Setting;
 use crate::{
@@ -58,6 +64,53 @@ fn asking<A: Stored>(ask: GateAsk, setting: Arc<A>) -> Waiting {
 #[cold]
 fn waiting<A: Stored>(wait: GateWait, setting: Arc<A>) -> Waiting {
     Box::pin(async move { wait.run(setting.store(), || setting.common().now()).await })
+}
+
+/// A request whose check waits, with all that its response needs.
+pub(super) trait Undecided: Sized {
+    /// The future of the response.
+    type Response;
+
+    fn waiting(&mut self) -> &mut Waiting;
+
+    /// Goes on with the check: the response, unless it waits once more.
+    fn go_on(self: Box<Self>, suspended: Suspended) -> Result<Self::Response, Box<Self>>;
+}
+
+pin_project! {
+    /// A response that was decided about at once, or is after a wait.
+    #[project = CheckedProjection]
+    pub(super) enum Checked<F, U> {
+        Decided {
+            #[pin]
+            response: F,
+        },
+        // `None` only if going on has panicked.
+        Undecided { undecided: Option<Box<U>> },
+    }
+}
+
+impl<F: Future, U: Undecided<Response = F>> Future for Checked<F, U> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        loop {
+            match self.as_mut().project() {
+                CheckedProjection::Decided { response } => return response.poll(context),
+                CheckedProjection::Undecided { undecided } => {
+                    let Some(mut some) = undecided.take() else { return Poll::Pending };
+                    let Poll::Ready(suspended) = some.waiting().as_mut().poll(context) else {
+                        *undecided = Some(some);
+                        return Poll::Pending;
+                    };
+                    match some.go_on(suspended) {
+                        Ok(response) => self.set(Self::Decided { response }),
+                        Err(some) => *undecided = Some(some),
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]

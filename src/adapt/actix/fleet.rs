@@ -24,7 +24,7 @@ use super::{
     body::GateBody, future::GateFuture, service::follow, setting::MiddlewareSetting, view::view,
 };
 use crate::{
-    adapt::fleet::{Waiting, verdict_of},
+    adapt::fleet::{Checked, Undecided, Waiting, verdict_of},
     gate::Suspended,
     limit::remote::Store,
 };
@@ -32,8 +32,8 @@ use crate::{
 pin_project! {
     /// The response of a [`GateService`](super::GateService) with a store.
     ///
-    /// Dropped while the check waits, nothing is taken, and the calls that it was to make are made for another; dropped
-    /// later, it is as with [`GateFuture`].
+    /// Dropped while the check waits, nothing is taken, and its calls go on, if the store can keep them, or are made by
+    /// another; dropped later, it is as with [`GateFuture`].
     ///
     /// # Cost
     /// As large as [`GateFuture`], or a pointer larger. A check that waits is put aside in allocations; one that does
@@ -43,27 +43,12 @@ pin_project! {
         S: Service<ServiceRequest>,
     {
         #[pin]
-        kind: Kind<S, T>,
-    }
-}
-
-pin_project! {
-    #[project = KindProjection]
-    enum Kind<S, T>
-    where
-        S: Service<ServiceRequest>,
-    {
-        Decided {
-            #[pin]
-            response: GateFuture<S::Future, T>,
-        },
-        // `None` only if going on has panicked.
-        Undecided { undecided: Option<Box<Undecided<S, T>>> },
+        checked: Checked<GateFuture<S::Future, T>, Waiter<S, T>>,
     }
 }
 
 /// A request whose check waits.
-pub(super) struct Undecided<S, T> {
+pub(super) struct Waiter<S, T> {
     pub(super) waiting: Waiting,
     pub(super) inner: Rc<S>,
     pub(super) request: ServiceRequest,
@@ -74,20 +59,22 @@ pub(super) struct Undecided<S, T> {
 
 impl<S: Service<ServiceRequest>, T> FleetFuture<S, T> {
     pub(super) fn decided(response: GateFuture<S::Future, T>) -> Self {
-        Self { kind: Kind::Decided { response } }
+        Self { checked: Checked::Decided { response } }
     }
 
-    pub(super) fn undecided(undecided: Undecided<S, T>) -> Self {
-        Self { kind: Kind::Undecided { undecided: Some(Box::new(undecided)) } }
+    pub(super) fn undecided(waiter: Waiter<S, T>) -> Self {
+        Self { checked: Checked::Undecided { undecided: Some(Box::new(waiter)) } }
     }
 }
 
-impl<S: Service<ServiceRequest>, T: Store> Undecided<S, T> {
-    /// Goes on with the check.
-    fn go_on(
-        mut self: Box<Self>,
-        suspended: Suspended,
-    ) -> Result<GateFuture<S::Future, T>, Box<Self>> {
+impl<S: Service<ServiceRequest>, T: Store> Undecided for Waiter<S, T> {
+    type Response = GateFuture<S::Future, T>;
+
+    fn waiting(&mut self) -> &mut Waiting {
+        &mut self.waiting
+    }
+
+    fn go_on(mut self: Box<Self>, suspended: Suspended) -> Result<Self::Response, Box<Self>> {
         let common = &self.setting.common;
         // Of the time that the application takes, the store's is no part: who is slow is told apart.
         let at = common.now();
@@ -116,23 +103,7 @@ where
 {
     type Output = Result<ServiceResponse<GateBody<Given>>, Error>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        loop {
-            let mut kind = self.as_mut().project().kind;
-            match kind.as_mut().project() {
-                KindProjection::Decided { response } => return response.poll(context),
-                KindProjection::Undecided { undecided } => {
-                    let Some(mut some) = undecided.take() else { return Poll::Pending };
-                    let Poll::Ready(suspended) = some.waiting.as_mut().poll(context) else {
-                        *undecided = Some(some);
-                        return Poll::Pending;
-                    };
-                    match some.go_on(suspended) {
-                        Ok(response) => kind.set(Kind::Decided { response }),
-                        Err(some) => *undecided = Some(some),
-                    }
-                }
-            }
-        }
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().checked.poll(context)
     }
 }

@@ -15,7 +15,7 @@ use actix_web::{
 
 use super::{
     body::GateBody,
-    fleet::{FleetFuture, Undecided},
+    fleet::{FleetFuture, Waiter},
     future::GateFuture,
     response::refuse,
     rest::{MOST, Rest},
@@ -104,7 +104,7 @@ where
             Ok(verdict) => FleetFuture::decided(follow(verdict, at, &**inner, request, setting)),
             Err(waiting) => {
                 let (inner, setting) = (Rc::clone(inner), Arc::clone(setting));
-                FleetFuture::undecided(Undecided { waiting, inner, request, peer, route, setting })
+                FleetFuture::undecided(Waiter { waiting, inner, request, peer, route, setting })
             }
         }
     }

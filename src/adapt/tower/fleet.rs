@@ -23,7 +23,7 @@ use tower_service::Service;
 use super::{body::GateBody, future::GateFuture, service::follow, setting::LayerSetting};
 use crate::{
     adapt::{
-        fleet::{Waiting, verdict_of},
+        fleet::{Checked, Undecided, Waiting, verdict_of},
         http,
     },
     gate::Suspended,
@@ -33,8 +33,8 @@ use crate::{
 pin_project! {
     /// The response of a [`GateService`](super::GateService) with a store.
     ///
-    /// Dropped while the check waits, nothing is taken, and the calls that it was to make are made for another; dropped
-    /// later, it is as with [`GateFuture`].
+    /// Dropped while the check waits, nothing is taken, and its calls go on, if the store can keep them, or are made by
+    /// another; dropped later, it is as with [`GateFuture`].
     ///
     /// # Cost
     /// As large as [`GateFuture`], or a pointer larger. A check that waits is put aside in allocations; one that does
@@ -44,27 +44,12 @@ pin_project! {
         S: Service<Request<Sent>>,
     {
         #[pin]
-        kind: Kind<S, Sent, T>,
-    }
-}
-
-pin_project! {
-    #[project = KindProjection]
-    enum Kind<S, Sent, T>
-    where
-        S: Service<Request<Sent>>,
-    {
-        Decided {
-            #[pin]
-            response: GateFuture<S::Future, T>,
-        },
-        // `None` only if going on has panicked.
-        Undecided { undecided: Option<Box<Undecided<S, Sent, T>>> },
+        checked: Checked<GateFuture<S::Future, T>, Waiter<S, Sent, T>>,
     }
 }
 
 /// A request whose check waits.
-pub(super) struct Undecided<S, Sent, T> {
+pub(super) struct Waiter<S, Sent, T> {
     pub(super) waiting: Waiting,
     /// The service that was polled ready for it.
     pub(super) ready: S,
@@ -75,20 +60,22 @@ pub(super) struct Undecided<S, Sent, T> {
 
 impl<S: Service<Request<Sent>>, Sent, T> FleetFuture<S, Sent, T> {
     pub(super) fn decided(response: GateFuture<S::Future, T>) -> Self {
-        Self { kind: Kind::Decided { response } }
+        Self { checked: Checked::Decided { response } }
     }
 
-    pub(super) fn undecided(undecided: Undecided<S, Sent, T>) -> Self {
-        Self { kind: Kind::Undecided { undecided: Some(Box::new(undecided)) } }
+    pub(super) fn undecided(waiter: Waiter<S, Sent, T>) -> Self {
+        Self { checked: Checked::Undecided { undecided: Some(Box::new(waiter)) } }
     }
 }
 
-impl<S: Service<Request<Sent>>, Sent, T: Store> Undecided<S, Sent, T> {
-    /// Goes on with the check.
-    fn go_on(
-        mut self: Box<Self>,
-        suspended: Suspended,
-    ) -> Result<GateFuture<S::Future, T>, Box<Self>> {
+impl<S: Service<Request<Sent>>, Sent, T: Store> Undecided for Waiter<S, Sent, T> {
+    type Response = GateFuture<S::Future, T>;
+
+    fn waiting(&mut self) -> &mut Waiting {
+        &mut self.waiting
+    }
+
+    fn go_on(mut self: Box<Self>, suspended: Suspended) -> Result<Self::Response, Box<Self>> {
         let common = &self.setting.common;
         // Of the time that the service takes, the store's is no part: who is slow is told apart.
         let at = common.now();
@@ -116,24 +103,8 @@ where
 {
     type Output = Result<Response<GateBody<Given>>, S::Error>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        loop {
-            let mut kind = self.as_mut().project().kind;
-            match kind.as_mut().project() {
-                KindProjection::Decided { response } => return response.poll(context),
-                KindProjection::Undecided { undecided } => {
-                    let Some(mut some) = undecided.take() else { return Poll::Pending };
-                    let Poll::Ready(suspended) = some.waiting.as_mut().poll(context) else {
-                        *undecided = Some(some);
-                        return Poll::Pending;
-                    };
-                    match some.go_on(suspended) {
-                        Ok(response) => kind.set(Kind::Decided { response }),
-                        Err(some) => *undecided = Some(some),
-                    }
-                }
-            }
-        }
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().checked.poll(context)
     }
 }
 

@@ -13,7 +13,7 @@ use tower_service::Service;
 
 use super::{
     body::GateBody,
-    fleet::{FleetFuture, Undecided},
+    fleet::{FleetFuture, Waiter},
     future::GateFuture,
     setting::LayerSetting,
 };
@@ -102,7 +102,7 @@ where
                 let clone = inner.clone();
                 let ready = mem::replace(inner, clone);
                 let setting = Arc::clone(setting);
-                FleetFuture::undecided(Undecided { waiting, ready, request, peer, setting })
+                FleetFuture::undecided(Waiter { waiting, ready, request, peer, setting })
             }
         }
     }
