@@ -57,6 +57,20 @@ redis_for_tests() {
   fi
 }
 
+# Who reads what a gate tells: Prometheus, and its client for Python, whose parser is strict. The distribution's python3
+# knows the distribution's packages, whatever else is called so.
+prometheus_for_tests() {
+  local parser='import prometheus_client.openmetrics.parser'
+  parses() { runs python3 -c "$parser" || runs /usr/bin/python3 -c "$parser"; }
+  parses || packages python3-prometheus-client
+  runs prometheus --version || packages prometheus
+  if parses && runs prometheus --version; then
+    export PORTCULLIS_REQUIRE_PROMETHEUS=1
+  else
+    loudly "Prometheus or its client for Python cannot be had here: nobody else reads the metrics"
+  fi
+}
+
 # The real data, where it lies beside the checkout; tests fall back to small samples and say so.
 if [ -z "${PORTCULLIS_DATA:-}" ] && [ -d ../shared/data ]; then
   PORTCULLIS_DATA=$(cd ../shared/data && pwd)

@@ -1,12 +1,11 @@
 //! What a request tells about itself, whatever the framework and whatever the version of its types.
 
-use core::net::IpAddr;
-
 use crate::request::{Headers, Request};
 
 /// What an adapter has found in a request: borrowed, nothing copied.
 pub(super) struct Seen<'a> {
-    pub(super) peer: Option<IpAddr>,
+    /// The peer, and what the service has said first.
+    pub(super) start: Request<'a>,
     pub(super) method: &'a str,
     /// The authority of the target, if it has one: in HTTP/2 it has, and to proxies.
     pub(super) authority: Option<&'a str>,
@@ -29,11 +28,11 @@ impl<'a> Seen<'a> {
     ///
     /// Besides method, host, target and headers, it has the fields `http.request.version`; `ssl`, if that is
     /// known; `http.request.body.size`, if the client has said it; and `http.request.route`, if that is known: as
-    /// many as a request has room for without an allocation. What the service knows better, it says in
-    /// a request of its own.
+    /// many as a request has room for without an allocation. What the service has said itself counts before these.
     pub(super) fn request(self) -> Request<'a> {
         let host = self.authority.or_else(|| self.host.and_then(text)).unwrap_or("");
-        let mut request = Request::new(self.peer)
+        let mut request = self
+            .start
             .method(self.method)
             .host(host)
             .target(self.target)

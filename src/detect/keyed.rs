@@ -4,6 +4,8 @@
 //! stores may differ between machines. It is for estimates: whoever finds two values with one hash makes an
 //! estimate worse, and to find them one needs the key.
 
+use crate::limit::seeds::Seeds;
+
 /// The key of all hashes of one detector.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct KeyedHash {
@@ -11,10 +13,9 @@ pub(crate) struct KeyedHash {
 }
 
 impl KeyedHash {
-    /// With a key that nobody can guess.
-    pub(crate) fn random() -> Self {
-        let random = ahash::RandomState::new();
-        Self { key: [random.hash_one(0_u8), random.hash_one(1_u8)] }
+    /// With a key that nobody can guess who cannot guess the seeds.
+    pub(crate) fn new(seeds: &mut Seeds) -> Self {
+        Self { key: seeds.numbers() }
     }
 
     /// With this key.
@@ -64,7 +65,7 @@ fn fold(one: u64, other: u64) -> u64 {
 mod tests {
     use std::collections::HashSet;
 
-    use super::KeyedHash;
+    use super::{KeyedHash, Seeds};
 
     #[test]
     fn values_differ_and_keys_matter() {
@@ -77,7 +78,8 @@ mod tests {
         assert_ne!(one.of_number(7), other.of_number(7));
         assert_ne!(one.of_bytes(b"abc"), other.of_bytes(b"abc"));
         assert_ne!(one.of_bytes(b""), 0);
-        assert_ne!(KeyedHash::random().key, KeyedHash::random().key);
+        let new = || KeyedHash::new(&mut Seeds::of_chance());
+        assert_ne!(new().key, new().key);
     }
 
     /// Bits of every place are set in half of the hashes: sketches take them from anywhere.

@@ -28,6 +28,7 @@
 //! | `mitigation` | such signatures as rules that expire |
 //! | `admission` | adaptive concurrency, classes, and how unknown clients come back |
 //! | `event`, `sentence` | what is told, in words and numbers |
+//! | `talkers` | who asks for most, for people who look |
 //! | `recorder`, `incident` | what is kept of it: events until they are read, and a report |
 //! | `saved`, `packed` | what is known, over a restart |
 //! | `watch`, `brain` | the two halves put together |
@@ -71,6 +72,7 @@ mod search;
 mod seen;
 mod sentence;
 mod sketch;
+mod talkers;
 mod watch;
 
 #[cfg(any(test, feature = "__reference"))]
@@ -85,6 +87,7 @@ pub(crate) use self::{
     ranges::{NAMES, Number, PARAMETERS, Parameter, Range},
     seen::{Dimension, Keys, Seen, Shape, Text, Words},
     sentence::Culprit,
+    talkers::Talker,
     watch::{Detector, Flight, Glance, Refused, Shed, Who, Word},
 };
 pub use self::{

@@ -5,7 +5,7 @@
 //!
 //! # Invariants
 //! - **I1** there are at most [`MOST`] events; a further one takes the place of the oldest, which is
-//!   counted;
+//!   counted. The last [`LAST`] are kept besides for those who only look;
 //! - **I2** there is one incident at most, and its memory is bounded; see [`Incident`].
 //!
 //! # Bounds
@@ -23,18 +23,27 @@ use crate::time::Timestamp;
 
 /// Events that nobody has read yet.
 pub(crate) const MOST: usize = 256;
+/// Events that are kept for those who only look.
+pub(crate) const LAST: usize = 32;
 
 /// What is told of one gate.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     events: VecDeque<Event>,
+    /// The last ones, read or not.
+    last: VecDeque<Event>,
     dropped: u64,
     incident: Option<Incident>,
 }
 
 impl Recorder {
     pub(crate) fn new() -> Self {
-        Self { events: VecDeque::with_capacity(MOST), dropped: 0, incident: None }
+        Self {
+            events: VecDeque::with_capacity(MOST),
+            last: VecDeque::with_capacity(LAST),
+            dropped: 0,
+            incident: None,
+        }
     }
 
     /// Something has happened.
@@ -52,6 +61,10 @@ impl Recorder {
             _ if opens(&event.kind) => self.incident = Some(Incident::open(&event)),
             _ => {}
         }
+        if self.last.len() >= LAST {
+            self.last.pop_front();
+        }
+        self.last.push_back(event.clone());
         // I1.
         if self.events.len() >= MOST {
             self.events.pop_front();
@@ -70,6 +83,11 @@ impl Recorder {
     /// All events since they were last drained, oldest first.
     pub(crate) fn drain(&mut self) -> Vec<Event> {
         self.events.drain(..).collect()
+    }
+
+    /// The last events, oldest first, whether they were drained or not.
+    pub(crate) fn recent(&self) -> Vec<Event> {
+        self.last.iter().cloned().collect()
     }
 
     /// Events that nobody has read in time, so far.

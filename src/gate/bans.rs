@@ -156,7 +156,7 @@ const PER_WORD: usize = 4;
 
 impl Bans {
     /// Room for so many bans at a time, at least one.
-    pub(super) fn new(most: usize) -> Self {
+    pub(super) fn new(most: usize, hasher: RandomState) -> Self {
         let most = most.clamp(1, MOST);
         let tables = if most < MANY { 1 } else { TABLES };
         let even = most.div_ceil(tables);
@@ -165,7 +165,7 @@ impl Bans {
         let each = even.saturating_add(spare);
         let words = each.div_ceil(PER_WORD).next_power_of_two();
         Self {
-            hasher: RandomState::new(),
+            hasher,
             tables: (0..tables).map(|_| RwLock::new(Table::new(each, words))).collect(),
             filter: (0..tables.saturating_mul(words)).map(|_| AtomicU64::new(0)).collect(),
             lengths: Lengths::new(),
@@ -174,8 +174,8 @@ impl Bans {
     }
 
     /// A table with another room and the same bans, as far as there is room; those that end last are kept.
-    pub(super) fn resized(&self, most: usize, now: Timestamp) -> Self {
-        let other = Self::new(most);
+    pub(super) fn resized(&self, most: usize, hasher: RandomState, now: Timestamp) -> Self {
+        let other = Self::new(most, hasher);
         for table in &self.tables {
             let table = table.read();
             for entry in table.entries.iter().filter(|entry| entry.forgotten > now) {
@@ -273,6 +273,14 @@ impl Bans {
         }
         all.sort_by_key(|ban| core::cmp::Reverse(ban.remaining));
         all
+    }
+
+    /// How many are in force.
+    pub(super) fn count(&self, now: Timestamp) -> usize {
+        let of = |table: &RwLock<Table>| {
+            table.read().entries.iter().filter(|entry| entry.until > now).count()
+        };
+        self.tables.iter().map(of).fold(0, usize::saturating_add)
     }
 
     /// Bans that were displaced before their end, for lack of room.

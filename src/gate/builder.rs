@@ -206,6 +206,23 @@ impl GateBuilder {
         Self { plan: Plan { fleet, ..self.plan } }
     }
 
+    /// Makes all that is left to chance follow from this number: who is in a share of the clients, which keys
+    /// share a place, and what detection looks at.
+    ///
+    /// The same requests at the same times, one after the other, then get the same verdicts, in each run: for tests,
+    /// simulations and the replay of logs. (With several threads, the order in which they come is still chance. A build for a
+    /// processor with other instructions may hash, and decide, differently.)
+    ///
+    /// It is said once: a gate keeps its chance, or its number, over [reloads](Gate::reload_with), whatever their builders say
+    /// of it.
+    ///
+    /// # Danger
+    /// Who knows the number can choose keys that share a place with others, and drive them out of it. Never give one to
+    /// a gate that serves clients.
+    pub fn danger_seed(self, seed: u64) -> Self {
+        Self { plan: Plan { seed: Some(seed), ..self.plan } }
+    }
+
     /// How far the gate goes at first: [`Mode::Enforce`] unless set here.
     pub fn mode(self, mode: Mode) -> Self {
         Self { plan: Plan { mode, ..self.plan } }

@@ -209,6 +209,12 @@ impl Candidate {
     }
 
     /// What is read of a request's canonical form; samples keep paths.
+    /// Requests on which it agrees with the live rules, that it would deny, and that it would allow.
+    pub(super) fn counts(&self) -> [u64; 3] {
+        let Judged { agree, would_deny, would_allow, .. } = &*self.judged;
+        [agree, would_deny, would_allow].map(Counter::get)
+    }
+
     pub(super) fn needs(&self) -> Needs {
         self.rules.index().needs().and(Needs::PATH)
     }

@@ -188,6 +188,10 @@ impl Witness for Doing<'_> {
         self.gate.totals.exempted.add();
     }
 
+    fn allowed(&mut self) {
+        self.gate.totals.allowed.add();
+    }
+
     #[cold]
     fn without_client(&mut self) {
         self.gate.totals.missing_peer.add();
@@ -278,6 +282,7 @@ impl Inner {
             let admission = Admission::new(client, None, traces, Pending::default());
             return Verdict::admitted(admission.in_flight(flight));
         }
+        self.totals.denied.add();
         if let (Some(why), Some(detector)) = (refusal.by_itself(), &setting.detector) {
             detector.count_refused(&doing.glance, why);
         }
@@ -303,6 +308,7 @@ impl Inner {
         }
         let tally = self.tally_of(snapshot, refusal);
         tally.denies(true);
+        self.totals.denied.add();
         Some(refusal.denial(snapshot, tally, Some(peer), Traces::default()))
     }
 

@@ -80,26 +80,30 @@ impl GateDefence<'_> {
 
     /// Takes this posture at once, and keeps it for so long, whatever is seen; then goes on by itself.
     ///
-    /// That may be more than the defence [is allowed](crate::Defence::up_to) to do by itself.
-    pub fn force(&self, posture: Posture, time: Duration, now: Timestamp) {
-        if let Some(detector) = &self.detector {
+    /// That may be more than the defence [is allowed](crate::Defence::up_to) to do by itself. `false` without a
+    /// defence: then there is nothing that could take it.
+    pub fn force(&self, posture: Posture, time: Duration, now: Timestamp) -> bool {
+        self.detector.as_ref().is_some_and(|detector| {
             detector.force(posture, time, now);
-        }
+            true
+        })
     }
 
-    /// Takes back what was [forced](Self::force): the gate goes on by itself.
-    pub fn release(&self, now: Timestamp) {
-        if let Some(detector) = &self.detector {
+    /// Takes back what was [forced](Self::force): the gate goes on by itself. `false` without a defence.
+    pub fn release(&self, now: Timestamp) -> bool {
+        self.detector.as_ref().is_some_and(|detector| {
             detector.release(now);
-        }
+            true
+        })
     }
 
     /// Plays an alarm for so long: the posture is [`Elevated`](Posture::Elevated), events are told and an incident is
-    /// written, and nothing is refused.
-    pub fn drill(&self, time: Duration, now: Timestamp) {
-        if let Some(detector) = &self.detector {
+    /// written, and nothing is refused. `false` without a defence.
+    pub fn drill(&self, time: Duration, now: Timestamp) -> bool {
+        self.detector.as_ref().is_some_and(|detector| {
             detector.drill(time, now);
-        }
+            true
+        })
     }
 
     /// Says how busy the service is, 0 to 100, by what it measures itself: processor time, the wait in a queue

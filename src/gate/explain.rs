@@ -41,6 +41,8 @@ pub struct Explanation {
 
 /// A stage of a check, in the order in which they are passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Stage {
     /// The client's address is found.
@@ -251,6 +253,8 @@ impl Witness for Asking<'_> {
         self.is_exempt = true;
     }
 
+    fn allowed(&mut self) {}
+
     fn without_client(&mut self) {}
 
     /// Conditions are judged once more as they were written, which may read what is not read of them compiled.
@@ -444,7 +448,8 @@ impl LimitReport {
 }
 
 impl Stage {
-    const ALL: [Self; 8] = [
+    /// All of them, in their order.
+    pub const ALL: [Self; 8] = [
         Self::Client,
         Self::Exempt,
         Self::Bans,
@@ -455,7 +460,9 @@ impl Stage {
         Self::Limits,
     ];
 
-    fn name(self) -> &'static str {
+    /// In a word, as in explanations and labels.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Client => "client",
             Self::Exempt => "exempt",

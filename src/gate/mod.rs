@@ -49,6 +49,7 @@ mod fleet;
 mod guard;
 mod limits;
 mod lists;
+mod metrics;
 mod peer;
 mod pipeline;
 mod plan;
@@ -59,6 +60,7 @@ mod reload;
 mod saved;
 mod snapshot;
 mod stats;
+pub mod status;
 
 use alloc::sync::Arc;
 use core::{fmt, time::Duration};
@@ -80,9 +82,11 @@ pub use self::{
     fleet::{GateAsk, GateStep, GateWait, Suspended},
     limits::{Hold, InFlight, LimitRule},
     lists::{GateLists, ListError},
+    metrics::{Family, GateMetrics, Kind, OPEN_METRICS_TYPE, Value},
     plan::{MissingKey, Then},
     policies::{Bound, Policy},
-    stats::{GateStats, RuleStats},
+    stats::{GateStats, RuleKind, RuleStats, StageStats},
+    status::GateStatus,
 };
 use self::{reload::Writer, snapshot::Snapshot, stats::Totals};
 use crate::{
@@ -249,7 +253,7 @@ impl Gate {
     #[must_use]
     pub fn stats(&self) -> GateStats {
         let setting = &self.0.snapshot.load().setting;
-        self.0.totals.snapshot(setting.tallies(), setting.limits.saturation())
+        self.0.totals.snapshot(setting.rule_stats(), setting.limits.saturation())
     }
 
     /// How far the gate goes now.
@@ -288,6 +292,16 @@ impl fmt::Debug for Gate {
 }
 
 impl Mode {
+    /// The name, as configurations write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Observe => "observe",
+            Self::Enforce => "enforce",
+        }
+    }
+
     const fn to_word(self) -> u64 {
         match self {
             Self::Off => 0,

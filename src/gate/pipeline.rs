@@ -55,6 +55,9 @@ pub(super) trait Witness {
     /// The client is exempt.
     fn exempted(&mut self);
 
+    /// The client is on the deny list, and on the allow list too.
+    fn allowed(&mut self);
+
     /// The client is not known.
     fn without_client(&mut self);
 
@@ -166,7 +169,7 @@ impl Snapshot {
         }
         let glance = witness.offered(setting, request, address, now);
         let client = match address {
-            Some(address) => match setting.admit(address, now) {
+            Some(address) => match setting.admit(address, now, witness) {
                 Ok(client) => client,
                 Err(refusal) => return Err(refusal).into(),
             },
@@ -248,12 +251,20 @@ impl Snapshot {
 impl Setting {
     /// The stages that only ask who it is: bans, lists.
     #[inline]
-    fn admit(&self, address: IpAddr, now: Timestamp) -> Result<Client, Refusal> {
+    fn admit(
+        &self,
+        address: IpAddr,
+        now: Timestamp,
+        witness: &mut impl Witness,
+    ) -> Result<Client, Refusal> {
         if let Some(wait) = self.bans.check(address, now) {
             return Err(Refusal::Banned { limit: None, wait });
         }
-        if self.deny.contains(address) && !self.allow.contains(address) {
-            return Err(Refusal::DenyList);
+        if self.deny.contains(address) {
+            if !self.allow.contains(address) {
+                return Err(Refusal::DenyList);
+            }
+            witness.allowed();
         }
         Ok(Client::of(address, self.group))
     }

@@ -42,6 +42,8 @@ pub(crate) struct Plan {
     pub(crate) fleet: FleetSettings,
     /// How far the gate may go by itself; nowhere, if `None`.
     pub(crate) defence: Option<crate::detect::Defence>,
+    /// What all random choices follow from; chance, if `None`.
+    pub(crate) seed: Option<u64>,
 }
 
 /// One limit.

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     error::BuildError,
+    limit::seeds::Seeds,
     rule::{Lists, Name, Rule, RuleMode, Scheme},
     sync::{AtomicU64, Mutex, Ordering, Swap},
     time::Timestamp,
@@ -32,12 +33,14 @@ pub(super) struct Writer {
     defined: Lists,
     pub(super) holdings: Holdings,
     tallies: Tallies,
+    /// What the next stores are seeded with: all of a gate's life, so that no two of them get the same.
+    seeds: Seeds,
 }
 
 /// What rules can name, and how far their groups go.
 pub(super) struct Frame {
-    limits: Vec<LimitPlan>,
-    groups: Vec<(Name, RuleMode)>,
+    pub(super) limits: Vec<LimitPlan>,
+    pub(super) groups: Vec<(Name, RuleMode)>,
     pub(super) scheme: Scheme,
 }
 
@@ -67,7 +70,10 @@ impl Gate {
         let base = super::config::Base::new(&plan);
         plan.lists = declared(&plan);
         let (mode, defined, frame) = (plan.mode, plan.lists.clone(), Frame::of(&plan));
-        let (snapshot, tallies) = Snapshot::build(plan, defined.clone(), None, Timestamp::ZERO)?;
+        let mut seeds = Seeds::following(plan.seed);
+        let seed = seeds.hasher();
+        let (snapshot, tallies) =
+            Snapshot::build(plan, defined.clone(), None, &mut seeds, Timestamp::ZERO)?;
         let holdings = Holdings::default();
         let inner = Inner {
             #[cfg(feature = "config")]
@@ -75,8 +81,8 @@ impl Gate {
             snapshot: Swap::new(snapshot),
             mode: AtomicU64::new(mode.to_word()),
             totals: Totals::new(),
-            seed: ahash::RandomState::new(),
-            writer: Mutex::new(Writer { mode, frame, defined, holdings, tallies }),
+            seed,
+            writer: Mutex::new(Writer { mode, frame, defined, holdings, tallies, seeds }),
         };
         // So that the first check of this thread finds its entry.
         drop(inner.snapshot.load());
@@ -98,7 +104,7 @@ impl Gate {
     pub fn reload_with(&self, builder: GateBuilder, now: Timestamp) -> Result<(), BuildError> {
         #[cfg(feature = "config")]
         let base = builder.plan.clone();
-        self.reload_plan(builder.plan, now)?;
+        self.reload_plan(builder.plan, now).inspect_err(|_| self.count_refused_reload())?;
         #[cfg(feature = "config")]
         self.0.base.set(base);
         Ok(())
@@ -115,8 +121,9 @@ impl Gate {
         for (name, list) in before.rules.lists().iter().filter(|(name, _)| kept(name)) {
             lists.set(name, list.clone());
         }
+        let mut seeds = writer.seeds.clone();
         let (snapshot, tallies) =
-            Snapshot::build(plan, lists, Some((&before, &writer.tallies)), now)?;
+            Snapshot::build(plan, lists, Some((&before, &writer.tallies)), &mut seeds, now)?;
         let Writer { defined: old, holdings, .. } = &mut *writer;
         holdings.keep(|name| is_same(old.get(name), defined.get(name)));
         gate.snapshot.store(snapshot);
@@ -124,7 +131,13 @@ impl Gate {
             gate.mode.store(mode.to_word(), Ordering::Relaxed);
         }
         (writer.mode, writer.frame) = (mode, frame);
-        (writer.defined, writer.tallies) = (defined, tallies);
+        (writer.defined, writer.tallies, writer.seeds) = (defined, tallies, seeds);
+        gate.totals.reloads.add();
         Ok(())
+    }
+
+    /// A change was refused for its mistakes, wherever they were found.
+    pub(crate) fn count_refused_reload(&self) {
+        self.0.totals.refused_reloads.add();
     }
 }

@@ -13,7 +13,7 @@
 use alloc::{boxed::Box, collections::BTreeMap, sync::Arc};
 
 use super::{
-    MissingPeer,
+    MissingPeer, Stage,
     bans::Bans,
     candidate::Candidate,
     effects::Effects,
@@ -21,13 +21,13 @@ use super::{
     plan::{Cost, LimitPlan, Plan},
     policies::{Policies, Policy},
     problems::problems_of,
-    stats::Tally,
+    stats::{RuleKind, RuleStats, Tally},
 };
 use crate::{
     cidr::CidrSet,
-    detect::{Detector, KeyedHash, Posture},
+    detect::{Detector, Posture},
     error::{BuildError, BuildProblem},
-    limit::Share,
+    limit::{Share, seeds::Seeds},
     request::{ClientGroup, ClientIp, canonical::Needs},
     rule::{Lists, Mention, Name, Reader, Rule, RuleMode, RuleSet},
     time::Timestamp,
@@ -54,7 +54,7 @@ pub(super) struct Setting {
     pub(super) missing_peer: MissingPeer,
     pub(super) bans: Arc<Bans>,
     /// How many there can be.
-    most_bans: usize,
+    pub(super) most_bans: usize,
     pub(super) effects: Effects,
     pub(super) limits: Limits,
     pub(super) policies: Policies,
@@ -86,6 +86,7 @@ impl Snapshot {
         plan: Plan,
         lists: Lists,
         before: Option<(&Self, &Tallies)>,
+        seeds: &mut Seeds,
         now: Timestamp,
     ) -> Result<(Self, Tallies), BuildError> {
         let problems = problems_of(&plan);
@@ -107,9 +108,9 @@ impl Snapshot {
         };
         let most_bans = plan.bans.unwrap_or(DEFAULT_BANS);
         let bans = match before {
-            None => Arc::new(Bans::new(most_bans)),
+            None => Arc::new(Bans::new(most_bans, seeds.hasher())),
             Some(old) if old.most_bans == most_bans => Arc::clone(&old.bans),
-            Some(old) => Arc::new(old.bans.resized(most_bans, now)),
+            Some(old) => Arc::new(old.bans.resized(most_bans, seeds.hasher(), now)),
         };
         let effects = Effects::new(&rules, &tallies);
         let asks_chance = asks_chance(&plan);
@@ -120,13 +121,14 @@ impl Snapshot {
             (None, _) => None,
             (Some(_), Some(detector)) => Some(Arc::clone(detector)),
             (Some(defence), None) => Some(
-                Detector::new(defence.clone(), KeyedHash::random())
+                Detector::new(defence.clone(), seeds)
                     .map_err(|_| BuildError::new(alloc::vec![BuildProblem::NoRoomToWatch]))?,
             ),
         };
         // The last: from here on, limits that go on have their new bounds.
         let limits = before.map(|setting| &setting.limits);
-        let limits = Limits::build(&plan, rules.tags(), limits, now).map_err(BuildError::new)?;
+        let limits =
+            Limits::build(&plan, rules.tags(), limits, seeds, now).map_err(BuildError::new)?;
         if let (Some(defence), Some(detector)) = (&plan.defence, &detector) {
             detector.set_defence(defence.clone());
         }
@@ -194,8 +196,11 @@ impl Snapshot {
 
 impl Setting {
     /// Rules, then limits.
-    pub(super) fn tallies(&self) -> impl Iterator<Item = &Tally> {
-        self.effects.tallies().chain(&self.limit_tallies).map(|tally| &**tally)
+    pub(super) fn rule_stats(&self) -> impl Iterator<Item = RuleStats> {
+        let rules = self.effects.tallies();
+        let rules = rules.map(|tally| tally.snapshot(RuleKind::Rule, Stage::Rules));
+        let limits = self.limit_tallies.iter();
+        rules.chain(limits.map(|tally| tally.snapshot(RuleKind::Limit, Stage::Limits)))
     }
 }
 
@@ -206,7 +211,7 @@ pub(super) fn compile(
     lists: Lists,
 ) -> Result<RuleSet, BuildError> {
     let capped = rules.map(|rule| {
-        let mode = rule.mode.min(mode_of_group(rule.group.as_ref(), plan));
+        let mode = rule.mode.min(mode_of_group(rule.group.as_ref(), &plan.groups));
         Rule { mode, ..rule }
     });
     RuleSet::new(capped, lists).map_err(|found| {
@@ -232,9 +237,14 @@ fn asks_chance(plan: &Plan) -> bool {
     asks
 }
 
+/// How far a limit goes, in its group.
+pub(super) fn mode_of_limit(limit: &LimitPlan, groups: &[(Name, RuleMode)]) -> RuleMode {
+    limit.mode.min(mode_of_group(limit.group.as_ref(), groups))
+}
+
 /// How far the members of a group can go.
-pub(super) fn mode_of_group(group: Option<&Name>, plan: &Plan) -> RuleMode {
-    let named = plan.groups.iter().filter(|(name, _)| Some(name) == group);
+pub(super) fn mode_of_group(group: Option<&Name>, groups: &[(Name, RuleMode)]) -> RuleMode {
+    let named = groups.iter().filter(|(name, _)| Some(name) == group);
     named.map(|(_, mode)| *mode).min().unwrap_or_default()
 }
 

@@ -90,6 +90,8 @@ pub(crate) mod rates;
 pub mod remote;
 mod reservation;
 #[cfg(feature = "std")]
+pub(crate) mod seeds;
+#[cfg(feature = "std")]
 pub(crate) mod shard;
 mod share;
 #[cfg(all(feature = "std", feature = "serde"))]

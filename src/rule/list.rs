@@ -65,6 +65,16 @@ impl List {
         }
     }
 
+    /// How many entries it holds now: prefixes, texts or numbers.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Addresses(set) => set.len(),
+            Self::Texts(set) => set.0.len(),
+            Self::Numbers(set) => set.0.len(),
+        }
+    }
+
     /// Whether it holds nothing now.
     #[must_use]
     pub fn is_empty(&self) -> bool {

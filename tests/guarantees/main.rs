@@ -9,6 +9,7 @@ mod hostile_texts;
 mod limits;
 mod proxy;
 mod rules;
+mod seed;
 mod watching;
 
 use std::{

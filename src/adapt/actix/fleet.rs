@@ -20,9 +20,7 @@ use actix_web::{
 };
 use pin_project_lite::pin_project;
 
-use super::{
-    body::GateBody, future::GateFuture, service::follow, setting::MiddlewareSetting, view::view,
-};
+use super::{body::GateBody, future::GateFuture, service::follow, setting::MiddlewareSetting};
 use crate::{
     adapt::fleet::{Checked, Undecided, Waiting, verdict_of},
     gate::Suspended,
@@ -79,7 +77,7 @@ impl<S: Service<ServiceRequest>, T: Store> Undecided for Waiter<S, T> {
         // Of the time that the application takes, the store's is no part: who is slow is told apart.
         let at = common.now();
         let step = {
-            let view = view(&self.request, self.peer, self.route.as_deref());
+            let view = self.setting.view(&self.request, self.peer, self.route.as_deref());
             common.gate.resume(suspended, &view, at)
         };
         match verdict_of(step, &self.setting) {

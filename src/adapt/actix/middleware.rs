@@ -18,6 +18,7 @@ use crate::{
     adapt::{fields::LimitFields, fleet::NoStore, setting::Setting},
     gate::Gate,
     limit::remote::Store,
+    request::Request,
     time::Timestamp,
     verdict::Denial,
 };
@@ -37,6 +38,7 @@ impl GateMiddleware {
             common: Setting::new(gate),
             store: NoStore,
             peer: None,
+            describe: None,
             on_deny: None,
             labels_routes: false,
         }))
@@ -70,9 +72,9 @@ impl<T: Clone> GateMiddleware<T> {
     /// ```
     #[must_use]
     pub fn fleet<U: Store>(self, store: U) -> GateMiddleware<U> {
-        let MiddlewareSetting { common, store: _, peer, on_deny, labels_routes } =
+        let MiddlewareSetting { common, store: _, peer, describe, on_deny, labels_routes } =
             Arc::unwrap_or_clone(self.0);
-        let setting = MiddlewareSetting { common, store, peer, on_deny, labels_routes };
+        let setting = MiddlewareSetting { common, store, peer, describe, on_deny, labels_routes };
         GateMiddleware(Arc::new(setting))
     }
 
@@ -146,6 +148,38 @@ impl<T: Clone> GateMiddleware<T> {
         peer: impl Fn(&ServiceRequest) -> Option<IpAddr> + Send + Sync + 'static,
     ) -> Self {
         self.with(|setting| setting.peer = Some(Arc::new(peer)))
+    }
+
+    /// With what only the service knows of a request: [fields of its own](crate::rule::Scheme::field), such as a
+    /// plan, or those that Cloudflare knows and a library cannot, such as `ip.src.country`.
+    ///
+    /// What is said here counts before what the middleware finds in the request itself, such as `ssl` behind a proxy
+    /// that speaks TLS. Texts are borrowed from the request: from its headers, its application's data or its
+    /// connection's; its extensions cannot lend any. A request has room for four fields without an allocation, of which
+    /// the middleware needs up to four.
+    ///
+    /// # Example: the country, which a proxy in front has looked up
+    /// ```
+    /// use portcullis::{Gate, GateMiddleware};
+    ///
+    /// let gate = Gate::builder().build()?;
+    /// let middleware = GateMiddleware::new(&gate).describe(|request, sent| {
+    ///     match sent.headers().get("x-country") {
+    ///         Some(country) => request.field("ip.src.country", country.as_bytes()),
+    ///         None => request,
+    ///     }
+    /// });
+    /// # Ok::<(), portcullis::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn describe(
+        self,
+        describe: impl for<'a> Fn(Request<'a>, &'a ServiceRequest) -> Request<'a>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        self.with(|setting| setting.describe = Some(Arc::new(describe)))
     }
 
     fn with(self, change: impl FnOnce(&mut MiddlewareSetting<T>)) -> Self {

@@ -20,7 +20,7 @@ use super::{
     response::refuse,
     rest::{MOST, Rest},
     setting::MiddlewareSetting,
-    view::{announces_more_than, view},
+    view::announces_more_than,
 };
 use crate::{
     adapt::{
@@ -71,7 +71,7 @@ where
         let at = setting.common.now();
         let verdict = {
             let peer = setting.find_peer(&request);
-            setting.common.gate.check(&view(&request, peer, route.as_deref()), at)
+            setting.common.gate.check(&setting.view(&request, peer, route.as_deref()), at)
         };
         follow(verdict, at, inner, request, setting)
     }
@@ -99,7 +99,7 @@ where
         let route = route_of(setting, &request);
         let peer = setting.find_peer(&request);
         let at = setting.common.now();
-        let step = setting.common.gate.start(&view(&request, peer, route.as_deref()), at);
+        let step = setting.common.gate.start(&setting.view(&request, peer, route.as_deref()), at);
         match verdict_of(step, setting) {
             Ok(verdict) => FleetFuture::decided(follow(verdict, at, &**inner, request, setting)),
             Err(waiting) => {

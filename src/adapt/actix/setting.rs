@@ -5,9 +5,11 @@ use core::{fmt, net::IpAddr};
 
 use actix_web::{HttpRequest, HttpResponse, dev::ServiceRequest};
 
+use super::view::view;
 use crate::{
     adapt::{fleet::Stored, setting::Setting},
     limit::remote::Store,
+    request::Request,
     verdict::Denial,
 };
 
@@ -19,6 +21,8 @@ pub(super) struct MiddlewareSetting<T> {
     pub(super) store: T,
     /// The other end of the connection if there is none.
     pub(super) peer: Option<Arc<FindPeer>>,
+    /// What the service knows of a request, if it says so.
+    pub(super) describe: Option<Arc<Describe>>,
     /// A problem description if there is none.
     pub(super) on_deny: Option<Arc<OnDeny>>,
     /// Whether the gate is told the route.
@@ -26,6 +30,8 @@ pub(super) struct MiddlewareSetting<T> {
 }
 
 pub(super) type FindPeer = dyn Fn(&ServiceRequest) -> Option<IpAddr> + Send + Sync;
+pub(super) type Describe =
+    dyn for<'a> Fn(Request<'a>, &'a ServiceRequest) -> Request<'a> + Send + Sync;
 pub(super) type OnDeny = dyn Fn(&Denial, &HttpRequest) -> HttpResponse + Send + Sync;
 
 impl<T> MiddlewareSetting<T> {
@@ -34,6 +40,21 @@ impl<T> MiddlewareSetting<T> {
             Some(peer) => peer(request),
             None => request.peer_addr().map(|address| address.ip()),
         }
+    }
+
+    /// A request from this peer, as the gate sees it.
+    pub(super) fn view<'a>(
+        &self,
+        request: &'a ServiceRequest,
+        peer: Option<IpAddr>,
+        route: Option<&'a str>,
+    ) -> Request<'a> {
+        let start = Request::new(peer);
+        let start = match &self.describe {
+            Some(describe) => describe(start, request),
+            None => start,
+        };
+        view(request, start, route)
     }
 }
 

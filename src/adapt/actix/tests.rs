@@ -29,10 +29,10 @@ use super::{
     Admitted, ClientIp, Denied, GateBody, GateMiddleware, GateRejection, GateService, view::view,
 };
 use crate::{
-    Denial, Gate, MissingPeer, Mode, Quota, Timestamp,
+    Denial, Gate, MissingPeer, Mode, Quota, Request, Timestamp,
     gate::LimitRule,
     request::{Given, Headers},
-    rule::Scheme,
+    rule::{Action, Rule, Scheme},
 };
 
 /// An application that answers like this.
@@ -209,6 +209,36 @@ fn the_peer_can_come_from_anywhere() {
     let request = from_client().to_srv_request();
     request.extensions_mut().insert(Tunnel("192.0.2.1".parse().unwrap()));
     assert_eq!(now(service.call(request)).unwrap().status(), 403);
+}
+
+/// Fields that only the service knows; what it says counts first.
+#[test]
+fn the_service_describes_what_only_it_knows() {
+    let scheme = Scheme::new();
+    let abroad = Rule::new("abroad", scheme.parse(r#"ip.src.country eq "XX""#).unwrap());
+    let plain = Rule::new("tls only", scheme.parse("not ssl").unwrap());
+    let gate = Gate::builder()
+        .rule(abroad.then(Action::Deny { status: 403 }))
+        .rule(plain.then(Action::Deny { status: 400 }))
+        .build()
+        .unwrap();
+    let middleware = GateMiddleware::new(&gate).describe(|request, sent| {
+        let request = request.field("ssl", sent.headers().contains_key("x-tls"));
+        match sent.headers().get("x-country") {
+            Some(country) => request.field("ip.src.country", country.as_bytes()),
+            None => request,
+        }
+    });
+    let service = wrap(&middleware, hello);
+    let from = |headers: &[(&'static str, &'static str)]| {
+        let sent = headers.iter().fold(from_client(), |sent, line| sent.insert_header(*line));
+        now(service.call(sent.to_srv_request())).unwrap().status().as_u16()
+    };
+    let tls = ("x-tls", "1");
+    assert_eq!(from(&[tls]), 200);
+    assert_eq!(from(&[tls, ("x-country", "XX")]), 403);
+    assert_eq!(from(&[tls, ("x-country", "YY")]), 200);
+    assert_eq!(from(&[]), 400);
 }
 
 #[test]
@@ -447,7 +477,7 @@ fn a_view_is_what_the_request_says() {
         .append_header(("X-FORWARDED-FOR", &b"\xff"[..]))
         .to_srv_request();
     let peer = "192.0.2.1".parse().unwrap();
-    let seen = view(&request, Some(peer), None);
+    let seen = view(&request, Request::new(peer), None);
     assert_eq!(seen.peer(), Some(peer));
     assert_eq!(seen.get_method(), "POST");
     assert_eq!(seen.get_host(), "Shop.Example:8080");
@@ -483,13 +513,13 @@ fn the_target_says_more_than_headers() {
         .version(Version::HTTP_2)
         .insert_header(("host", "header.example"))
         .to_srv_request();
-    let seen = view(&request, None, Some("/{any}"));
+    let seen = view(&request, Request::new(None), Some("/{any}"));
     assert_eq!((seen.get_host(), seen.get_target()), ("Target.Example:443", "/x"));
     assert_eq!(seen.get_field("ssl"), Some(Given::Bool(true)));
     assert_eq!(seen.get_field("http.request.version"), Some(Given::Bytes(b"HTTP/2")));
     assert_eq!(seen.get_field("http.request.route"), Some(Given::Bytes(b"/{any}")));
     let plain = TestRequest::with_uri("http://h/").to_srv_request();
-    assert_eq!(view(&plain, None, None).get_field("ssl"), Some(Given::Bool(false)));
+    assert_eq!(view(&plain, Request::new(None), None).get_field("ssl"), Some(Given::Bool(false)));
 }
 
 /// What a server of several workers needs of it.

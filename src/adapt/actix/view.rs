@@ -1,6 +1,6 @@
 //! Requests of actix-web as a gate sees them: borrowed, nothing copied.
 
-use core::{net::IpAddr, ops::ControlFlow};
+use core::ops::ControlFlow;
 
 use actix_web::{
     HttpRequest,
@@ -39,14 +39,14 @@ impl Headers for HeaderMap {
 /// scheme, as it has in HTTP/2 and to proxies. Without TLS here, there may be some in front.
 pub(super) fn view<'a>(
     request: &'a ServiceRequest,
-    peer: Option<IpAddr>,
+    start: Request<'a>,
     route: Option<&'a str>,
 ) -> Request<'a> {
     let uri = request.uri();
     let headers = request.headers();
     let scheme = uri.scheme_str().map(|scheme| scheme.eq_ignore_ascii_case("https"));
     let seen = Seen {
-        peer,
+        start,
         method: request.method().as_str(),
         authority: uri.authority().map(|authority| authority.as_str()),
         target: uri.path_and_query().map_or("", |target| target.as_str()),

@@ -1,6 +1,6 @@
 //! Requests of the `http` crate as a gate sees them: borrowed, nothing copied.
 
-use core::{net::IpAddr, ops::ControlFlow};
+use core::ops::ControlFlow;
 
 use http::{
     Extensions, HeaderMap, HeaderValue, Version,
@@ -33,11 +33,14 @@ impl Headers for HeaderMap {
 ///
 /// Whether it came by TLS is known if the target has a scheme, as it has in HTTP/2 and to proxies; the
 /// route, if axum has found one already.
-pub(in crate::adapt) fn view<B>(request: &HttpRequest<B>, peer: Option<IpAddr>) -> Request<'_> {
+pub(in crate::adapt) fn view<'a, B>(
+    request: &'a HttpRequest<B>,
+    start: Request<'a>,
+) -> Request<'a> {
     let uri = request.uri();
     let headers = request.headers();
     let seen = Seen {
-        peer,
+        start,
         method: request.method().as_str(),
         authority: uri.authority().map(|authority| authority.as_str()),
         target: uri.path_and_query().map_or("", |target| target.as_str()),
@@ -69,7 +72,7 @@ mod tests {
     use http::{HeaderMap, HeaderValue, Request, Version};
 
     use super::view;
-    use crate::request::{Given, Headers};
+    use crate::request::{Given, Headers, Request as Seen};
 
     fn lines(headers: &HeaderMap) -> Vec<(&str, &[u8])> {
         let mut lines = Vec::new();
@@ -115,7 +118,7 @@ mod tests {
             .body(())
             .unwrap();
         let peer = Ipv4Addr::new(192, 0, 2, 1).into();
-        let seen = view(&request, Some(peer));
+        let seen = view(&request, Seen::new(Some(peer)));
         assert_eq!(seen.peer(), Some(peer));
         assert_eq!(seen.get_method(), "POST");
         assert_eq!(seen.get_host(), "Shop.Example:8080");
@@ -134,7 +137,7 @@ mod tests {
             .header("host", "header.example")
             .body(())
             .unwrap();
-        let seen = view(&request, None);
+        let seen = view(&request, Seen::new(None));
         assert_eq!(seen.get_host(), "user@Target.Example:443");
         assert_eq!(seen.get_target(), "/x");
         assert_eq!(seen.get_field("ssl"), Some(Given::Bool(true)));
@@ -142,9 +145,9 @@ mod tests {
         assert_eq!(seen.get_field("http.request.body.size"), None);
 
         let plain = Request::builder().uri("http://h/").body(()).unwrap();
-        assert_eq!(view(&plain, None).get_field("ssl"), Some(Given::Bool(false)));
+        assert_eq!(view(&plain, Seen::new(None)).get_field("ssl"), Some(Given::Bool(false)));
         let connect = Request::builder().method("CONNECT").uri("h:443").body(()).unwrap();
-        let seen = view(&connect, None);
+        let seen = view(&connect, Seen::new(None));
         assert_eq!((seen.get_host(), seen.get_target()), ("h:443", ""));
     }
 
@@ -155,13 +158,13 @@ mod tests {
             let host = HeaderValue::from_bytes(b"\xff").unwrap();
             let request = Request::builder().header("content-length", length).header("host", host);
             let request = request.body(()).unwrap();
-            let seen = view(&request, None);
+            let seen = view(&request, Seen::new(None));
             assert_eq!(seen.get_field("http.request.body.size"), None);
             assert_eq!(seen.get_host(), "");
             assert_eq!(seen.first_header("host"), Some(&b"\xff"[..]), "still there for rules");
         }
         let host = HeaderValue::from_bytes("h\u{e9}".as_bytes()).unwrap();
         let request = Request::builder().header("host", host).body(()).unwrap();
-        assert_eq!(view(&request, None).get_host(), "h\u{e9}");
+        assert_eq!(view(&request, Seen::new(None)).get_host(), "h\u{e9}");
     }
 }

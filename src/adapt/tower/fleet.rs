@@ -22,10 +22,7 @@ use tower_service::Service;
 
 use super::{body::GateBody, future::GateFuture, service::follow, setting::LayerSetting};
 use crate::{
-    adapt::{
-        fleet::{Checked, Undecided, Waiting, verdict_of},
-        http,
-    },
+    adapt::fleet::{Checked, Undecided, Waiting, verdict_of},
     gate::Suspended,
     limit::remote::Store,
 };
@@ -79,7 +76,7 @@ impl<S: Service<Request<Sent>>, Sent, T: Store> Undecided for Waiter<S, Sent, T>
         let common = &self.setting.common;
         // Of the time that the service takes, the store's is no part: who is slow is told apart.
         let at = common.now();
-        let view = http::view(&self.request, self.peer);
+        let view = self.setting.view(&self.request, self.peer);
         let step = common.gate.resume(suspended, &view, at);
         match verdict_of(step, &self.setting) {
             Ok(verdict) => {

@@ -12,6 +12,7 @@ use crate::{
     adapt::{fields::LimitFields, fleet::NoStore, setting::Setting},
     gate::Gate,
     limit::remote::Store,
+    request::Request,
     time::Timestamp,
     verdict::Denial,
 };
@@ -28,7 +29,13 @@ impl GateLayer {
     #[must_use]
     pub fn new(gate: &Gate) -> Self {
         let common = Setting::new(gate);
-        Self(Arc::new(LayerSetting { common, store: NoStore, peer: None, on_deny: None }))
+        Self(Arc::new(LayerSetting {
+            common,
+            store: NoStore,
+            peer: None,
+            describe: None,
+            on_deny: None,
+        }))
     }
 }
 
@@ -57,8 +64,9 @@ impl<T: Clone> GateLayer<T> {
     /// ```
     #[must_use]
     pub fn fleet<U: Store>(self, store: U) -> GateLayer<U> {
-        let LayerSetting { common, store: _, peer, on_deny } = Arc::unwrap_or_clone(self.0);
-        GateLayer(Arc::new(LayerSetting { common, store, peer, on_deny }))
+        let LayerSetting { common, store: _, peer, describe, on_deny } =
+            Arc::unwrap_or_clone(self.0);
+        GateLayer(Arc::new(LayerSetting { common, store, peer, describe, on_deny }))
     }
 
     /// With this clock instead of [`SystemClock`](crate::SystemClock): for tests.
@@ -120,6 +128,43 @@ impl<T: Clone> GateLayer<T> {
         peer: impl Fn(&Extensions, &HeaderMap) -> Option<IpAddr> + Send + Sync + 'static,
     ) -> Self {
         self.with(|setting| setting.peer = Some(Arc::new(peer)))
+    }
+
+    /// With what only the service knows of a request: [fields of its own](crate::rule::Scheme::field), such as a
+    /// tenant, or those that Cloudflare knows and a library cannot, such as `ip.src.country`.
+    ///
+    /// What an outer layer has found out is among the extensions. What is said here counts before what the layer finds
+    /// in the request itself, such as `ssl` behind a proxy that speaks TLS. A request has room for four fields without
+    /// an allocation, of which the layer needs up to four.
+    ///
+    /// # Example: a limit for each tenant, whom an outer layer has recognised
+    /// ```
+    /// use portcullis::{Gate, GateLayer, LimitRule, Quota, rule::{Scheme, Type}};
+    ///
+    /// #[derive(Clone)]
+    /// struct Tenant(String);
+    ///
+    /// let scheme = Scheme::new().field("tenant", Type::Bytes);
+    /// let by = [scheme.parse_term("tenant")?];
+    /// let limit = LimitRule::new("per tenant", Quota::per_minute(1_000)).by(by);
+    /// let gate = Gate::builder().scheme(scheme).limit_rule(limit).build()?;
+    /// let layer = GateLayer::new(&gate).describe(|request, extensions, _headers| {
+    ///     match extensions.get::<Tenant>() {
+    ///         Some(Tenant(name)) => request.field("tenant", name.as_str()),
+    ///         None => request,
+    ///     }
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn describe(
+        self,
+        describe: impl for<'a> Fn(Request<'a>, &'a Extensions, &'a HeaderMap) -> Request<'a>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        self.with(|setting| setting.describe = Some(Arc::new(describe)))
     }
 
     fn with(self, change: impl FnOnce(&mut LayerSetting<T>)) -> Self {

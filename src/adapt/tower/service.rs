@@ -22,7 +22,6 @@ use crate::{
         admitted::Admitted,
         asked::Asked,
         fleet::{NoStore, verdict_of},
-        http,
         seen::is_preflight,
     },
     limit::remote::Store,
@@ -67,7 +66,7 @@ where
         }
         let peer = setting.find_peer(request.extensions(), request.headers());
         let at = setting.common.now();
-        let verdict = setting.common.gate.check(&http::view(&request, peer), at);
+        let verdict = setting.common.gate.check(&setting.view(&request, peer), at);
         follow(verdict, at, inner, request, setting)
     }
 }
@@ -94,7 +93,7 @@ where
         }
         let peer = setting.find_peer(request.extensions(), request.headers());
         let at = setting.common.now();
-        let step = setting.common.gate.start(&http::view(&request, peer), at);
+        let step = setting.common.gate.start(&setting.view(&request, peer), at);
         match verdict_of(step, setting) {
             Ok(verdict) => FleetFuture::decided(follow(verdict, at, inner, request, setting)),
             Err(waiting) => {

@@ -13,7 +13,7 @@ use crate::{
     adapt::{
         answer::{Dialect, Lines, Refusal},
         fleet::Stored,
-        http::{response, write},
+        http::{response, view, write},
         setting::Setting,
     },
     limit::remote::Store,
@@ -28,11 +28,16 @@ pub(super) struct LayerSetting<T> {
     pub(super) store: T,
     /// What the server has recorded if there is none.
     pub(super) peer: Option<Arc<FindPeer>>,
+    /// What the service knows of a request, if it says so.
+    pub(super) describe: Option<Arc<Describe>>,
     /// A problem description, or a gRPC status, if there is none.
     pub(super) on_deny: Option<Arc<OnDeny>>,
 }
 
 pub(super) type FindPeer = dyn Fn(&Extensions, &HeaderMap) -> Option<IpAddr> + Send + Sync;
+pub(super) type Describe = dyn for<'a> Fn(crate::Request<'a>, &'a Extensions, &'a HeaderMap) -> crate::Request<'a>
+    + Send
+    + Sync;
 pub(super) type OnDeny = dyn Fn(&Denial, &Parts) -> Response<Bytes> + Send + Sync;
 
 impl<T> LayerSetting<T> {
@@ -41,6 +46,20 @@ impl<T> LayerSetting<T> {
             Some(peer) => peer(extensions, headers),
             None => recorded_peer(extensions),
         }
+    }
+
+    /// A request from this peer, as the gate sees it.
+    pub(super) fn view<'a, B>(
+        &self,
+        request: &'a Request<B>,
+        peer: Option<IpAddr>,
+    ) -> crate::Request<'a> {
+        let start = crate::Request::new(peer);
+        let start = match &self.describe {
+            Some(describe) => describe(start, request.extensions(), request.headers()),
+            None => start,
+        };
+        view(request, start)
     }
 
     /// The response to a request that is refused.

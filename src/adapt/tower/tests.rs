@@ -22,7 +22,8 @@ use tower_service::Service;
 use super::{GateBody, GateLayer, GateService, refusal};
 use crate::{
     Admitted, Denial, Gate, LimitFields, LimitRule, MissingPeer, Mode, Quota, Timestamp,
-    rule::Scheme,
+    gate::MissingKey,
+    rule::{Action, Rule, Scheme, Type},
 };
 
 /// A service that answers with its text and never fails.
@@ -172,6 +173,49 @@ fn the_peer_can_come_from_anywhere() {
     let mut request = Request::new(());
     request.extensions_mut().insert(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)));
     assert_eq!(now(service.call(request)).unwrap().status(), 403);
+}
+
+/// Fields of the service's own, from what an outer layer has left; what it says counts first.
+#[test]
+fn the_service_describes_what_only_it_knows() {
+    #[derive(Clone)]
+    struct Tenant(std::string::String);
+
+    let scheme = Scheme::new().field("tenant", Type::Bytes);
+    let limit = LimitRule::new("per tenant", Quota::per_hour(1))
+        .by([scheme.parse_term("tenant").unwrap()])
+        .missing(MissingKey::Skip);
+    let plain = Rule::new("tls only", scheme.parse("not ssl").unwrap());
+    let gate = Gate::builder()
+        .scheme(scheme)
+        .rule(plain.then(Action::Deny { status: 400 }))
+        .limit_rule(limit)
+        .build()
+        .unwrap();
+    let mut service = GateLayer::new(&gate)
+        .describe(|request, extensions, headers| {
+            let request = request.field("ssl", headers.contains_key("x-tls"));
+            match extensions.get::<Tenant>() {
+                Some(Tenant(name)) => request.field("tenant", name.as_str()),
+                None => request,
+            }
+        })
+        .layer(Hello);
+    let mut from = |tenant: Option<&str>, tls: bool| {
+        let request = Request::builder().uri("http://shop.example/");
+        let request = if tls { request.header("x-tls", "1") } else { request };
+        let mut request = request.body(()).unwrap();
+        if let Some(tenant) = tenant {
+            request.extensions_mut().insert(Tenant(tenant.into()));
+        }
+        now(service.call(request)).unwrap().status().as_u16()
+    };
+    assert_eq!(
+        [from(Some("a"), true), from(Some("a"), true), from(Some("b"), true)],
+        [200, 429, 200]
+    );
+    assert_eq!([from(None, true), from(None, true)], [200, 200]);
+    assert_eq!(from(None, false), 400, "the scheme of the target says nothing else here");
 }
 
 #[cfg(feature = "axum")]

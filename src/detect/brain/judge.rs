@@ -5,13 +5,14 @@ use core::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{Brain, Chore, Stage, half_lives, seconds};
+use super::{Brain, Chore, Stage, WINDOW, half_lives, seconds};
 use crate::{
     detect::{
         Dimension, EventKind, Posture,
         machine::{Signs, Turn},
         sentence::{Culprit, plain_bytes},
         sketch::Known,
+        talkers,
         watch::{Detector, float},
     },
     time::Timestamp,
@@ -30,8 +31,6 @@ const LEAST: f64 = 5.0;
 const MANY: f64 = 2.5;
 /// What the busiest clients usually ask for is learned with this half-life, in seconds.
 const BUSY: f64 = 300.0;
-/// In so many seconds hot keys gather what their counts stand for: the half-life by the natural logarithm of 2.
-const WINDOW: f64 = super::FADE / core::f64::consts::LN_2;
 
 impl Brain {
     /// Compares what was counted with what is usual.
@@ -39,6 +38,7 @@ impl Brain {
         let learning = self.machine.learning(self.at, &self.defence.parameters);
         let Self { counted, heat, defence, .. } = self;
         self.evidence = self.judge.judge(counted, heat, learning, &defence.parameters);
+        talkers::keep(&mut self.hottest, self.heat.of(Dimension::Host));
         if self.machine.posture() == Posture::Normal {
             self.learn_busy();
         }

@@ -35,7 +35,7 @@ use core::time::Duration;
 use ipnet::IpNet;
 
 use super::{
-    Counted, Defence, Dimension, Evidence, Heat, Hot, KeyedHash, Posture, Seen,
+    Counted, Defence, Dimension, Event, Evidence, Heat, Hot, KeyedHash, Posture, Seen,
     admission::{Capacity, Concurrency, Readmission},
     judge::Judge,
     machine::Machine,
@@ -43,9 +43,11 @@ use super::{
     recorder::Recorder,
     search::Search,
     sketch::{HotKeys, Reservoir, Top},
+    talkers,
     watch::{Detector, SAMPLE},
 };
 use crate::{
+    limit::seeds::Seeds,
     sync::Ordering,
     time::{NANOS_PER_SEC, Timestamp},
 };
@@ -86,6 +88,8 @@ pub(crate) struct Brain {
     is_drill: bool,
     /// What the busiest of a hundred clients asks for a second, usually.
     busy: f64,
+    /// The hottest clients of the last tick.
+    hottest: Vec<Hot>,
 }
 
 /// When rare things were done.
@@ -140,11 +144,13 @@ const TICK: Duration = Duration::from_secs(1);
 const FADE: f64 = 10.0;
 /// What a hot key usually has is learned with this half-life, in seconds.
 const LEARN: f64 = 300.0;
+/// In so many seconds hot keys gather what their counts stand for: the half-life by the natural logarithm of 2.
+pub(super) const WINDOW: f64 = FADE / core::f64::consts::LN_2;
 /// Hot keys of one dimension that are judged.
 const HOTTEST: usize = 64;
 
 impl Brain {
-    pub(super) fn new(defence: Defence, hash: KeyedHash) -> Self {
+    pub(super) fn new(defence: Defence, hash: KeyedHash, seeds: &mut Seeds) -> Self {
         Self {
             defence,
             stage: Stage::Idle,
@@ -159,7 +165,7 @@ impl Brain {
             judge: Judge::new(),
             machine: Machine::new(),
             search: Search::new(),
-            mitigations: Mitigations::new(),
+            mitigations: Mitigations::new(seeds),
             recorder: Recorder::new(),
             concurrency: Concurrency::new(LEAST_FLIGHTS, MOST_FLIGHTS),
             capacity: Capacity::new(),
@@ -177,6 +183,7 @@ impl Brain {
             is_drill: false,
 
             busy: 0.0,
+            hottest: Vec::with_capacity(talkers::MOST),
         }
     }
 
@@ -297,6 +304,15 @@ impl Brain {
         (self.stage, self.at, self.taken) = (Stage::Idle, now, Some(now));
         (self.clock.promoted, self.clock.rotated) = (Some(now), Some(now));
         detector.set_due(now.saturating_add(TICK));
+    }
+
+    /// The hottest clients of the last tick, and the requests that are remembered of it.
+    pub(super) fn hottest(&self) -> (&[Hot], &[Seen]) {
+        (&self.hottest, &self.recent)
+    }
+
+    pub(super) fn recent_events(&self) -> Vec<Event> {
+        self.recorder.recent()
     }
 
     /// What checks read of mitigations.

@@ -65,6 +65,7 @@ use super::{
     search::{Candidate, Signature, Taken},
 };
 use crate::{
+    limit::seeds::Seeds,
     rule::{Expr, Mention},
     time::Timestamp,
 };
@@ -129,14 +130,14 @@ pub(crate) enum Change {
 }
 
 impl Mitigations {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(seeds: &mut Seeds) -> Self {
         Self {
             all: Vec::with_capacity(MOST),
             next: 1,
             removed: Vec::with_capacity(MOST),
             may_enforce: false,
             ticked: None,
-            throttle: Arc::new(Throttle::new()),
+            throttle: Arc::new(Throttle::new(seeds)),
             blocks: Blocks::default(),
         }
     }

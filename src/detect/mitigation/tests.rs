@@ -12,6 +12,7 @@ use std::{
 use super::{Change, Deed, EditError, Ladder, Live, MOST, Mitigations, REMOVED};
 use crate::{
     detect::{Dimension, Parameters, Signature, search::Candidate},
+    limit::seeds::Seeds,
     request::{Request, canonical::Canonical},
     rule::{Expr, Facts, Lists, Scheme},
     time::Timestamp,
@@ -54,7 +55,7 @@ pub(super) fn signature(key: u64) -> Arc<Signature> {
 
 impl World {
     pub(super) fn new() -> Self {
-        let all = Mitigations::new();
+        let all = Mitigations::new(&mut Seeds::of_chance());
         let live = all.live();
         let parameters = Parameters::default();
         Self { all, live, now: at(0), parameters, may_enforce: true }

@@ -10,7 +10,7 @@ use core::{
 };
 
 use crate::{
-    limit::{Capacity, KeyedLimiter, OnSaturation},
+    limit::{Capacity, KeyedLimiter, OnSaturation, seeds::Seeds},
     quota::Quota,
     sync::Mutex,
     time::Timestamp,
@@ -37,10 +37,10 @@ pub(super) struct Throttle {
 }
 
 impl Throttle {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(seeds: &mut Seeds) -> Self {
         // Ticks are made for this one; all rates in the range fit them.
         let limiter = quota(1_000.0)
-            .and_then(|quota| KeyedLimiter::new(quota, Capacity::keys(KEYS)).ok())
+            .and_then(|quota| KeyedLimiter::seeded(quota, 0, Capacity::keys(KEYS), seeds).ok())
             .map(|limiter| limiter.on_saturation(OnSaturation::Allow));
         let throttle = Self { limiter, rate: Mutex::new(1_000.0) };
         throttle.set(LEAST, Timestamp::from_nanos(0));
@@ -113,7 +113,7 @@ mod tests {
     use core::{net::IpAddr, time::Duration};
 
     use super::Throttle;
-    use crate::time::Timestamp;
+    use crate::{limit::seeds::Seeds, time::Timestamp};
 
     fn now(seconds: u64) -> Timestamp {
         Timestamp::from_secs(1_000 + seconds)
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn at_first_it_is_one_a_second_and_ten_at_once() {
-        let throttle = Throttle::new();
+        let throttle = Throttle::new(&mut Seeds::of_chance());
         let client = IpAddr::from([192, 0, 2, 1]);
         assert_eq!(admitted(&throttle, client, now(0)), 10);
         assert_eq!(admitted(&throttle, client, now(2)), 2);
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn it_follows_in_steps() {
-        let throttle = Throttle::new();
+        let throttle = Throttle::new(&mut Seeds::of_chance());
         let quota = || throttle.quota().map(|quota| (quota.count(), quota.max_burst())).unwrap();
         assert_eq!(quota(), (10, 10));
         for (rate, expected) in [
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn hosts_of_ipv6_are_a_64() {
-        let throttle = Throttle::new();
+        let throttle = Throttle::new(&mut Seeds::of_chance());
         let client = |text: &str| -> IpAddr { text.parse().unwrap() };
         assert_eq!(admitted(&throttle, client("2001:db8::1"), now(0)), 10);
         assert_eq!(admitted(&throttle, client("2001:db8::2"), now(0)), 0);

@@ -46,12 +46,4 @@ pub(crate) use self::{
     reservoir::Reservoir,
     top::Top,
 };
-
-/// The next of a series of numbers without a pattern (splitmix64: Steele, Lea, Flood, OOPSLA 2014).
-fn next_random(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
-}
+use crate::limit::seeds::next_random;

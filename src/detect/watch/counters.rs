@@ -14,7 +14,7 @@ use crate::{
     sync::{AtomicU64, Ordering},
 };
 
-/// Counts in stripes.
+/// Counts in stripes: a power of two of them.
 pub(crate) struct Counters {
     stripes: Box<[Stripe]>,
     /// Requests by the /16 of their clients, or what stands for it; for the entropy.
@@ -65,9 +65,12 @@ pub(crate) struct Traits {
 }
 
 impl Counters {
-    pub(crate) fn new() -> Self {
+    /// In a single stripe, if it is to be the same for all threads: which requests are looked at depends on how many their
+    /// stripe has counted, and which stripe a thread has is chance.
+    pub(crate) fn new(is_seeded: bool) -> Self {
+        let stripes = if is_seeded { 1 } else { STRIPES };
         Self {
-            stripes: (0..STRIPES).map(|_| Stripe::default()).collect(),
+            stripes: (0..stripes).map(|_| Stripe::default()).collect(),
             networks: (0..CELLS).map(|_| AtomicU64::new(0)).collect(),
         }
     }
@@ -75,7 +78,7 @@ impl Counters {
     /// This thread's stripe, and its number.
     #[inline]
     pub(crate) fn stripe(&self) -> (usize, Option<&Stripe>) {
-        let number = number_of_thread();
+        let number = number_of_thread() & self.stripes.len().wrapping_sub(1);
         (number, self.stripes.get(number))
     }
 
@@ -224,7 +227,7 @@ impl Count {
 fn number_of_thread() -> usize {
     let here = 0_u8;
     let megabytes = core::ptr::from_ref(&here).addr() >> 21;
-    megabytes.wrapping_mul(0x9e37_79b9) >> 13 & STRIPES.wrapping_sub(1)
+    megabytes.wrapping_mul(0x9e37_79b9) >> 13
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for shares of counts")]
@@ -234,13 +237,13 @@ pub(crate) fn float(n: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Counters, Traits, number_of_thread};
+    use super::{Counters, Traits};
     use crate::detect::{KeyedHash, Shape};
 
     /// I1.
     #[test]
     fn what_is_counted_is_taken_once_whatever_thread_has_counted_it() {
-        let counters = Counters::new();
+        let counters = Counters::new(false);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
@@ -270,7 +273,7 @@ mod tests {
     /// I3: what is looked at stands for all, and is never much.
     #[test]
     fn looks_stand_for_all_requests_and_are_few() {
-        let counters = Counters::new();
+        let counters = Counters::new(false);
         let (_, stripe) = counters.stripe();
         let stripe = stripe.unwrap();
         let hash = KeyedHash::with_key([3, 5]);
@@ -289,7 +292,7 @@ mod tests {
 
     #[test]
     fn entropy_is_that_of_the_networks() {
-        let counters = Counters::new();
+        let counters = Counters::new(false);
         assert!(counters.take().entropy.abs() < 1e-9);
         (0..256).for_each(|cell| counters.network(cell << 32, 5));
         assert!((counters.take().entropy - 8.0).abs() < 1e-9);
@@ -302,7 +305,7 @@ mod tests {
         let numbers: std::vec::Vec<usize> = std::thread::scope(|scope| {
             let number = || {
                 together.wait();
-                number_of_thread()
+                Counters::new(false).stripe().0
             };
             let threads: std::vec::Vec<_> = (0..16).map(|_| scope.spawn(number)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()

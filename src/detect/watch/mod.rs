@@ -33,6 +33,7 @@ use super::{
 };
 use crate::{
     error::KeyedLimiterError,
+    limit::seeds::Seeds,
     request::{Request, canonical::Needs},
     rule::{Class, Facts, Reader},
     sync::{AtomicU64, Mutex, Ordering, Swap},
@@ -113,12 +114,13 @@ pub(crate) enum Shed {
 impl Detector {
     /// # Errors
     /// When there is no memory for it.
-    pub(crate) fn new(defence: Defence, hash: KeyedHash) -> Result<Arc<Self>, KeyedLimiterError> {
-        let brain = Brain::new(defence, hash);
+    pub(crate) fn new(defence: Defence, seeds: &mut Seeds) -> Result<Arc<Self>, KeyedLimiterError> {
+        let hash = KeyedHash::new(seeds);
+        let brain = Brain::new(defence, hash, seeds);
         let live = brain.live();
         Ok(Arc::new(Self {
             key: hash.key.map(AtomicU64::new),
-            counters: Counters::new(),
+            counters: Counters::new(seeds.are_fixed()),
             flights: Alone(AtomicU64::new(0)),
             looks: AtomicU64::new(0),
             each: AtomicU64::new(1),
@@ -133,7 +135,7 @@ impl Detector {
             known: Known::new(KeyedHash::with_key([1, 2])),
             latencies: Latencies::new(),
             recent: Recent::new(SAMPLE),
-            newcomers: Newcomers::new()?,
+            newcomers: Newcomers::new(seeds)?,
             live: Swap::new(live),
             brain: Mutex::new(brain),
         }))

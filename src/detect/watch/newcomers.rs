@@ -13,7 +13,7 @@ use core::time::Duration;
 use crate::{
     Capacity, Decision, KeyedLimiter, OnSaturation, Quota, Timestamp,
     error::KeyedLimiterError,
-    limit::AdjustableBucket,
+    limit::{AdjustableBucket, seeds::Seeds},
     sync::{AtomicU64, Ordering},
 };
 
@@ -36,8 +36,9 @@ const SUSPECTS: f64 = 0.1;
 const OFF: f64 = 1.2;
 
 impl Newcomers {
-    pub(crate) fn new() -> Result<Self, KeyedLimiterError> {
-        let networks = KeyedLimiter::new(Quota::per_second(1), Capacity::keys(NETWORKS))?;
+    pub(crate) fn new(seeds: &mut Seeds) -> Result<Self, KeyedLimiterError> {
+        let capacity = Capacity::keys(NETWORKS);
+        let networks = KeyedLimiter::seeded(Quota::per_second(1), 0, capacity, seeds)?;
         Ok(Self {
             all: AdjustableBucket::new(Quota::per_second(1)),
             suspects: AdjustableBucket::new(Quota::per_second(1)),
@@ -130,12 +131,12 @@ fn whole(number: f64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::{Newcomers, quota_of, whole};
-    use crate::Timestamp;
+    use crate::{Timestamp, limit::seeds::Seeds};
 
     /// I1, with every network new.
     #[test]
     fn all_together_get_the_rate() {
-        let newcomers = Newcomers::new().unwrap();
+        let newcomers = Newcomers::new(&mut Seeds::of_chance()).unwrap();
         newcomers.set(50.0, 1e6, Timestamp::from_secs(1));
         let mut passed = 0;
         for at in 0..100_000_u64 {
@@ -148,7 +149,7 @@ mod tests {
     /// One network asks for everything: the others have their shares all the same.
     #[test]
     fn no_network_takes_the_others_share() {
-        let newcomers = Newcomers::new().unwrap();
+        let newcomers = Newcomers::new(&mut Seeds::of_chance()).unwrap();
         newcomers.set(100.0, 10.0, Timestamp::from_secs(1));
         let (mut greedy, mut others) = (0, 0);
         for at in 0..10_000_u64 {
@@ -165,7 +166,7 @@ mod tests {
     /// I3.
     #[test]
     fn what_the_rate_refuses_takes_nothing_of_a_share() {
-        let newcomers = Newcomers::new().unwrap();
+        let newcomers = Newcomers::new(&mut Seeds::of_chance()).unwrap();
         newcomers.set(1.0, 1.0, Timestamp::from_secs(1));
         let now = Timestamp::from_secs(100);
         assert!(newcomers.check(0, now).is_ok());

@@ -91,6 +91,7 @@ mod tests {
     use core::{net::IpAddr, time::Duration};
     use std::{format, vec::Vec};
 
+    use ahash::RandomState;
     use proptest::prelude::*;
 
     use super::{Bans, SavedBan};
@@ -116,7 +117,7 @@ mod tests {
     /// I1.
     #[test]
     fn what_is_left_goes_on_by_another_clock() {
-        let bans = Bans::new(10);
+        let bans = Bans::new(10, RandomState::new());
         let growing = Ban { first: secs(60), escalate: 4, most: secs(10_000) };
         let net = Subject::Net("192.0.2.0/24".parse().unwrap());
         bans.ban(net, growing, &name(), NOW);
@@ -127,7 +128,7 @@ mod tests {
         let saved = bans.save(NOW.saturating_add(secs(20)));
         assert_eq!(saved.len(), 2, "keys are left out");
         assert!(saved.iter().all(|ban| ban.is_sane() && ban.is_in_force()));
-        let other = Bans::new(10);
+        let other = Bans::new(10, RandomState::new());
         other.restore(&saved, THEN);
         let address: IpAddr = "192.0.2.7".parse().unwrap();
         assert_eq!(other.check(address, THEN), Some(secs(40)));
@@ -142,13 +143,13 @@ mod tests {
     /// I1.
     #[test]
     fn one_that_has_ended_is_remembered_and_not_in_force() {
-        let bans = Bans::new(10);
+        let bans = Bans::new(10, RandomState::new());
         let growing = Ban { first: secs(60), escalate: 4, most: secs(10_000) };
         let net = Subject::Net("192.0.2.0/24".parse().unwrap());
         bans.ban(net, growing, &name(), NOW);
         let saved = bans.save(NOW.saturating_add(secs(61)));
         assert_eq!(saved.iter().map(SavedBan::is_in_force).collect::<Vec<_>>(), [false]);
-        let other = Bans::new(10);
+        let other = Bans::new(10, RandomState::new());
         other.restore(&saved, THEN);
         assert_eq!(other.check("192.0.2.7".parse().unwrap(), THEN), None);
         assert_eq!(other.ban(net, growing, &name(), THEN), secs(240));
@@ -161,17 +162,17 @@ mod tests {
         let net = || "192.0.2.0/24".parse().unwrap();
         let address: IpAddr = "192.0.2.7".parse().unwrap();
         let saved = {
-            let bans = Bans::new(10);
+            let bans = Bans::new(10, RandomState::new());
             bans.add(net(), secs(50), &name(), NOW);
             bans.save(NOW)
         };
         for (there, expected) in [(10, 50), (90, 90)] {
-            let bans = Bans::new(10);
+            let bans = Bans::new(10, RandomState::new());
             bans.add(net(), secs(there), &name(), THEN);
             bans.restore(&saved, THEN);
             assert_eq!(bans.check(address, THEN), Some(secs(expected)));
         }
-        let full = Bans::new(1);
+        let full = Bans::new(1, RandomState::new());
         full.add("198.51.100.0/24".parse().unwrap(), secs(90), &name(), THEN);
         full.restore(&saved, THEN);
         assert_eq!(full.check("198.51.100.1".parse().unwrap(), THEN), Some(secs(90)));
@@ -203,13 +204,13 @@ mod tests {
             room in 1_usize..80,
             later in 0_u64..500,
         ) {
-            let bans = Bans::new(64);
+            let bans = Bans::new(64, RandomState::new());
             for (host, seconds) in &hosts {
                 let address = IpAddr::from([10, 0, host.to_be_bytes()[0], host.to_be_bytes()[1]]);
                 bans.add(address.into(), secs(*seconds), &name(), NOW);
             }
             let now = NOW.saturating_add(secs(later));
-            let other = Bans::new(room);
+            let other = Bans::new(room, RandomState::new());
             let saved = bans.save(now);
             other.restore(&saved, THEN);
             let left = |bans: &Bans, now| {

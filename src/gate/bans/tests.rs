@@ -4,6 +4,7 @@ use core::{
 };
 use std::{collections::HashMap, thread, vec, vec::Vec};
 
+use ahash::RandomState;
 use ipnet::IpNet;
 use proptest::prelude::*;
 
@@ -44,7 +45,7 @@ fn name(text: &str) -> Name {
 /// I1.
 #[test]
 fn a_ban_holds_until_it_ends() {
-    let bans = Bans::new(10);
+    let bans = Bans::new(10, RandomState::new());
     let peer = address("192.0.2.1");
     assert_eq!(bans.check(peer, NOW), None);
     assert_eq!(bans.ban(Subject::Net(peer.into()), Ban::new(secs(60)), &name("a"), NOW), secs(60));
@@ -67,7 +68,7 @@ fn a_ban_holds_until_it_ends() {
 
 #[test]
 fn networks_of_any_length_are_banned_and_the_longest_ban_counts() {
-    let bans = Bans::new(10);
+    let bans = Bans::new(10, RandomState::new());
     bans.add(net("10.0.0.0/8"), secs(10), &name("a"), NOW);
     bans.add(net("10.1.2.0/24"), secs(30), &name("b"), NOW);
     bans.add(net("10.1.2.3/32"), secs(20), &name("c"), NOW);
@@ -100,7 +101,7 @@ fn networks_of_any_length_are_banned_and_the_longest_ban_counts() {
 /// I4: a length that nobody is banned by any more is not asked for.
 #[test]
 fn lengths_that_are_not_banned_any_more_are_not_asked_for() {
-    let bans = Bans::new(2);
+    let bans = Bans::new(2, RandomState::new());
     let lengths = || {
         let v6 = bans.lengths.v6.iter().map(|word| word.load(Ordering::Relaxed).count_ones());
         (bans.lengths.v4.load(Ordering::Relaxed), v6.sum::<u32>())
@@ -116,7 +117,7 @@ fn lengths_that_are_not_banned_any_more_are_not_asked_for() {
 
 #[test]
 fn operators_see_change_and_end_bans() {
-    let bans = Bans::new(10);
+    let bans = Bans::new(10, RandomState::new());
     let limit = Ban::new(secs(60)).escalate(2).most(secs(3_600));
     let peer = Subject::Net(net("192.0.2.1/32"));
     bans.ban(peer, limit, &name("logins"), NOW);
@@ -150,7 +151,7 @@ fn operators_see_change_and_end_bans() {
 
 #[test]
 fn each_further_ban_is_longer_until_it_is_forgotten() {
-    let bans = Bans::new(10);
+    let bans = Bans::new(10, RandomState::new());
     let limit = Ban::new(secs(10)).escalate(4).most(secs(100));
     let mut now = NOW;
     for time in [10, 40, 100, 100] {
@@ -174,7 +175,7 @@ fn each_further_ban_is_longer_until_it_is_forgotten() {
 /// I2.
 #[test]
 fn a_full_table_displaces_what_ends_first() {
-    let bans = Bans::new(3);
+    let bans = Bans::new(3, RandomState::new());
     for (at, time) in [(1, 30), (2, 10), (3, 20)] {
         bans.ban(host(at), Ban::new(secs(time)), &name("a"), NOW);
     }
@@ -191,7 +192,7 @@ fn a_full_table_displaces_what_ends_first() {
 #[test]
 fn memory_is_fixed_and_as_many_find_room_as_was_said() {
     for most in [1, 2, 100, 1_023, 1_024, 5_000, 20_000] {
-        let bans = Bans::new(most);
+        let bans = Bans::new(most, RandomState::new());
         let before = bans.memory_bytes();
         for at in 0..most {
             bans.ban(host(at as u32), Ban::new(secs(60)), &name("a"), NOW);
@@ -212,7 +213,7 @@ fn memory_is_fixed_and_as_many_find_room_as_was_said() {
 /// I4: of who is in no ban, so few meet a lock.
 #[test]
 fn the_filter_stops_most() {
-    let bans = Bans::new(1_000);
+    let bans = Bans::new(1_000, RandomState::new());
     for at in 0..1_000 {
         bans.ban(host(at), Ban::new(secs(60)), &name("a"), NOW);
     }
@@ -229,7 +230,7 @@ fn the_filter_stops_most() {
 /// What has ended does not fill the filter for ever.
 #[test]
 fn what_has_ended_leaves_the_filter() {
-    let bans = Bans::new(100);
+    let bans = Bans::new(100, RandomState::new());
     for at in 0..100 {
         bans.ban(host(at), Ban::new(secs(1 + u64::from(at) % 2 * 1_000)), &name("a"), NOW);
     }
@@ -279,7 +280,7 @@ proptest! {
     /// I1, I3, against a map that forgets nothing.
     #[test]
     fn bans_are_what_a_map_says(ops in prop::collection::vec(any_op(), 1..120)) {
-        let bans = Bans::new(64);
+        let bans = Bans::new(64, RandomState::new());
         let kinds = [
             Ban::new(secs(10)),
             Ban::new(secs(20)).escalate(2).most(secs(100)),
@@ -328,7 +329,7 @@ proptest! {
 /// Who is banned all the time is refused all the time, whatever other threads ban, unban and clear.
 #[test]
 fn threads_do_not_lose_a_ban() {
-    let bans = Bans::new(2_000);
+    let bans = Bans::new(2_000, RandomState::new());
     for at in 0..100 {
         bans.ban(host(at), Ban::new(secs(3_600)), &name("a"), NOW);
     }

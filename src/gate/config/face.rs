@@ -11,7 +11,7 @@ use toml::de::DeTable;
 use super::read::{Place, Places, read};
 use crate::{
     error::{BuildError, BuildProblem},
-    gate::{Gate, GateBuilder, plan::Plan, problems::problems_of},
+    gate::{Gate, GateBuilder, lists::declared, plan::Plan, problems::problems_of},
     limit::remote::FleetError,
     rule::{Code, Diagnostic, Diagnostics, RuleSet},
     sync::Mutex,
@@ -85,6 +85,10 @@ impl Gate {
     /// # Ok::<(), portcullis::gate::config::ConfigError>(())
     /// ```
     pub fn reload(&self, text: &str, now: Timestamp) -> Result<(), ConfigError> {
+        self.reload_text(text, now).inspect_err(|_| self.count_refused_reload())
+    }
+
+    fn reload_text(&self, text: &str, now: Timestamp) -> Result<(), ConfigError> {
         let base = self.0.base.get();
         let Read { plan, places } = Read::new(text, base.clone())?;
         self.reload_plan(plan, now).map_err(|error| places.place_all(text, base, &error))
@@ -158,7 +162,8 @@ impl GateBuilder {
     /// # Ok::<(), portcullis::gate::config::ConfigError>(())
     /// ```
     pub fn check_toml(self, text: &str) -> Result<Diagnostics, ConfigError> {
-        let Read { plan, places } = Read::new(text, self.plan.clone())?;
+        let Read { mut plan, places } = Read::new(text, self.plan.clone())?;
+        plan.lists = declared(&plan);
         let problems = problems_of(&plan);
         if !problems.is_empty() {
             return Err(places.place_all(text, self.plan, &BuildError::new(problems)));

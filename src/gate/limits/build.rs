@@ -21,6 +21,7 @@ use crate::{
     limit::{
         AdjustableBucket, Capacity, KeyedLimiter, OnSaturation, Share,
         remote::{self, Fleet, OnFailure},
+        seeds::Seeds,
     },
     quota::Quota,
     rule::{
@@ -47,13 +48,15 @@ impl Limits {
         plan: &Plan,
         tags: &[Name],
         before: Option<&Self>,
+        seeds: &mut Seeds,
         now: Timestamp,
     ) -> Result<Self, Vec<BuildProblem>> {
         let problems = problems(plan);
         if !problems.is_empty() {
             return Err(problems);
         }
-        let mut build = Build { plan, tags, before, now, settlers: Vec::new(), parts: Vec::new() };
+        let (settlers, parts) = (Vec::new(), Vec::new());
+        let mut build = Build { plan, tags, before, seeds, now, settlers, parts };
         let node = build.node()?;
         let all = build.entries(node.as_ref())?;
         let conditions = build.conditions(&all)?;
@@ -101,6 +104,7 @@ struct Build<'a> {
     plan: &'a Plan,
     tags: &'a [Name],
     before: Option<&'a Limits>,
+    seeds: &'a mut Seeds,
     now: Timestamp,
     settlers: Vec<Settler>,
     /// The parts about the request in conditions about responses.
@@ -109,14 +113,14 @@ struct Build<'a> {
 
 impl Build<'_> {
     /// The node that limits of a fleet are checked with: the one from before, if it is of the same fleet.
-    fn node(&self) -> Result<Option<Fleet>, Vec<BuildProblem>> {
+    fn node(&mut self) -> Result<Option<Fleet>, Vec<BuildProblem>> {
         let Plan { limits, fleet, .. } = self.plan;
         if limits.iter().all(|limit| limit.scope == Scope::Gate) {
             return Ok(None);
         }
         let before = self.before.and_then(|before| before.node.clone());
         let same = before.filter(|node| node.settings() == fleet);
-        let node = same.map_or_else(|| Fleet::new(fleet.clone()), Ok);
+        let node = same.map_or_else(|| Fleet::seeded(fleet.clone(), self.seeds), Ok);
         node.map(Some).map_err(|error| alloc::vec![BuildProblem::FleetSettings { error }])
     }
 
@@ -160,7 +164,7 @@ impl Build<'_> {
             Some(old) => Arc::clone(&old.state),
             None => {
                 let refused = |error| refused(at, limit, keys, error);
-                Arc::new(State::new(definition, bound).map_err(refused)?)
+                Arc::new(State::new(definition, bound, self.seeds).map_err(refused)?)
             }
         };
         let response_cost = limit.cost.of_response();

@@ -29,6 +29,24 @@ impl Limits {
     }
 }
 
+impl Limits {
+    /// Where a client stands with each limit that is each client's, whatever it asks for.
+    pub(in crate::gate) fn standings_of_client<'a>(
+        &'a self,
+        facts: &'a Facts<'_>,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (usize, Decision)> + 'a {
+        self.these(self.conditions.always).filter_map(move |(limit, entry)| {
+            if entry.fleet.is_some() || !entry.key.is_a_network() || entry.distinct.is_some() {
+                return None;
+            }
+            let Met::Asks(asked) = self.meet(limit, entry, facts, now) else { return None };
+            let decision = entry.state.bucket(asked.hash, false)?.peek_n(1, now);
+            (!decision.is_saturated()).then_some((limit, decision))
+        })
+    }
+}
+
 impl Entry {
     /// Whether it is about who the client is, and about nothing that it asks for. One that bans is about
     /// the request that it bans for.

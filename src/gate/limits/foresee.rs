@@ -71,7 +71,7 @@ impl Limits {
             denials.reduce(|one, other| if other.1.is_stricter_than(&one.1) { other } else { one })
         {
             let (limit, decision) = (asked.limit, *decision);
-            let ban = self.get(limit).and_then(|entry| entry.sentence(Some(asked), facts));
+            let ban = self.get(limit).and_then(|entry| entry.sentence(Some(asked), facts, now));
             return Ruling::Denied { limit, decision, ban };
         }
         match Judges::looking(self, facts, &all).judge(now) {
@@ -81,7 +81,7 @@ impl Limits {
             }
             Judgement::Denied { limit, decision } => {
                 let asked = all.iter().find(|asked| asked.limit == limit);
-                let ban = self.get(limit).and_then(|entry| entry.sentence(asked, facts));
+                let ban = self.get(limit).and_then(|entry| entry.sentence(asked, facts, now));
                 Ruling::Denied { limit, decision, ban }
             }
             Judgement::Saturated { wait } => Ruling::Saturated { wait },

@@ -14,6 +14,7 @@
 //! | `in_flight` | limits of requests in flight, which have places instead of buckets |
 //! | `shared` | limits of a fleet, whose store may have to be asked |
 //! | `foresee` | what they would say, for explanations and for expressions |
+//! | `room` | how full their stores are |
 //! | `client` | what they say of a client before it asks for anything |
 //! | `pending`, `count` | what only the response can settle, or the end of it |
 //! | `rule` | how a service describes a limit |
@@ -27,7 +28,9 @@
 //! - **I5** a limit whose definition stays keeps its buckets over a reload, and so does one that changes
 //!   its mode or, where its store can, its quota; a limit of requests in flight keeps its places;
 //! - **I6** requests in flight count: those that a `count_if` will give back, too; and a place in flight is
-//!   given back once, to where it was taken.
+//!   given back once, to where it was taken;
+//! - **I7** a limit with a `count_if` bans only for responses that have counted: what is in flight is denied to others
+//!   of the key, and bans nobody.
 //!
 //! # Distinct values
 //! A limit that counts distinct values only has a second store, of keys with a value each, in which each has
@@ -47,6 +50,7 @@ mod in_flight;
 mod judge;
 mod key;
 mod pending;
+mod room;
 mod rule;
 mod shared;
 mod state;
@@ -67,6 +71,7 @@ pub use in_flight::InFlight;
 pub(super) use in_flight::unfit;
 pub use pending::Hold;
 pub(crate) use pending::Pending;
+pub(super) use room::Room;
 pub use rule::LimitRule;
 pub(super) use shared::Pause;
 
@@ -85,7 +90,7 @@ use super::{
 };
 use crate::{
     limit::{
-        AdjustableBucket, Share, decide,
+        AdjustableBucket, Limit as _, Share, decide,
         remote::{Fleet, FleetLimit, Held},
     },
     request::{Client, canonical::Needs},
@@ -386,8 +391,23 @@ impl Entry {
 
     /// Whom it wants to be banned for a denial.
     #[cold]
-    fn sentence(&self, asked: Option<&Asked>, facts: &Facts<'_>) -> Option<Sentence> {
+    fn sentence(
+        &self,
+        asked: Option<&Asked>,
+        facts: &Facts<'_>,
+        now: Timestamp,
+    ) -> Option<Sentence> {
         let Then::Ban(ban) = self.then else { return None };
+        // What is in flight may all be well: who has used up the limit with that is throttled, and no more (I7).
+        if let Some((asked, counted)) =
+            asked.and_then(|asked| Some((asked, self.state.counted(asked.hash)?)))
+        {
+            let left = counted.peek_n(asked.units, now);
+            let has_counted = left.standing().remaining() < left.standing().limit();
+            if left.is_admitted() || left.is_saturated() || !has_counted {
+                return None;
+            }
+        }
         let subject = if self.key.is_a_network() {
             Subject::Net(self.key.network(facts)?)
         } else {

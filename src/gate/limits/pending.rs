@@ -139,7 +139,15 @@ impl Pending {
         for Slot { bit, settler, taken } in owed.slots() {
             let of_network = owed.of_networks & bit != 0;
             if let Some(bucket) = settler.state.bucket(taken.hash, of_network) {
-                settler.settle(bucket, taken, owed.known, &answer, now);
+                let units = settler.settle(bucket, taken, owed.known, &answer, now);
+                // Networks are not banned for what one of them has done.
+                if let (false, Some(counted)) = (of_network, settler.state.counted(taken.hash)) {
+                    let left = counted.check_n(units, now);
+                    if left.is_denied() && !left.is_saturated() {
+                        // More than is left is all of it.
+                        let _ = counted.check_n(left.standing().remaining(), now);
+                    }
+                }
             }
         }
     }
@@ -181,6 +189,7 @@ impl Drop for Owed {
 }
 
 impl Settler {
+    /// Says what it has counted in the end.
     fn settle(
         &self,
         bucket: Bucket<'_>,
@@ -188,19 +197,21 @@ impl Settler {
         known: u64,
         answer: &Answer,
         now: Timestamp,
-    ) {
+    ) -> u32 {
         let counts = self.counted.as_ref().is_none_or(|counted| counted.applies(known, answer));
         if !counts || self.was_counted(taken, now) {
             bucket.refund_n(taken.units, now);
-            return;
+            return 0;
         }
-        let Some(cost) = self.cost.and_then(|field| count::read(field, answer)) else { return };
+        let cost = self.cost.and_then(|field| count::read(field, answer));
+        let Some(cost) = cost else { return taken.units };
         let cost = u32::try_from(cost.max(0)).unwrap_or(u32::MAX);
         if cost < taken.units {
             bucket.refund_n(taken.units.saturating_sub(cost), now);
         } else {
             bucket.charge_n(cost.saturating_sub(taken.units), now);
         }
+        cost
     }
 
     /// Whether the value was counted for another request since; it is from now on.

@@ -132,6 +132,10 @@ impl LimitRule {
     /// The unit is taken before the request is served, and given back by
     /// [`Gate::finish`](crate::Gate::finish) when the response says so: a thousand requests at once do not
     /// slip through a limit of five. What is never finished counts.
+    ///
+    /// With a [ban](Self::then), what responses have counted is kept apart, and only who has used up the quota with
+    /// that is banned: a hundred right passwords at once, from one address, are throttled and no more. That takes as
+    /// much memory for each client again.
     pub fn count_if(mut self, condition: Expr) -> Self {
         self.0.count_if = Some(condition);
         self

@@ -155,7 +155,12 @@ impl Limits {
 
     /// The ruling of a request that limits of a fleet refuse: the strictest of those that say so.
     #[cold]
-    pub(super) fn refused_by_fleet(&self, shared: &Shared<'_>, facts: &Facts<'_>) -> Ruling {
+    pub(super) fn refused_by_fleet(
+        &self,
+        shared: &Shared<'_>,
+        facts: &Facts<'_>,
+        now: Timestamp,
+    ) -> Ruling {
         let mut strictest: Option<(&Asked, Decision)> = None;
         let mut closed = 0;
         for (asked, in_shadow, shares) in shared.outcomes() {
@@ -173,7 +178,7 @@ impl Limits {
         let Some((asked, decision)) = strictest else {
             return Ruling::Unavailable { limit: closed };
         };
-        let ban = self.get(asked.limit).and_then(|entry| entry.sentence(Some(asked), facts));
+        let ban = self.get(asked.limit).and_then(|entry| entry.sentence(Some(asked), facts, now));
         Ruling::Denied { limit: asked.limit, decision, ban }
     }
 }

@@ -15,8 +15,10 @@ use ahash::RandomState;
 use super::{count::response_field, key::Key};
 use crate::{
     error::KeyedLimiterError,
-    gate::plan::{Bound, Cost, LimitPlan, Scope},
-    limit::{AdjustableBucket, Capacity, KeyedLimiter, Limit, OnKey, permits::Places},
+    gate::plan::{Bound, Cost, LimitPlan, Scope, Then},
+    limit::{
+        AdjustableBucket, Capacity, KeyedLimiter, Limit, OnKey, permits::Places, seeds::Seeds,
+    },
     quota::Quota,
     request::ClientGroup,
     rule::{Builtin, Expr, Name, Term},
@@ -27,7 +29,8 @@ use crate::{
 /// What a limit is, as far as its counts mean something else once it changes.
 ///
 /// The bound is not a part of it: debts are carried over into another quota, and places stay taken. Nor is how far the limit goes, for
-/// whom, what becomes of requests without a key, and what follows a denial.
+/// whom, what becomes of requests without a key, and what follows a denial; but for a ban that rests on responses, which have to
+/// be counted for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Definition {
     name: Name,
@@ -48,6 +51,8 @@ pub(super) struct Definition {
     in_flight: bool,
     /// Whether its buckets only stand in for those of a fleet.
     of_fleet: bool,
+    /// Whether it bans for what responses have counted, and not for what is in flight.
+    bans_by_responses: bool,
 }
 
 /// The buckets or places of one limit.
@@ -57,6 +62,8 @@ pub(super) struct State {
     store: Store,
     /// Keys, with a value each that they were counted for: one unit in a period.
     pairs: Option<KeyedLimiter>,
+    /// The same quota again, of which only those responses take that have counted, if bans rest on them.
+    counted: Option<Counts>,
     /// Tells its keys from those of other limits.
     scope: u64,
 }
@@ -73,6 +80,13 @@ enum Store {
     },
     /// No buckets: places in flight.
     Places(Places),
+}
+
+/// What responses have counted, under the keys of the limit.
+#[derive(Debug)]
+enum Counts {
+    One(AdjustableBucket),
+    Each(KeyedLimiter),
 }
 
 /// One bucket of a limit.
@@ -115,6 +129,7 @@ impl Definition {
             period,
             in_flight: quota.is_none(),
             of_fleet: matches!(plan.scope, Scope::Fleet(_)),
+            bans_by_responses: plan.count_if.is_some() && matches!(plan.then, Then::Ban(_)),
         }
     }
 }
@@ -137,24 +152,29 @@ impl Cost {
 impl State {
     /// # Errors
     /// When the quota is beyond what can be kept for each key, or the memory cannot be had.
-    pub(super) fn new(definition: Definition, bound: Bound) -> Result<Self, KeyedLimiterError> {
-        let scope = ahash::RandomState::new().hash_one(0_u8);
+    pub(super) fn new(
+        definition: Definition,
+        bound: Bound,
+        seeds: &mut Seeds,
+    ) -> Result<Self, KeyedLimiterError> {
+        let scope = seeds.number();
         let quota = match bound {
             Bound::Quota(quota) => quota,
             Bound::InFlight(limit) => {
                 let places = if definition.by.is_empty() {
                     Some(Places::all(limit))
                 } else {
-                    Places::each(limit, definition.keys)
+                    Places::each(limit, definition.keys, seeds.hasher())
                 };
                 let places = places.ok_or(KeyedLimiterError::NoMemory {
                     bytes: definition.keys.saturating_mul(60),
                 })?;
-                return Ok(Self { definition, store: Store::Places(places), pairs: None, scope });
+                let store = Store::Places(places);
+                return Ok(Self { definition, store, pairs: None, counted: None, scope });
             }
         };
         let debt = definition.cost.room_for_debt(quota);
-        let limiter = |keys| KeyedLimiter::with_debt(quota, debt, Capacity::keys(keys));
+        let mut limiter = |keys| KeyedLimiter::seeded(quota, debt, Capacity::keys(keys), seeds);
         let store = if definition.by.is_empty() {
             Store::One(AdjustableBucket::with_debt(quota, debt))
         } else {
@@ -164,13 +184,21 @@ impl State {
                 networks: definition.with_networks.then(|| limiter(networks)).transpose()?,
             }
         };
+        let counted = match (definition.bans_by_responses, definition.by.is_empty()) {
+            (false, _) => None,
+            (true, true) => Some(Counts::One(AdjustableBucket::new(quota))),
+            (true, false) => {
+                let capacity = Capacity::keys(definition.keys);
+                Some(Counts::Each(KeyedLimiter::seeded(quota, 0, capacity, seeds)?))
+            }
+        };
         let pairs = definition.period.map(|period| {
             let once = Quota::new(1, core::time::Duration::from_nanos(period.max(1)));
             let once = once.unwrap_or(Quota::per_second(1));
             let pairs = definition.keys.saturating_mul(VALUES_PER_KEY);
-            KeyedLimiter::new(once, Capacity::keys(pairs))
+            KeyedLimiter::seeded(once, 0, Capacity::keys(pairs), seeds)
         });
-        Ok(Self { definition, store, pairs: pairs.transpose()?, scope })
+        Ok(Self { definition, store, pairs: pairs.transpose()?, counted, scope })
     }
 
     /// Whether it can be what is wanted, from `now` on (I1, I2).
@@ -184,13 +212,26 @@ impl State {
                     let fits = |store: &KeyedLimiter| {
                         store.quota() == quota || store.can_become(quota, now)
                     };
-                    fits(own) && networks.as_ref().is_none_or(fits)
+                    let counted = match &self.counted {
+                        Some(Counts::Each(counted)) => Some(counted),
+                        Some(Counts::One(_)) | None => None,
+                    };
+                    fits(own) && networks.as_ref().is_none_or(fits) && counted.is_none_or(fits)
                 }
             }
     }
 
     /// Puts the bound in force that it [can have](Self::can_become).
     pub(super) fn set_bound(&self, bound: Bound, now: Timestamp) {
+        match (&self.counted, bound) {
+            (Some(Counts::One(bucket)), Bound::Quota(quota)) if bucket.quota() != quota => {
+                bucket.set_quota(quota, now);
+            }
+            (Some(Counts::Each(store)), Bound::Quota(quota)) if store.quota() != quota => {
+                let _ = store.set_quota(quota, now);
+            }
+            _ => {}
+        }
         match (&self.store, bound) {
             (Store::Places(places), Bound::InFlight(limit)) => {
                 if places.limit() != limit {
@@ -259,6 +300,14 @@ impl State {
         self.pairs.as_ref().map(|pairs| pairs.on_hash(hash ^ spread))
     }
 
+    /// The bucket of what responses have counted for a key, if bans rest on that.
+    pub(super) fn counted(&self, hash: u64) -> Option<Bucket<'_>> {
+        self.counted.as_ref().map(|counted| match counted {
+            Counts::One(bucket) => Bucket::One(bucket),
+            Counts::Each(store) => Bucket::Key(store.on_hash(hash)),
+        })
+    }
+
     pub(super) fn scope(&self) -> u64 {
         self.scope
     }
@@ -279,7 +328,11 @@ impl State {
     pub(super) fn memory_bytes(&self) -> usize {
         let stores = self.own().into_iter().chain(self.networks()).chain(self.pairs());
         let places = self.places().map_or(0, Places::memory_bytes);
-        let own = size_of::<Self>().saturating_add(places);
+        let counted = match &self.counted {
+            Some(Counts::Each(store)) => store.memory_bytes(),
+            Some(Counts::One(_)) | None => 0,
+        };
+        let own = size_of::<Self>().saturating_add(places).saturating_add(counted);
         stores.fold(own, |sum, store| sum.saturating_add(store.memory_bytes()))
     }
 }

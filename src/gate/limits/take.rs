@@ -90,7 +90,7 @@ impl Limits {
                 return Ruling::Suspended(pause);
             }
             if shared.refuses() {
-                return self.refused_by_fleet(shared, facts);
+                return self.refused_by_fleet(shared, facts, now);
             }
             for (asked, is_in_shadow, shares) in shared.outcomes() {
                 match shares {
@@ -132,7 +132,7 @@ impl Limits {
                 // Of a fleet's quota this is this node's part, and who is beyond that has done nothing wrong.
                 let is_whole = self.shared & bit(limit) == 0;
                 let entry = self.get(limit).filter(|_| is_whole);
-                let ban = entry.and_then(|entry| entry.sentence(asked, facts));
+                let ban = entry.and_then(|entry| entry.sentence(asked, facts, now));
                 return Ruling::Denied { limit, decision, ban };
             }
             Judgement::Saturated { wait } => return Ruling::Saturated { wait },

@@ -29,7 +29,8 @@ fn a_gate_without_a_defence_is_always_normal() {
         Gate::builder().build().unwrap(),
         Gate::builder().defence(Defence::up_to(Posture::Normal)).build().unwrap(),
     ] {
-        gate.defence().force(Posture::Lockdown, AN_HOUR, NOW);
+        assert!(!gate.defence().force(Posture::Lockdown, AN_HOUR, NOW));
+        assert!(!gate.defence().release(NOW) && !gate.defence().drill(AN_HOUR, NOW));
         gate.tick(NOW);
         assert_eq!((gate.posture(), gate.load()), (Posture::Normal, 0));
         assert_eq!((gate.events(), gate.incident()), (vec![], None));

@@ -72,6 +72,7 @@ use super::{
     exact::OnSaturation,
     group::Limit,
     reservation::{Reservation, Settlement},
+    seeds::Seeds,
 };
 use crate::{
     error::{ChangeError, KeyedLimiterError},
@@ -176,9 +177,20 @@ impl KeyedLimiter {
         debt: u32,
         capacity: Capacity,
     ) -> Result<Self, KeyedLimiterError> {
-        let source = RandomState::new();
-        let seeds = core::array::from_fn(|at| source.hash_one(at));
-        Self::build(quota, debt, capacity.sets(size_of::<Self>())?, seeds)
+        Self::seeded(quota, debt, capacity, &mut Seeds::of_chance())
+    }
+
+    /// The same with secrets from here, those of [later seeds](Self::rotate_seed) too.
+    pub(crate) fn seeded(
+        quota: Quota,
+        debt: u32,
+        capacity: Capacity,
+        seeds: &mut Seeds,
+    ) -> Result<Self, KeyedLimiterError> {
+        let sets = capacity.sets(size_of::<Self>())?;
+        let mut limiter = Self::build(quota, debt, sets, seeds.numbers())?;
+        limiter.table.is_seeded = seeds.are_fixed();
+        Ok(limiter)
     }
 
     /// A limiter whose places are the same in every run: for tests of probabilities.
@@ -419,6 +431,7 @@ impl KeyedLimiter {
                 room: debt,
                 slack,
                 admits_unseated: false,
+                is_seeded: false,
                 era: Era::new(0, seed, scale.interval, quota.max_burst()),
                 clock: Clock::new(lag, slack, ticks_of(PROTECTION)),
                 counters: Counters::new(),
@@ -440,7 +453,7 @@ impl KeyedLimiter {
         let paid = at.max(reclaimed).saturating_add(present.lawful);
         let paid = paid.saturating_add(table.clock.protection()).saturating_add(table.clock.lag());
         let limit = if quota.is_zero() { 0 } else { quota.max_burst() };
-        let seed = fresh_seed(&view);
+        let seed = if table.is_seeded { following_seed(&view) } else { fresh_seed(&view) };
         table
             .era
             .change(seed, ticks.scale.interval, limit, paid, reclaimed)
@@ -568,12 +581,16 @@ const PROTECTION: Duration = Duration::from_secs(60);
 
 #[cfg(not(any(test, loom)))]
 fn fresh_seed(_: &View) -> u64 {
-    RandomState::new().hash_one(0_u8)
+    Seeds::of_chance().number()
 }
 
 /// Models and tests of probabilities must do the same in every run.
 #[cfg(any(test, loom))]
 fn fresh_seed(before: &View) -> u64 {
+    following_seed(before)
+}
+
+fn following_seed(before: &View) -> u64 {
     before.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1)
 }
 

@@ -50,6 +50,8 @@ pub(super) struct Table {
     /// A second, in ticks.
     pub(super) slack: u64,
     pub(super) admits_unseated: bool,
+    /// Whether the next seed follows from the one before, so that every run is the same.
+    pub(super) is_seeded: bool,
     pub(super) era: Era,
     pub(super) clock: Clock,
     pub(super) counters: Counters,

@@ -26,9 +26,9 @@ impl Places {
         Self::All(Pool::new(limit))
     }
 
-    /// A limit for each of up to so many keys at a time; `None` if the memory cannot be had.
-    pub(crate) fn each(limit: u32, keys: usize) -> Option<Self> {
-        Table::try_new(limit, keys).map(Self::Each)
+    /// A limit for each of up to so many keys at a time, by their hashes; `None` if the memory cannot be had.
+    pub(crate) fn each(limit: u32, keys: usize, hasher: RandomState) -> Option<Self> {
+        Table::try_new(limit, keys, hasher).map(Self::Each)
     }
 
     /// Whose hashes keys are; `None` if there are no keys.
@@ -70,6 +70,22 @@ impl Places {
         match self {
             Self::All(pool) => pool.in_use().units,
             Self::Each(table) => table.in_use_hash(hash),
+        }
+    }
+
+    /// The keys that have something in use, and how many there is room for; `None` if all count together.
+    pub(crate) fn keys(&self) -> Option<[usize; 2]> {
+        match self {
+            Self::All(_) => None,
+            Self::Each(table) => Some([table.len(), table.capacity()]),
+        }
+    }
+
+    /// How often a key found no place.
+    pub(crate) fn times_unseated(&self) -> u64 {
+        match self {
+            Self::All(_) => 0,
+            Self::Each(table) => table.times_unseated(),
         }
     }
 
@@ -115,6 +131,7 @@ impl core::fmt::Debug for Places {
 mod tests {
     use std::vec::Vec;
 
+    use ahash::RandomState;
     use proptest::prelude::*;
 
     use super::{Outcome, Place, Places};
@@ -144,7 +161,7 @@ mod tests {
             mut limit in 0..5_u32,
             ops in prop::collection::vec(any_op(), 0..80),
         ) {
-            let places = if has_keys { Places::each(limit, 8).unwrap() } else { Places::all(limit) };
+            let places = if has_keys { Places::each(limit, 8, RandomState::new()).unwrap() } else { Places::all(limit) };
             let mut out: Vec<(u64, u32, u64)> = Vec::new();
             for op in ops {
                 match op {
@@ -196,6 +213,6 @@ mod tests {
     /// More than there is of it is no panic.
     #[test]
     fn memory_that_cannot_be_had_is_told() {
-        assert!(Places::each(1, 1 << 60).is_none());
+        assert!(Places::each(1, 1 << 60, RandomState::new()).is_none());
     }
 }

@@ -88,7 +88,7 @@ impl Table {
     }
 
     /// The same, or `None` if the memory cannot be had.
-    pub(super) fn try_new(limit: u32, capacity: usize) -> Option<Self> {
+    pub(super) fn try_new(limit: u32, capacity: usize, hasher: RandomState) -> Option<Self> {
         let (shards, seats) = store::divided(capacity);
         let mut lines = Vec::new();
         lines.try_reserve_exact(shards).ok()?;
@@ -99,7 +99,7 @@ impl Table {
             shards: lines.into(),
             seats,
             limit: Mutex::new(limit),
-            hasher: RandomState::new(),
+            hasher,
             unseated: AtomicU64::new(0),
         })
     }

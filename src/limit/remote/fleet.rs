@@ -16,6 +16,7 @@ use super::{
     window::Window,
 };
 use crate::{
+    limit::seeds::Seeds,
     quota::Quota,
     sync::{AtomicU64, Ordering},
     time::Timestamp,
@@ -77,10 +78,16 @@ impl Fleet {
     /// # Errors
     /// The first of the settings that cannot be had, or that there is no memory for its keys.
     pub fn new(settings: FleetSettings) -> Result<Self, FleetError> {
+        Self::seeded(settings, &mut Seeds::of_chance())
+    }
+
+    /// The same with a secret from here.
+    pub(crate) fn seeded(settings: FleetSettings, seeds: &mut Seeds) -> Result<Self, FleetError> {
         if let Some(problem) = settings.problems().next() {
             return Err(problem);
         }
-        let keys = Keys::new(settings.keys).ok_or(FleetError::NoMemory { keys: settings.keys })?;
+        let keys =
+            Keys::new(settings.keys, seeds).ok_or(FleetError::NoMemory { keys: settings.keys })?;
         Ok(Self::with_keys(settings, keys))
     }
 

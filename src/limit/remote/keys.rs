@@ -13,10 +13,9 @@
 use alloc::boxed::Box;
 use core::time::Duration;
 
-use ahash::RandomState;
-
 use super::{call::Reply, fetch::Fetch, limit::FleetLimit};
 use crate::{
+    limit::seeds::Seeds,
     sync::{Arc, Mutex},
     time::{self, Timestamp},
     verdict::{Count, NEVER},
@@ -109,8 +108,8 @@ pub(super) enum Begun {
 
 impl Keys {
     /// `None` if the memory cannot be had.
-    pub(super) fn new(keys: usize) -> Option<Self> {
-        Self::with_mix(keys, RandomState::new().hash_one(0_u8))
+    pub(super) fn new(keys: usize, seeds: &mut Seeds) -> Option<Self> {
+        Self::with_mix(keys, seeds.number())
     }
 
     /// The same with a chance that is no chance.

@@ -42,6 +42,18 @@ fn the_sample_is_a_gate() {
     assert_eq!(codes, [("P0605", Some(15))], "{warnings}");
 }
 
+/// What is checked is what is built: lists that the scheme declares are there, and empty.
+#[test]
+fn a_list_that_only_the_scheme_declares_is_checked_as_it_is_built() {
+    let builder = || Gate::builder().scheme(Scheme::new().list("partners", Type::Ip));
+    let text = "[[rule]]\nname = \"x\"\nwhen = 'not ip.src in $partners'\nthen = \"deny\"\n";
+    assert!(builder().build_toml(text).is_ok());
+    let warnings = builder().check_toml(text).unwrap();
+    let codes: Vec<_> = warnings.iter().map(|it| it.code().as_str()).collect();
+    assert!(codes.contains(&"P0605"), "{warnings}");
+    assert!(builder().check_toml(&text.replace("partners", "partner")).is_err());
+}
+
 /// The faces of the documentation: a scanner is only counted, an office is not blocked.
 #[test]
 fn the_sample_decides_as_it_reads() {

@@ -4,7 +4,7 @@ use super::*;
 use crate::{error::BuildProblem, gate::plan::Then, rule::Ban};
 
 fn problems(limits: impl IntoIterator<Item = LimitRule>) -> Vec<std::string::String> {
-    match Limits::build(&plan(limits), &[], None, NOW) {
+    match Limits::build(&plan(limits), &[], None, &mut Seeds::of_chance(), NOW) {
         Ok(_) => Vec::new(),
         Err(problems) => problems.iter().map(BuildProblem::to_string).collect(),
     }

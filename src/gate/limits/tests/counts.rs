@@ -1,6 +1,7 @@
 use std::{sync::Barrier, thread};
 
 use super::*;
+use crate::{gate::plan::Then, rule::Ban};
 
 fn logins() -> LimitRule {
     LimitRule::new("login failures", Quota::per_minute(5))
@@ -220,4 +221,74 @@ fn what_a_network_lent_it_gets_back() {
     other.finish(status(200), now);
     drop(world.passes(&request(11), later(10)));
     assert_eq!(world.denied_by(&request(12), later(10)), Some(usize::MAX));
+}
+
+/// I7 of limits: what is in flight is denied to others, and bans nobody; what has counted does.
+#[test]
+fn only_responses_that_have_counted_ban() {
+    let ban = Ban::new(Duration::from_secs(600));
+    for by in [&["client"][..], &["client", "path"], &[]] {
+        let world = limits([logins().by(terms(by)).then(Then::Ban(ban))]);
+        let request = login("192.0.2.1");
+        let bans = |now| match world.rule(&request, now) {
+            Ruling::Denied { limit: 0, ban, .. } => ban.is_some(),
+            other => panic!("{other:?}"),
+        };
+        // Five at once, and none of them has failed yet.
+        let in_flight: Vec<_> = (0..5).map(|_| world.passes(&request, NOW)).collect();
+        assert!(!bans(NOW), "{by:?}");
+        // One fails, four are well: four more may come, and what is one too many is throttled only.
+        for (number, pending) in in_flight.into_iter().enumerate() {
+            pending.finish(status(if number == 0 { 401 } else { 200 }), NOW);
+        }
+        let in_flight: Vec<_> = (0..4).map(|_| world.passes(&request, later(1))).collect();
+        assert!(!bans(later(1)), "{by:?}");
+        for pending in in_flight {
+            pending.finish(status(401), later(1));
+        }
+        // Now five have failed.
+        assert!(bans(later(1)), "{by:?}");
+        // As time goes by, that is forgotten as it is in the limit itself.
+        drop(world.passes(&request, later(13)));
+        assert!(!bans(later(13)), "what is not known is no failure: four of five are");
+        let in_flight: Vec<_> = (0..5).map(|_| world.passes(&request, later(200))).collect();
+        assert!(!bans(later(200)), "{by:?}");
+        drop(in_flight);
+    }
+}
+
+/// More units than there are can not be counted one by one: what is left is taken.
+#[test]
+fn what_costs_more_than_is_left_has_used_it_up() {
+    let ban = Ban::new(Duration::from_secs(600));
+    let limit = logins().cost(2).then(Then::Ban(ban));
+    let world = limits([limit]);
+    let request = login("192.0.2.1");
+    for _ in 0..2 {
+        world.passes(&request, NOW).finish(status(401), NOW);
+    }
+    let Ruling::Denied { ban, .. } = world.rule(&request, NOW) else { panic!() };
+    assert!(ban.is_some());
+    // What no bucket can hold is refused for that, and bans nobody who has done nothing.
+    let world = limits([logins().cost(6).then(Then::Ban(Ban::new(Duration::from_secs(1))))]);
+    let Ruling::Denied { ban, .. } = world.rule(&request, NOW) else { panic!() };
+    assert!(ban.is_none());
+}
+
+/// With another quota, what has counted goes on like everything else.
+#[test]
+fn what_has_counted_survives_another_quota() {
+    let ban = Then::Ban(Ban::new(Duration::from_secs(600)));
+    let mut world = limits([logins().then(ban)]);
+    let request = login("192.0.2.1");
+    for _ in 0..5 {
+        world.passes(&request, NOW).finish(status(401), NOW);
+    }
+    let slower = LimitRule::new("login failures", Quota::per_minute(6).burst(5));
+    let slower = slower
+        .when(when(r#"method == "POST" and path == "/login""#))
+        .count_if(response("status in {401 403}"));
+    world.reload(plan([slower.then(ban)]), later(1));
+    let Ruling::Denied { ban, .. } = world.rule(&request, later(1)) else { panic!() };
+    assert!(ban.is_some());
 }

@@ -3,12 +3,15 @@
 use core::{net::IpAddr, time::Duration};
 use std::vec::Vec;
 
+use ahash::RandomState;
+
 use super::{LimitRule, Limits, Pending, Plainly, Ruling, Sentence, Stand};
 use crate::{
     gate::{
         bans::{Bans, Subject},
         plan::Plan,
     },
+    limit::seeds::Seeds,
     quota::Quota,
     request::{Client, Request, canonical::Canonical},
     rule::{Answer, Expr, Facts, Lists, Scheme, Term},
@@ -75,13 +78,14 @@ struct World {
 
 impl World {
     fn new(plan: Plan) -> Self {
-        let limits =
-            Limits::build(&plan, &[], None, NOW).unwrap_or_else(|error| panic!("{error:?}"));
-        Self { plan, limits, bans: Bans::new(100) }
+        let limits = Limits::build(&plan, &[], None, &mut Seeds::of_chance(), NOW)
+            .unwrap_or_else(|error| panic!("{error:?}"));
+        Self { plan, limits, bans: Bans::new(100, RandomState::new()) }
     }
 
     fn reload(&mut self, plan: Plan, now: Timestamp) {
-        self.limits = Limits::build(&plan, &[], Some(&self.limits), now).unwrap();
+        self.limits =
+            Limits::build(&plan, &[], Some(&self.limits), &mut Seeds::of_chance(), now).unwrap();
         self.plan = plan;
     }
 

@@ -88,7 +88,7 @@ fn a_bad_plan_changes_nothing() {
     world.passes(&get(), NOW);
     let mut bad = plan([limit(), LimitRule::new("b", Quota::per_second(u32::MAX))]);
     bad.limits[0].bound = Bound::Quota(Quota::per_hour(2));
-    assert!(Limits::build(&bad, &[], Some(&world.limits), NOW).is_err());
+    assert!(Limits::build(&bad, &[], Some(&world.limits), &mut Seeds::of_chance(), NOW).is_err());
     let standing = match world.explain(&get(), NOW)[0] {
         Stand::Asked(decision) => decision.standing(),
         _ => unreachable!(),

@@ -6,11 +6,14 @@ use std::{sync::Arc, vec::Vec};
 use super::{NOW, at, fleet, limit};
 use crate::{
     Quota, Timestamp,
-    limit::remote::{
-        FleetLimit, LEASE_AGE,
-        call::Reply,
-        fetch::Fetch,
-        keys::{Begun, Keys, Known},
+    limit::{
+        remote::{
+            FleetLimit, LEASE_AGE,
+            call::Reply,
+            fetch::Fetch,
+            keys::{Begun, Keys, Known},
+        },
+        seeds::Seeds,
     },
     verdict::Decision,
 };
@@ -35,7 +38,7 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        Self { keys: Keys::new(1).unwrap(), limit: hundred() }
+        Self { keys: Keys::new(1, &mut Seeds::of_chance()).unwrap(), limit: hundred() }
     }
 
     fn take(&self, key: u128, units: u32, now: Timestamp) -> Known {
@@ -293,8 +296,10 @@ fn the_key_that_was_heard_of_longest_ago_is_displaced_and_never_one_with_a_call(
 /// A habit is what was asked for since the last call, and no more than twice that.
 #[test]
 fn leases_grow_with_what_was_asked_for() {
-    let rig =
-        Rig { keys: Keys::new(1).unwrap(), limit: limit(&fleet(), Quota::per_second(10_000)) };
+    let rig = Rig {
+        keys: Keys::new(1, &mut Seeds::of_chance()).unwrap(),
+        limit: limit(&fleet(), Quota::per_second(10_000)),
+    };
     let extra = |now| {
         assert!(is_nothing(&rig.take(1, 1, now)));
         let (extra, fetch) = rig.begin(1, 1, now);
@@ -322,10 +327,11 @@ fn leases_grow_with_what_was_asked_for() {
 
 #[test]
 fn memory_is_what_the_settings_say() {
-    let keys = Keys::new(1 << 16).unwrap();
+    let keys = Keys::new(1 << 16, &mut Seeds::of_chance()).unwrap();
     let each = keys.memory_bytes() as f64 / f64::from(1 << 16);
     assert!((90.0..=105.0).contains(&each), "{each}");
-    assert_eq!(Keys::new(65).unwrap().memory_bytes(), 2 * Keys::new(64).unwrap().memory_bytes());
+    let bytes = |keys| Keys::new(keys, &mut Seeds::of_chance()).unwrap().memory_bytes();
+    assert_eq!(bytes(65), 2 * bytes(64));
 }
 
 /// Whoever is denied for long is not heard of for long: others need the place more.

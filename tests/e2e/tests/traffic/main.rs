@@ -1,10 +1,11 @@
 //! Real traffic: each request target of access logs keeps the laws of canonical paths, and most are clean; and
-//! what a gate makes of these logs.
+//! what a gate makes of these logs. And what it tells of its traffic, read by other programs.
 //!
 //! The folder of the logs is given by `PORTCULLIS_DATA`; without it, a small sample stands in.
 #![allow(clippy::disallowed_methods, reason = "tests read files and say what they could not test")]
 
 mod gated;
+mod metrics;
 #[path = "../../../../examples/incident/replay/mod.rs"]
 mod replay;
 

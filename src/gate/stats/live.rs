@@ -1,0 +1,205 @@
+//! The counts themselves, as checks add to them.
+//!
+//! # Invariants
+//! - **I1** a count outlives every reload: what has the same name goes on with it;
+//! - **I2** no part is ever told larger than the whole: what counts later is read first.
+
+use alloc::sync::Arc;
+
+use super::{GateStats, RuleKind, RuleStats};
+use crate::{
+    gate::Stage,
+    sync::{AtomicU64, Ordering},
+};
+
+/// The live counts of the whole gate, apart from what checks only read. They outlive every reload.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(in crate::gate) struct Totals {
+    pub(in crate::gate) admitted: Counter,
+    /// By whatever; rules that have gone since among it.
+    pub(in crate::gate) denied: Counter,
+    pub(in crate::gate) exempted: Counter,
+    /// On the deny list, and on the allow list too.
+    pub(in crate::gate) allowed: Counter,
+    pub(in crate::gate) reloads: Counter,
+    pub(in crate::gate) refused_reloads: Counter,
+    pub(in crate::gate) missing_peer: Counter,
+    finished: [Counter; 5],
+    pub(in crate::gate) deny_list: Tally,
+    pub(in crate::gate) no_peer: Tally,
+    pub(in crate::gate) saturated: Tally,
+    pub(in crate::gate) bans: Tally,
+    pub(in crate::gate) mitigations: Tally,
+    pub(in crate::gate) unknown: Tally,
+    pub(in crate::gate) shedding: Tally,
+}
+
+/// The live counts of one rule or limit; what has the same name after a reload goes on with them.
+#[derive(Debug)]
+pub(in crate::gate) struct Tally {
+    pub(in crate::gate) name: Arc<str>,
+    matched: Counter,
+    in_shadow: Counter,
+    denied: Counter,
+    would_deny: Counter,
+}
+
+/// What became of clients without a place; apart from what checks only read.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(in crate::gate) struct Saturation {
+    pub(in crate::gate) unseated: Counter,
+    pub(in crate::gate) by_network: Counter,
+    pub(in crate::gate) by_newcomers: Counter,
+}
+
+impl Saturation {
+    pub(in crate::gate) fn new() -> Self {
+        Self { unseated: Counter::new(), by_network: Counter::new(), by_newcomers: Counter::new() }
+    }
+}
+
+/// A count that many threads add to.
+#[derive(Debug)]
+pub(in crate::gate) struct Counter(AtomicU64);
+
+/// The names that rules and limits cannot have: the deny list's, missing peers', saturation's, bans', and those
+/// of what the gate does by itself.
+pub(in crate::gate) const OWN_NAMES: [&str; 7] = [
+    "deny list",
+    "missing peer address",
+    "too many clients",
+    "bans",
+    "mitigations",
+    "unknown clients",
+    "shedding",
+];
+
+impl Totals {
+    pub(in crate::gate) fn new() -> Self {
+        let [deny_list, no_peer, saturated, bans, mitigations, unknown, shedding] =
+            OWN_NAMES.map(|name| Tally::new(Arc::from(name)));
+        Self {
+            admitted: Counter::new(),
+            denied: Counter::new(),
+            exempted: Counter::new(),
+            allowed: Counter::new(),
+            reloads: Counter::new(),
+            refused_reloads: Counter::new(),
+            missing_peer: Counter::new(),
+            finished: core::array::from_fn(|_| Counter::new()),
+            deny_list,
+            no_peer,
+            saturated,
+            bans,
+            mitigations,
+            unknown,
+            shedding,
+        }
+    }
+
+    pub(in crate::gate) fn finished(&self, status: u16) {
+        let class = usize::from(status / 100);
+        if let Some(counter) = class.checked_sub(1).and_then(|at| self.finished.get(at)) {
+            counter.add();
+        }
+    }
+
+    /// With rules and limits in their order, and what is known of clients without a place.
+    pub(in crate::gate) fn snapshot(
+        &self,
+        rules: impl Iterator<Item = RuleStats>,
+        saturation: &Saturation,
+    ) -> GateStats {
+        let own = [
+            (&self.deny_list, Stage::Lists),
+            (&self.no_peer, Stage::Client),
+            (&self.saturated, Stage::Limits),
+            (&self.bans, Stage::Bans),
+            (&self.mitigations, Stage::Mitigations),
+            (&self.unknown, Stage::Shedding),
+            (&self.shedding, Stage::Shedding),
+        ];
+        let own = own.into_iter().map(|(tally, stage)| tally.snapshot(RuleKind::Own, stage));
+        let refused = self.saturated.denied.get().saturating_add(self.saturated.would_deny.get());
+        GateStats {
+            rules: own.chain(rules).collect(),
+            admitted: self.admitted.get(),
+            denied: self.denied.get(),
+            exempted: self.exempted.get(),
+            allowed: self.allowed.get(),
+            missing_peer: self.missing_peer.get(),
+            saturated: saturation.unseated.get(),
+            judged_by_network: saturation.by_network.get(),
+            judged_as_newcomers: saturation.by_newcomers.get(),
+            saturated_refused: refused,
+            finished: self.finished.each_ref().map(Counter::get),
+            refused_reloads: self.refused_reloads.get(),
+            reloads: self.reloads.get(),
+        }
+    }
+}
+
+impl Tally {
+    pub(in crate::gate) fn new(name: Arc<str>) -> Self {
+        Self {
+            name,
+            matched: Counter::new(),
+            in_shadow: Counter::new(),
+            denied: Counter::new(),
+            would_deny: Counter::new(),
+        }
+    }
+
+    /// It holds for a request, and has its effect; a denial is then counted apart.
+    #[inline]
+    pub(in crate::gate) fn holds(&self) {
+        self.matched.add();
+    }
+
+    /// It holds for a request, and has no effect.
+    pub(in crate::gate) fn holds_in_shadow(&self, denies: bool) {
+        self.matched.add();
+        self.in_shadow.add();
+        if denies {
+            self.would_deny.add();
+        }
+    }
+
+    /// A rule that [holds](Self::holds) denies the request, unless the gate only observes.
+    pub(in crate::gate) fn denies(&self, really: bool) {
+        if really {
+            self.denied.add();
+        } else {
+            self.in_shadow.add();
+            self.would_deny.add();
+        }
+    }
+
+    pub(in crate::gate) fn snapshot(&self, kind: RuleKind, stage: Stage) -> RuleStats {
+        // I2.
+        let (denied, would_deny) = (self.denied.get(), self.would_deny.get());
+        let in_shadow = self.in_shadow.get();
+        let name = Arc::clone(&self.name);
+        // What has no condition counts only what it denies.
+        let matched = self.matched.get().max(denied.saturating_add(would_deny));
+        RuleStats { name, kind, stage, matched, in_shadow, denied, would_deny }
+    }
+}
+
+impl Counter {
+    pub(in crate::gate) fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    #[inline]
+    pub(in crate::gate) fn add(&self) {
+        // Relaxed: nothing is ordered by a count.
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(in crate::gate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
