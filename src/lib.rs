@@ -34,6 +34,16 @@ mod adapt;
 pub mod cidr;
 #[cfg(feature = "std")]
 pub mod detect;
+// The book: chapters that rustdoc shows, and whose examples are tests. Nothing of it is in a build. It names what is in
+// these features.
+#[cfg(all(
+    any(doc, doctest, test),
+    feature = "actix",
+    feature = "axum",
+    feature = "config",
+    feature = "redis-1"
+))]
+pub mod docs;
 pub mod error;
 #[cfg(feature = "std")]
 pub mod gate;

@@ -127,6 +127,9 @@ impl GateBuilder {
     /// limit; there it is said [how much is enough](crate::KeyedLimiter#how-much-is-enough). Clients that find no
     /// place are judged more coarsely, see [`on_saturation`](Self::on_saturation).
     ///
+    /// Another number in a [reload](Gate::reload_with) makes all limits by keys start anew, with a burst for everybody: not
+    /// in the middle of a flood.
+    ///
     /// # Memory
     /// For each limit 11.4 bytes a client, and an eighth of that for networks (unless saturation
     /// [allows](OnSaturation::Allow)), or 32 to 60 bytes for one of requests in flight, all allocated by

@@ -215,6 +215,12 @@ impl Candidate {
         [agree, would_deny, would_allow].map(Counter::get)
     }
 
+    pub(super) fn memory_bytes(&self) -> usize {
+        let samples = SAMPLES.saturating_mul(size_of::<Sample>());
+        let Judged { effects, .. } = &*self.judged;
+        samples.saturating_add(self.rules.memory_bytes()).saturating_add(effects.memory_bytes())
+    }
+
     pub(super) fn needs(&self) -> Needs {
         self.rules.index().needs().and(Needs::PATH)
     }

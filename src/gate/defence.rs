@@ -80,6 +80,9 @@ impl GateDefence<'_> {
 
     /// Takes this posture at once, and keeps it for so long, whatever is seen; then goes on by itself.
     ///
+    /// What follows from it begins with the next tick, within a second. In [`Lockdown`](Posture::Lockdown) unknown clients
+    /// share what known ones leave, and a gate that has served nobody yet knows nobody.
+    ///
     /// That may be more than the defence [is allowed](crate::Defence::up_to) to do by itself. `false` without a
     /// defence: then there is nothing that could take it.
     pub fn force(&self, posture: Posture, time: Duration, now: Timestamp) -> bool {

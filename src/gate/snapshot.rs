@@ -180,6 +180,8 @@ impl Snapshot {
 
     pub(super) fn memory_bytes(&self) -> usize {
         let Setting { exempt, allow, deny, effects, limits, bans, detector, .. } = &*self.setting;
+        let lists = self.rules.lists().iter();
+        let lists = lists.fold(0_usize, |sum, (_, list)| sum.saturating_add(list.memory_bytes()));
         let watching = detector.as_ref().map_or(0, |detector| detector.memory_bytes());
         [exempt, allow, deny]
             .iter()
@@ -189,6 +191,8 @@ impl Snapshot {
             .saturating_add(effects.memory_bytes())
             .saturating_add(watching)
             .saturating_add(self.rules.memory_bytes())
+            .saturating_add(self.candidate.as_ref().map_or(0, Candidate::memory_bytes))
+            .saturating_add(lists)
             .saturating_add(size_of::<Setting>())
             .saturating_add(size_of::<Self>())
     }

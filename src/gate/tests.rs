@@ -132,7 +132,9 @@ fn a_denial_names_the_limit_and_the_wait() {
     assert_eq!((denial.name(), denial.status()), ("per minute", 429));
     assert!(is_nearly(denial.retry_after().unwrap(), Duration::from_secs(30)));
     assert_eq!(denial.standing().unwrap().limit(), 2);
-    assert!(denial.to_string().starts_with("denied by \"per minute\", again in "));
+    let text = denial.to_string();
+    let wait = text.strip_prefix("denied by \"per minute\", again in ").unwrap();
+    assert!(wait.ends_with('s') && !wait.contains('.'), "a whole number of seconds: {wait}");
     let waited = NOW.saturating_add(Duration::from_secs(30));
     assert!(check(&gate, "203.0.113.9", waited).is_ok());
 }

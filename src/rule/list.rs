@@ -75,6 +75,21 @@ impl List {
         }
     }
 
+    /// The memory of its content, in bytes; that of texts and numbers is an estimate.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        // What a node of the tree takes of a value that it holds, more or less.
+        const NODE: usize = 8;
+        match self {
+            Self::Addresses(set) => set.memory_bytes(),
+            Self::Texts(set) => set.0.iter().fold(0, |sum, text| {
+                let each = size_of::<Box<[u8]>>().saturating_add(NODE);
+                sum.saturating_add(text.len()).saturating_add(each)
+            }),
+            Self::Numbers(set) => set.0.len().saturating_mul(size_of::<i64>().saturating_add(NODE)),
+        }
+    }
+
     /// Whether it holds nothing now.
     #[must_use]
     pub fn is_empty(&self) -> bool {

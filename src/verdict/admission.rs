@@ -390,10 +390,20 @@ impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "denied by \"{}\"", self.name)?;
         match self.retry_after() {
-            Some(wait) => write!(f, ", again in {wait:?}"),
+            Some(wait) => write!(f, ", again in {:?}", rounded_up(wait)),
             None => Ok(()),
         }
     }
+}
+
+/// Whole seconds, or whole milliseconds of what is less than one: never too early.
+fn rounded_up(wait: Duration) -> Duration {
+    if wait < Duration::from_secs(1) {
+        let millis = wait.as_nanos().div_ceil(1_000_000);
+        return Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX));
+    }
+    let more = u64::from(wait.subsec_nanos() > 0);
+    Duration::from_secs(wait.as_secs().saturating_add(more))
 }
 
 impl core::error::Error for Denial {}

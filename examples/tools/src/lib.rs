@@ -1,7 +1,8 @@
-//! What the program `check` is made of.
+//! What the programs `replay` and `check` are made of.
 //!
 //! | part | idea |
 //! |---|---|
+//! | `replay` | logs of requests, read line by line, and played to a gate in virtual time |
 //! | `check` | mistakes and oddities of a configuration, and why a request would be refused |
 
 #![allow(
@@ -13,3 +14,4 @@
 pub mod check;
 #[cfg(test)]
 mod dashboard;
+pub mod replay;

@@ -88,6 +88,29 @@ impl Gate {
         self.reload_text(text, now).inspect_err(|_| self.count_refused_reload())
     }
 
+    /// Has the rules of a text judged beside the live ones, as [`set_candidate`](Self::set_candidate) does; what else the
+    /// text says is looked at for mistakes, and no more.
+    ///
+    /// # Errors
+    /// All mistakes of the text at once; another candidate goes on then.
+    ///
+    /// # Example: tomorrow's file, tried on today's traffic
+    /// ```
+    /// use portcullis::{Gate, Request, Timestamp};
+    ///
+    /// let gate = Gate::from_toml("")?;
+    /// gate.set_candidate_toml("[[rule]]\nname = \"x\"\nwhen = 'path eq \"/x\"'\nthen = \"deny\"\n")?;
+    /// assert!(gate.check(&Request::new(None).target("/x"), Timestamp::ZERO).is_admitted());
+    /// assert_eq!(gate.candidate_report().unwrap().would_deny(), 1);
+    /// # Ok::<(), portcullis::gate::config::ConfigError>(())
+    /// ```
+    pub fn set_candidate_toml(&self, text: &str) -> Result<(), ConfigError> {
+        let base = self.0.base.get();
+        let Read { plan, places } = Read::new(text, base.clone())?;
+        let rules = plan.rules;
+        self.set_candidate(rules).map_err(|error| places.place_all(text, base, &error))
+    }
+
     fn reload_text(&self, text: &str, now: Timestamp) -> Result<(), ConfigError> {
         let base = self.0.base.get();
         let Read { plan, places } = Read::new(text, base.clone())?;

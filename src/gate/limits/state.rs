@@ -84,6 +84,7 @@ enum Store {
 
 /// What responses have counted, under the keys of the limit.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each limit, behind an Arc")]
 enum Counts {
     One(AdjustableBucket),
     Each(KeyedLimiter),

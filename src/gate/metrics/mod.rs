@@ -73,7 +73,7 @@ impl Gate {
 
     /// The same as a text in the OpenMetrics format, for Prometheus and all that read it.
     ///
-    /// It is served with the content type [`OPEN_METRICS_TYPE`](super::OPEN_METRICS_TYPE).
+    /// It is served with the content type [`OPEN_METRICS_TYPE`].
     ///
     /// # Example
     /// ```

@@ -1,6 +1,9 @@
 //! Texts for a gate that is under load.
 
-use alloc::{format, string::String};
+use alloc::{
+    format,
+    string::{String, ToString as _},
+};
 use core::{
     net::IpAddr,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -54,4 +57,22 @@ fn unchanged_limits_go_on_through_reloads_under_load() {
         over.store(true, Ordering::Relaxed);
     });
     assert_eq!(passed.into_inner(), 500);
+}
+
+/// Rules of a file beside the live ones: they may name the lists of the gate, and mistakes have places.
+#[test]
+fn the_rules_of_a_text_are_a_candidate() {
+    let live = "[lists]\nbad = [\"192.0.2.0/24\"]\n[[rule]]\nname = \"a\"\nwhen = 'ip.src in $bad'\nthen = \"deny\"\n";
+    let gate = Gate::from_toml(live).unwrap();
+    let text = format!("{live}[[rule]]\nname = \"b\"\nwhen = 'path eq \"/b\"'\nthen = \"deny\"\n");
+    gate.set_candidate_toml(&text).unwrap();
+    let peer: core::net::IpAddr = "203.0.113.1".parse().unwrap();
+    assert!(gate.check(&Request::new(peer).target("/b"), Timestamp::ZERO).is_admitted());
+    let report = gate.candidate_report().unwrap();
+    assert_eq!((report.would_deny(), report.samples()[0].candidate()), (1, Some("b")));
+
+    let error =
+        gate.set_candidate_toml("[[rule]]\nname = \"c\"\nwhen = 'pth eq \"/\"'\nthen = \"deny\"\n");
+    assert!(error.unwrap_err().to_string().contains(" 3:"), "where it stands");
+    assert_eq!(gate.candidate_report().unwrap().would_deny(), 1, "the other one goes on");
 }

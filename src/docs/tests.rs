@@ -1,0 +1,199 @@
+//! What the book says of the sources is so.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "reads the sources, and says what it skips"
+)]
+
+use std::{
+    collections::BTreeMap,
+    eprintln, format, fs,
+    path::Path,
+    string::{String, ToString},
+    vec::Vec,
+};
+
+const GUARANTEES: &str = include_str!("guarantees.md");
+
+/// A row of a table of promises: the file and the numbers that state it, and the files and names of tests.
+struct Promise {
+    line: usize,
+    stated: (String, Vec<String>),
+    tests: Vec<(String, Vec<String>)>,
+}
+
+/// The rows that name a file in their second cell.
+fn promises(page: &str) -> Vec<Promise> {
+    let rows = page.lines().enumerate().filter_map(|(at, line)| {
+        let cells: Vec<&str> = line.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ").collect();
+        let [_, stated, tests] = cells[..] else { return None };
+        let file = quoted(stated).next()?.to_string();
+        let numbers = stated.split_whitespace().filter(|word| word.starts_with('I'));
+        let mut named: Vec<(String, Vec<String>)> = Vec::new();
+        for word in quoted(tests).map(String::from).filter(|word| word != "loom") {
+            match named.last_mut() {
+                _ if is_file(&word) => named.push((word, Vec::new())),
+                Some((_, names)) => names.push(word),
+                None => panic!("line {}: {word} stands before any file", at + 1),
+            }
+        }
+        let stated = (file, numbers.map(String::from).collect());
+        Some(Promise { line: at + 1, stated, tests: named })
+    });
+    rows.collect()
+}
+
+fn quoted(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split('`').skip(1).step_by(2)
+}
+
+fn is_file(word: &str) -> bool {
+    word.ends_with(".rs")
+}
+
+/// Each promise is stated under its numbers where the page says, and each test that it names exists.
+///
+/// A package without the tests of the repository has only those in `src`.
+#[test]
+fn each_promise_is_stated_and_its_tests_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let has_tests = root.join("tests/guarantees/main.rs").is_file();
+    if !root.join("src/docs/guarantees.md").is_file() {
+        return eprintln!(
+            "SKIPPED: the sources are not there, so what the book says of them is not looked up"
+        );
+    }
+    let mut sources: BTreeMap<String, Option<String>> = BTreeMap::new();
+    let mut source = |file: &str| {
+        let read = || fs::read_to_string(root.join(file)).ok();
+        sources.entry(file.to_string()).or_insert_with(read).clone()
+    };
+    let mut missing = Vec::new();
+    let mut skipped = 0;
+    let all = promises(GUARANTEES);
+    for Promise { line, stated: (file, numbers), tests } in &all {
+        match source(file) {
+            Some(text) => missing.extend(
+                numbers
+                    .iter()
+                    .filter(|number| !text.contains(&format!("**{number}**")))
+                    .map(|number| format!("line {line}: {file} states no {number}")),
+            ),
+            None => missing.push(format!("line {line}: there is no {file}")),
+        }
+        if numbers.is_empty() || tests.is_empty() {
+            missing.push(format!("line {line}: a promise without a number, or without a test"));
+        }
+        for (file, names) in tests {
+            let Some(text) = source(file) else {
+                match file.starts_with("tests/") && !has_tests {
+                    true => skipped += 1,
+                    false => missing.push(format!("line {line}: there is no {file}")),
+                }
+                continue;
+            };
+            let is_there = |name: &&String| {
+                let function = format!("fn {name}");
+                text.match_indices(&function)
+                    .any(|(at, _)| text[at + function.len()..].starts_with(['(', '<']))
+            };
+            let gone = names.iter().filter(|name| !is_there(name));
+            missing.extend(gone.map(|name| format!("line {line}: {file} has no test {name}")));
+        }
+    }
+    if skipped > 0 {
+        eprintln!("SKIPPED: {skipped} tests of the repository, which this package does not have");
+    }
+    assert!(all.len() > 60, "only {} promises are found", all.len());
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// The look-up itself: it would find what is not there.
+#[test]
+fn what_is_not_there_is_missed() {
+    let page = "| a | `src/x.rs` I1 I2 | model: `src/y.rs` `one`, `two`; `src/z.rs` |\n| no | row | of it |\n";
+    let all = promises(page);
+    let [Promise { line: 1, stated, tests }] = &all[..] else { panic!("{} rows", all.len()) };
+    assert_eq!((stated.0.as_str(), stated.1.len()), ("src/x.rs", 2));
+    assert_eq!(tests.len(), 2);
+    assert_eq!(tests[0].1, ["one", "two"]);
+}
+
+/// Each chapter begins with its question, and what is Rust in it is run, or at least compiled.
+#[test]
+fn every_snippet_is_a_test() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/docs");
+    if !folder.is_dir() {
+        return eprintln!("SKIPPED: the chapters are not there as files");
+    }
+    let files = |folder: &Path| {
+        let all = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        all.filter(|path| path.extension().is_some_and(|is| is == "md")).collect::<Vec<_>>()
+    };
+    let (own, mut wrong) = (files(&folder), Vec::new());
+    for path in own.iter().chain(&files(&folder.join("coming_from"))) {
+        let page = fs::read_to_string(path).unwrap();
+        let fences = page.lines().filter_map(|line| line.trim_start().strip_prefix("```"));
+        for fence in fences.step_by(2) {
+            let words: Vec<&str> =
+                fence.split([',', ' ']).filter(|word| !word.is_empty()).collect();
+            let is_other = words.iter().any(|word| OTHER_LANGUAGES.contains(word));
+            if !is_other && !words.iter().all(|word| ["rust", "no_run"].contains(word)) {
+                wrong.push(format!("{}: ```{fence}", path.display()));
+            }
+        }
+        let question = page.lines().next().unwrap_or_default();
+        if own.contains(path) && !(question.starts_with('*') && question.ends_with("?*")) {
+            wrong.push(format!("{}: does not begin with a question", path.display()));
+        }
+    }
+    assert!(own.len() >= 9, "{own:?}");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// What is not Rust, and says so.
+const OTHER_LANGUAGES: [&str; 11] =
+    ["conf", "console", "expr", "json", "markdown", "nginx", "ruby", "sh", "text", "toml", "yaml"];
+
+/// The blocks of one language of a page.
+fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
+    let mut found = Vec::new();
+    let mut rest = page;
+    while let Some(at) = rest.find("```") {
+        let block = &rest[at + 3..];
+        let end = block.find("\n```").unwrap_or(block.len());
+        let (first, body) = block[..end].split_once('\n').unwrap_or((&block[..end], ""));
+        if first == language {
+            found.push(body);
+        }
+        rest = block.get(end + 4..).unwrap_or_default();
+    }
+    found
+}
+
+/// What is Rust in the README is run by rustdoc, and the rest of it here: configurations are read, dependencies are
+/// TOML, and what needs a framework that the library does not is a part of an example, which is built and asked.
+#[test]
+fn what_rustdoc_does_not_run_of_the_readme_is_so_too() {
+    let readme = include_str!("../../README.md");
+    let mut configurations = 0;
+    for text in blocks(readme, "toml") {
+        if text.contains("version = ") {
+            toml::from_str::<toml::Table>(text).unwrap();
+            continue;
+        }
+        crate::Gate::from_toml(text).unwrap_or_else(|error| panic!("{text}\n{error}"));
+        configurations += 1;
+    }
+    assert!(configurations >= 3, "only {configurations} configurations are found");
+
+    let ignored = blocks(readme, "rust,ignore");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/frameworks/tonic.rs");
+    let Ok(example) = fs::read_to_string(path) else {
+        return eprintln!("SKIPPED: the example for tonic is not there");
+    };
+    let plain = |text: &str| text.lines().map(str::trim).collect::<Vec<_>>().join("\n");
+    assert_eq!(ignored.len(), 1, "what else is ignored?");
+    assert!(plain(&example).contains(&plain(ignored[0])), "{}", ignored[0]);
+}
