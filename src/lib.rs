@@ -29,7 +29,7 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
-#[cfg(any(feature = "tower", feature = "actix", feature = "redis-1"))]
+#[cfg(any(feature = "tower", feature = "actix", feature = "redis-1", feature = "metrics"))]
 mod adapt;
 pub mod cidr;
 #[cfg(feature = "std")]
@@ -65,6 +65,8 @@ pub use ipnet;
 pub use crate::adapt::actix::{self, GateMiddleware};
 #[cfg(feature = "axum")]
 pub use crate::adapt::axum;
+#[cfg(feature = "metrics")]
+pub use crate::adapt::metrics;
 #[cfg(feature = "redis-1")]
 pub use crate::adapt::redis;
 #[cfg(feature = "tower")]
@@ -183,6 +185,8 @@ mod tests {
             shareable::<crate::axum::ConnectionStats>();
             shareable::<crate::axum::GateRejection>();
         }
+        #[cfg(feature = "metrics")]
+        shareable::<crate::metrics::MetricsPublisher>();
         survives_panics::<crate::TokenBucket>();
         survives_panics::<crate::SlidingWindow>();
         survives_panics::<crate::Permits>();

@@ -12,6 +12,7 @@
 //! | `http` | requests and responses of the `http` crate |
 //! | `tower`, `axum`, `actix` | the frameworks |
 //! | `redis` | a store for limits of a fleet |
+//! | `metrics` | the gate's numbers for the facade of that name |
 
 #[cfg(feature = "actix")]
 pub mod actix;
@@ -31,6 +32,8 @@ mod fields;
 mod fleet;
 #[cfg(feature = "tower")]
 mod http;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 #[cfg(feature = "redis-1")]
 pub mod redis;
 #[cfg(any(feature = "tower", feature = "actix"))]

@@ -29,6 +29,7 @@
 //! | `admission` | adaptive concurrency, classes, and how unknown clients come back |
 //! | `event`, `sentence` | what is told, in words and numbers |
 //! | `talkers` | who asks for most, for people who look |
+//! | `untold` | what a subscriber has not been told yet |
 //! | `recorder`, `incident` | what is kept of it: events until they are read, and a report |
 //! | `saved`, `packed` | what is known, over a restart |
 //! | `watch`, `brain` | the two halves put together |
@@ -73,6 +74,8 @@ mod seen;
 mod sentence;
 mod sketch;
 mod talkers;
+#[cfg(feature = "tracing")]
+mod untold;
 mod watch;
 
 #[cfg(any(test, feature = "__reference"))]

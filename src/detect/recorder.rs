@@ -33,6 +33,9 @@ pub(crate) struct Recorder {
     /// The last ones, read or not.
     last: VecDeque<Event>,
     dropped: u64,
+    /// How many there were.
+    #[cfg(feature = "tracing")]
+    noted: u64,
     incident: Option<Incident>,
 }
 
@@ -42,6 +45,8 @@ impl Recorder {
             events: VecDeque::with_capacity(MOST),
             last: VecDeque::with_capacity(LAST),
             dropped: 0,
+            #[cfg(feature = "tracing")]
+            noted: 0,
             incident: None,
         }
     }
@@ -65,6 +70,10 @@ impl Recorder {
             self.last.pop_front();
         }
         self.last.push_back(event.clone());
+        #[cfg(feature = "tracing")]
+        {
+            self.noted = self.noted.saturating_add(1);
+        }
         // I1.
         if self.events.len() >= MOST {
             self.events.pop_front();
@@ -88,6 +97,20 @@ impl Recorder {
     /// The last events, oldest first, whether they were drained or not.
     pub(crate) fn recent(&self) -> Vec<Event> {
         self.last.iter().cloned().collect()
+    }
+
+    /// How many events there were, so far.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn noted(&self) -> u64 {
+        self.noted
+    }
+
+    /// Those that came after the first so many, as far as they are kept.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn noted_since(&self, told: u64) -> Vec<Event> {
+        let since = usize::try_from(self.noted.saturating_sub(told)).unwrap_or(usize::MAX);
+        let kept = self.last.len().saturating_sub(since);
+        self.last.iter().skip(kept).cloned().collect()
     }
 
     /// Events that nobody has read in time, so far.

@@ -89,9 +89,23 @@ impl Inner {
         snapshot.decide(request, client, chance, now, doing)
     }
 
-    /// The verdict that comes of it.
+    /// The verdict that comes of it; who listens is told of it last.
     #[inline]
     pub(super) fn conclude(
+        &self,
+        snapshot: &Snapshot,
+        client: Option<IpAddr>,
+        found: Found,
+        doing: Doing<'_>,
+        now: Timestamp,
+    ) -> Verdict {
+        let verdict = self.verdict(snapshot, client, found, doing, now);
+        self.tracer.checked(&snapshot.setting, client, &self.totals.missing_peer, now);
+        verdict
+    }
+
+    #[inline]
+    fn verdict(
         &self,
         snapshot: &Snapshot,
         client: Option<IpAddr>,
@@ -117,7 +131,9 @@ impl Inner {
                 }
                 let traces = traces.named(&snapshot.setting.names);
                 let admission = Admission::new(client, strictest, traces, doing.pending);
-                Verdict::admitted(admission.in_flight(flight))
+                let admission = admission.in_flight(flight);
+                self.tracer.in_shadow(admission.traces(), None);
+                Verdict::admitted(admission)
             }
             Err(refusal) => self.refuse(snapshot, client, refusal, traces, doing, now),
         }
@@ -267,30 +283,30 @@ impl Inner {
         if mode != Mode::Enforce {
             self.totals.admitted.add();
             let mut traces = traces;
-            match refusal {
-                Refusal::Rule { rule, .. } | Refusal::RuleBans { rule, .. } => {
-                    traces.mark(Mark::ShadowRule(rule));
-                }
-                _ => {
-                    if let Some(limit) = refusal.limit() {
-                        traces.mark(Mark::ShadowLimit(limit));
-                    }
-                }
+            if let Some(mark) = refusal.mark() {
+                traces.mark(mark);
             }
             let traces = traces.named(&setting.names);
             let flight = doing.flight(setting, now);
             let admission = Admission::new(client, None, traces, Pending::default());
-            return Verdict::admitted(admission.in_flight(flight));
+            let admission = admission.in_flight(flight);
+            let denial = || refusal.denial(snapshot, tally, None, Traces::default());
+            self.tracer.would_deny(refusal, doing.mitigation.as_ref(), denial);
+            self.tracer.in_shadow(admission.traces(), Some(refusal));
+            return Verdict::admitted(admission);
         }
         self.totals.denied.add();
         if let (Some(why), Some(detector)) = (refusal.by_itself(), &setting.detector) {
             detector.count_refused(&doing.glance, why);
         }
         let denial = refusal.denial(snapshot, tally, client, traces);
-        Verdict::denied(match doing.mitigation {
+        let denial = match doing.mitigation {
             Some(name) if matches!(refusal, Refusal::Mitigated { .. }) => denial.named(name),
             _ => denial,
-        })
+        };
+        self.tracer.denied(refusal, &denial);
+        self.tracer.in_shadow(denial.traces(), None);
+        Verdict::denied(denial)
     }
 
     /// The same for a peer that has not asked for anything yet; `None` if it passes for now.
@@ -309,7 +325,9 @@ impl Inner {
         let tally = self.tally_of(snapshot, refusal);
         tally.denies(true);
         self.totals.denied.add();
-        Some(refusal.denial(snapshot, tally, Some(peer), Traces::default()))
+        let denial = refusal.denial(snapshot, tally, Some(peer), Traces::default());
+        self.tracer.denied(refusal, &denial);
+        Some(denial)
     }
 
     /// Whose refusal it is.
@@ -385,6 +403,14 @@ impl Refusal {
             Self::Shed { for_being_unknown: true, .. } => Some(Refused::Unknown),
             Self::Shed { .. } => Some(Refused::Shed),
             _ => None,
+        }
+    }
+
+    /// What is remembered of it, where the gate only observes.
+    pub(super) fn mark(self) -> Option<Mark> {
+        match self {
+            Self::Rule { rule, .. } | Self::RuleBans { rule, .. } => Some(Mark::ShadowRule(rule)),
+            _ => self.limit().map(Mark::ShadowLimit),
         }
     }
 

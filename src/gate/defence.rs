@@ -63,6 +63,7 @@ impl Gate {
         if let Some(detector) = &snapshot.setting.detector {
             snapshot.setting.tick(detector, now);
         }
+        self.0.tracer.due(&snapshot.setting, now);
     }
 
     /// What the gate does by itself, to be asked and told.
@@ -86,7 +87,7 @@ impl GateDefence<'_> {
     /// That may be more than the defence [is allowed](crate::Defence::up_to) to do by itself. `false` without a
     /// defence: then there is nothing that could take it.
     pub fn force(&self, posture: Posture, time: Duration, now: Timestamp) -> bool {
-        self.detector.as_ref().is_some_and(|detector| {
+        self.order(|detector| {
             detector.force(posture, time, now);
             true
         })
@@ -94,7 +95,7 @@ impl GateDefence<'_> {
 
     /// Takes back what was [forced](Self::force): the gate goes on by itself. `false` without a defence.
     pub fn release(&self, now: Timestamp) -> bool {
-        self.detector.as_ref().is_some_and(|detector| {
+        self.order(|detector| {
             detector.release(now);
             true
         })
@@ -103,7 +104,7 @@ impl GateDefence<'_> {
     /// Plays an alarm for so long: the posture is [`Elevated`](Posture::Elevated), events are told and an incident is
     /// written, and nothing is refused. `false` without a defence.
     pub fn drill(&self, time: Duration, now: Timestamp) -> bool {
-        self.detector.as_ref().is_some_and(|detector| {
+        self.order(|detector| {
             detector.drill(time, now);
             true
         })
@@ -125,7 +126,7 @@ impl GateDefence<'_> {
 
     /// Keeps a mitigation until it is [removed](Self::remove). `false` if there is none of this name.
     pub fn pin(&self, name: &str, now: Timestamp) -> bool {
-        self.detector.as_ref().is_some_and(|detector| detector.pin(name, now))
+        self.order(|detector| detector.pin(name, now))
     }
 
     /// Gives a mitigation another condition, and keeps it until it is removed.
@@ -134,7 +135,11 @@ impl GateDefence<'_> {
     /// When there is none of this name, or the condition cannot be compiled; nothing is changed then.
     pub fn edit(&self, name: &str, when: Expr, now: Timestamp) -> Result<(), EditError> {
         match &self.detector {
-            Some(detector) => detector.edit(name, when, now),
+            Some(detector) => {
+                let result = detector.edit(name, when, now);
+                self.gate.0.tracer.defence(detector);
+                result
+            }
             None => Err(EditError::Unknown),
         }
     }
@@ -142,7 +147,15 @@ impl GateDefence<'_> {
     /// Ends a mitigation; the like of it does not come back for ten minutes. `false` if there is none of this
     /// name.
     pub fn remove(&self, name: &str, now: Timestamp) -> bool {
-        self.detector.as_ref().is_some_and(|detector| detector.remove(name, now))
+        self.order(|detector| detector.remove(name, now))
+    }
+
+    /// An operator's order; what is noted of it is told when it is done, with no lock held.
+    fn order(&self, order: impl FnOnce(&Arc<Detector>) -> bool) -> bool {
+        let Some(detector) = &self.detector else { return false };
+        let is_done = order(detector);
+        self.gate.0.tracer.defence(detector);
+        is_done
     }
 
     /// How many events nobody has read in time.

@@ -298,7 +298,8 @@ impl Witness for Asking<'_> {
 }
 
 impl Refusal {
-    fn stage(&self) -> Stage {
+    /// Where it comes from.
+    pub(super) fn stage(&self) -> Stage {
         match self {
             Self::MissingPeer => Stage::Client,
             Self::Banned { limit: None, .. } => Stage::Bans,

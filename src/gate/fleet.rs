@@ -145,7 +145,11 @@ impl Gate {
             setting.limit(&facts, traces, now, &mut doing)
         });
         match doing.suspended() {
-            None => GateStep::Decided(gate.conclude(&snapshot, client, found, doing, now)),
+            None => {
+                let verdict = gate.conclude(&snapshot, client, found, doing, now);
+                gate.tracer.fleet(snapshot.setting.limits.node(), now);
+                GateStep::Decided(verdict)
+            }
             Some(stopped) => {
                 let traces = found.traces;
                 suspend(snapshot, mode, client, glance, traces, *stopped)

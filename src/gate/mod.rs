@@ -61,6 +61,10 @@ mod saved;
 mod snapshot;
 mod stats;
 pub mod status;
+#[cfg(feature = "tracing")]
+pub mod trace;
+#[cfg(not(feature = "tracing"))]
+mod trace;
 
 use alloc::sync::Arc;
 use core::{fmt, time::Duration};
@@ -88,7 +92,7 @@ pub use self::{
     stats::{GateStats, RuleKind, RuleStats, StageStats},
     status::GateStatus,
 };
-use self::{reload::Writer, snapshot::Snapshot, stats::Totals};
+use self::{reload::Writer, snapshot::Snapshot, stats::Totals, trace::Tracer};
 use crate::{
     request::Request,
     rule::Answer,
@@ -128,6 +132,18 @@ use crate::{
 ///
 /// # Memory
 /// Fixed when it is built or changed, see [`memory_bytes`](Self::memory_bytes).
+///
+/// # Watching it
+/// [`stats`](Self::stats) are its counts, [`metrics`](Self::metrics) all numbers for other tools, as
+/// [a text](Self::open_metrics) too, [`status`](Self::status) and [`events`](Self::events) are for people.
+#[cfg_attr(
+    feature = "metrics",
+    doc = "[`MetricsPublisher`](crate::metrics::MetricsPublisher) hands the numbers to the facade `metrics`."
+)]
+#[cfg_attr(
+    feature = "tracing",
+    doc = "Subscribers of `tracing` are told what is refused and what happens: [`trace`]."
+)]
 #[derive(Clone)]
 pub struct Gate(Arc<Inner>);
 
@@ -140,6 +156,7 @@ struct Inner {
     /// Where clients stand among all of them; kept, so that a share takes in the same ones.
     seed: ahash::RandomState,
     writer: Mutex<Writer>,
+    tracer: Tracer,
     /// What texts come on top of.
     #[cfg(feature = "config")]
     base: config::Base,

@@ -14,6 +14,7 @@ use super::{
     plan::{LimitPlan, Plan},
     snapshot::{Snapshot, Tallies},
     stats::Totals,
+    trace::Tracer,
 };
 use crate::{
     error::BuildError,
@@ -83,6 +84,7 @@ impl Gate {
             totals: Totals::new(),
             seed,
             writer: Mutex::new(Writer { mode, frame, defined, holdings, tallies, seeds }),
+            tracer: Tracer::new(),
         };
         // So that the first check of this thread finds its entry.
         drop(inner.snapshot.load());
@@ -104,9 +106,11 @@ impl Gate {
     pub fn reload_with(&self, builder: GateBuilder, now: Timestamp) -> Result<(), BuildError> {
         #[cfg(feature = "config")]
         let base = builder.plan.clone();
-        self.reload_plan(builder.plan, now).inspect_err(|_| self.count_refused_reload())?;
+        self.reload_plan(builder.plan, now)
+            .inspect_err(|error| self.refused_reload(error.problems().len(), now))?;
         #[cfg(feature = "config")]
         self.0.base.set(base);
+        self.reloaded();
         Ok(())
     }
 
@@ -136,8 +140,14 @@ impl Gate {
         Ok(())
     }
 
-    /// A change was refused for its mistakes, wherever they were found.
-    pub(crate) fn count_refused_reload(&self) {
+    /// A change is over.
+    pub(crate) fn reloaded(&self) {
+        self.0.tracer.reloaded(&self.0.snapshot.load());
+    }
+
+    /// A change was refused for so many mistakes, wherever they were found.
+    pub(crate) fn refused_reload(&self, mistakes: usize, now: Timestamp) {
         self.0.totals.refused_reloads.add();
+        self.0.tracer.refused_reload(mistakes, now);
     }
 }

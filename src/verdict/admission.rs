@@ -217,6 +217,24 @@ pub enum DenialReason {
 }
 
 impl DenialReason {
+    /// In a word, as in logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DenyList => "deny_list",
+            Self::Rule => "rule",
+            Self::Banned => "banned",
+            Self::Limit => "limit",
+            Self::Concurrency => "concurrency",
+            Self::MissingKey => "missing_key",
+            Self::Unavailable => "unavailable",
+            Self::Saturated => "saturated",
+            Self::Mitigation => "mitigation",
+            Self::Shed => "shed",
+            Self::MissingPeer => "missing_peer",
+        }
+    }
+
     /// The status of a refusal that nothing else is said about; whether it `ends` is known of it.
     const fn status(self, ends: bool) -> u16 {
         match self {
@@ -337,7 +355,7 @@ impl Denial {
         }
     }
 
-    fn traces(&self) -> &Traces {
+    pub(crate) fn traces(&self) -> &Traces {
         &self.traces
     }
 }

@@ -118,6 +118,19 @@ impl Traces {
         })
     }
 
+    /// The same, each with its mark.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn would_deny(&self) -> impl Iterator<Item = (&str, Mark)> {
+        self.marks().filter_map(|(names, mark)| {
+            let name = match mark {
+                Mark::Rule(_) => None,
+                Mark::ShadowRule(number) => names.rules.get(number),
+                Mark::ShadowLimit(number) => names.limits.get(number),
+            };
+            name.map(|name| (&**name, mark))
+        })
+    }
+
     /// The names of tags.
     pub(crate) fn tags(&self) -> impl Iterator<Item = &str> {
         let names = self.names.as_deref();

@@ -60,6 +60,7 @@ impl Brain {
     pub(super) fn publish_all(&mut self, detector: &Detector) {
         while self.compile(detector) {}
         self.publish(detector);
+        self.let_noted_be_told(detector);
     }
 
     /// Lets checks have what was decided.

@@ -212,6 +212,7 @@ impl Brain {
             Stage::Known(part) => self.tend(detector, part),
         };
         self.stage = next;
+        self.let_noted_be_told(detector);
         Some(cost)
     }
 
@@ -313,6 +314,20 @@ impl Brain {
 
     pub(super) fn recent_events(&self) -> Vec<Event> {
         self.recorder.recent()
+    }
+
+    /// How many events there were is known to those who tell them.
+    pub(super) fn let_noted_be_told(&self, detector: &Detector) {
+        #[cfg(feature = "tracing")]
+        detector.untold.set_noted(self.recorder.noted());
+        #[cfg(not(feature = "tracing"))]
+        let _ = detector;
+    }
+
+    /// Events after the first so many, as far as they are kept, and how many there were in all.
+    #[cfg(feature = "tracing")]
+    pub(super) fn noted_since(&self, told: u64) -> (Vec<Event>, u64) {
+        (self.recorder.noted_since(told), self.recorder.noted())
     }
 
     /// What checks read of mitigations.

@@ -24,6 +24,8 @@ pub(crate) use self::{
     newcomers::Newcomers,
     word::Word,
 };
+#[cfg(feature = "tracing")]
+use super::untold::Untold;
 use super::{
     Applied, Defence, Dimension, KeyedHash, Posture,
     admission::room,
@@ -67,6 +69,8 @@ pub(crate) struct Detector {
     pub(super) newcomers: Newcomers,
     /// The mitigations that checks ask.
     pub(super) live: Swap<Live>,
+    #[cfg(feature = "tracing")]
+    pub(super) untold: Untold,
     pub(super) brain: Mutex<Brain>,
 }
 
@@ -137,6 +141,8 @@ impl Detector {
             recent: Recent::new(SAMPLE),
             newcomers: Newcomers::new(seeds)?,
             live: Swap::new(live),
+            #[cfg(feature = "tracing")]
+            untold: Untold::new(),
             brain: Mutex::new(brain),
         }))
     }

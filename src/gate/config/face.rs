@@ -85,7 +85,9 @@ impl Gate {
     /// # Ok::<(), portcullis::gate::config::ConfigError>(())
     /// ```
     pub fn reload(&self, text: &str, now: Timestamp) -> Result<(), ConfigError> {
-        self.reload_text(text, now).inspect_err(|_| self.count_refused_reload())
+        self.reload_text(text, now)
+            .inspect(|()| self.reloaded())
+            .inspect_err(|error| self.refused_reload(error.len(), now))
     }
 
     /// Has the rules of a text judged beside the live ones, as [`set_candidate`](Self::set_candidate) does; what else the

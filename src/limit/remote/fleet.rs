@@ -191,6 +191,12 @@ impl Fleet {
         size_of::<Inner>().saturating_add(self.keys().memory_bytes())
     }
 
+    /// Whether the store is taken to be away; [`stats`](Self::stats) say so too, and cost more.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn is_away(&self) -> bool {
+        self.breaker().is_open()
+    }
+
     pub(super) fn keys(&self) -> &Keys {
         &self.0.keys
     }

@@ -4,6 +4,7 @@
 //! The folder of the logs is given by `PORTCULLIS_DATA`; without it, a small sample stands in.
 #![allow(clippy::disallowed_methods, reason = "tests read files and say what they could not test")]
 
+mod facade;
 mod gated;
 mod metrics;
 #[path = "../../../../examples/incident/replay/mod.rs"]
