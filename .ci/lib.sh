@@ -71,6 +71,23 @@ prometheus_for_tests() {
   fi
 }
 
+# A browser, which the tests look at the status page with; where it can be had they must not skip it.
+browser_for_tests() {
+  a_browser_runs || packages chromium
+  if a_browser_runs; then
+    export PORTCULLIS_REQUIRE_BROWSER=1
+  else
+    loudly "Chromium cannot be had here: the status page is not tested in a browser"
+  fi
+}
+a_browser_runs() {
+  local program
+  for program in chromium chromium-browser google-chrome google-chrome-stable; do
+    ! runs "$program" --version || return 0
+  done
+  return 1
+}
+
 # The real data, where it lies beside the checkout; tests fall back to small samples and say so.
 if [ -z "${PORTCULLIS_DATA:-}" ] && [ -d ../shared/data ]; then
   PORTCULLIS_DATA=$(cd ../shared/data && pwd)

@@ -1,10 +1,16 @@
 // The examples of the README need the adapters and the configuration, so it is tested and shown where they are.
 #![cfg_attr(
-    all(feature = "actix", feature = "axum", feature = "config", feature = "redis-1"),
+    all(feature = "actix", feature = "axum", feature = "config", feature = "redis-1", feature = "status"),
     doc = include_str!("../README.md")
 )]
 #![cfg_attr(
-    not(all(feature = "actix", feature = "axum", feature = "config", feature = "redis-1")),
+    not(all(
+        feature = "actix",
+        feature = "axum",
+        feature = "config",
+        feature = "redis-1",
+        feature = "status"
+    )),
     doc = "Rate limiting and traffic filtering that you build into a Rust service."
 )]
 #![no_std]
@@ -41,7 +47,10 @@ pub mod detect;
     feature = "actix",
     feature = "axum",
     feature = "config",
-    feature = "redis-1"
+    feature = "metrics",
+    feature = "redis-1",
+    feature = "status",
+    feature = "tracing"
 ))]
 pub mod docs;
 pub mod error;
@@ -187,6 +196,8 @@ mod tests {
         }
         #[cfg(feature = "metrics")]
         shareable::<crate::metrics::MetricsPublisher>();
+        #[cfg(feature = "status")]
+        shareable::<crate::axum::StatusPage>();
         survives_panics::<crate::TokenBucket>();
         survives_panics::<crate::SlidingWindow>();
         survives_panics::<crate::Permits>();

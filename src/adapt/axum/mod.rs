@@ -5,6 +5,7 @@
 //! | [`GateLayer`](crate::GateLayer) | asks the gate about each request, and answers what is refused |
 //! | [`ClientIp`], [`Admitted`] | handlers: whose request it is, and what the gate has said of it |
 //! | [`GateListener`] | asks the gate about each connection, and bounds how many a client holds |
+//! | `StatusPage`, with the feature `status` | operators: what the gate does, live, and what to do about it |
 //! | `route` in [rules and limits](crate::rule) | what axum has matched, `/users/{id}` |
 //!
 //! # Routes
@@ -32,7 +33,11 @@
 
 mod extract;
 mod listener;
+#[cfg(feature = "status")]
+pub mod status;
 
+#[cfg(feature = "status")]
+pub use self::status::StatusPage;
 pub use self::{
     extract::GateRejection,
     listener::{ConnectionStats, GateIo, GateListener, Listening, PeerAddr},

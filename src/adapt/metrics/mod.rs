@@ -32,21 +32,18 @@ use crate::{
 ///
 /// # Example: every ten seconds
 /// ```no_run
-/// # #[cfg(feature = "axum")] {
 /// use portcullis::{Gate, SystemClock, metrics::MetricsPublisher};
 /// use std::time::Duration;
 ///
 /// # async fn example(gate: Gate) {
 /// let mut publisher = MetricsPublisher::new(&gate).label("service", "shop");
-/// let clock = SystemClock::new();     // the one that checks are given the time of
 /// tokio::spawn(async move {
 ///     let mut ticks = tokio::time::interval(Duration::from_secs(10));
 ///     loop {
 ///         ticks.tick().await;
-///         publisher.publish(clock.now());
+///         publisher.publish(SystemClock::now());         // the clock of the adapters
 ///     }
 /// });
-/// # }
 /// # }
 /// ```
 ///

@@ -15,6 +15,7 @@ mod fleet;
 mod hyper;
 mod nginx;
 mod proxy;
+mod status;
 mod tonic;
 mod tower;
 mod unread;

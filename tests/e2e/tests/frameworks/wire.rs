@@ -77,8 +77,25 @@ impl Connection {
         timeout(PATIENCE, self.read_answer(Some(0))).await?
     }
 
+    /// The next response, of which only the head is sent, whatever its length is said to be.
+    pub(crate) async fn head(&mut self) -> io::Result<Answer> {
+        let first = timeout(PATIENCE, self.read_line()).await??;
+        timeout(PATIENCE, self.read_head(&first)).await?
+    }
+
     async fn read_answer(&mut self, length: Option<usize>) -> io::Result<Answer> {
         let first = self.read_line().await?;
+        let mut answer = self.read_head(&first).await?;
+        let told = answer.line("content-length").and_then(|length| length.parse().ok());
+        let length =
+            told.or(length).ok_or_else(|| io::Error::other(format!("{answer:?} has no length")))?;
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body).await?;
+        answer.body = String::from_utf8(body).map_err(io::Error::other)?;
+        Ok(answer)
+    }
+
+    async fn read_head(&mut self, first: &str) -> io::Result<Answer> {
         let status = first.split(' ').nth(1).and_then(|status| status.parse().ok());
         let status = status.ok_or_else(|| io::Error::other(format!("{first:?} is no response")))?;
         let mut answer = Answer { status, lines: Vec::new(), body: String::new() };
@@ -87,13 +104,12 @@ impl Connection {
             let Some((name, value)) = line.split_once(':') else { break };
             answer.lines.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
-        let told = answer.line("content-length").and_then(|length| length.parse().ok());
-        let length =
-            told.or(length).ok_or_else(|| io::Error::other(format!("{answer:?} has no length")))?;
-        let mut body = vec![0; length];
-        self.stream.read_exact(&mut body).await?;
-        answer.body = String::from_utf8(body).map_err(io::Error::other)?;
         Ok(answer)
+    }
+
+    /// The next line, without its end.
+    pub(crate) async fn line(&mut self) -> io::Result<String> {
+        timeout(PATIENCE, self.read_line()).await?
     }
 
     async fn read_line(&mut self) -> io::Result<String> {
