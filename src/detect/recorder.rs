@@ -12,7 +12,7 @@
 //! A note is a sentence; a tick compares each mitigation that has matched with the attackers that are known:
 //! 64 times 64 short names at most.
 
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::{collections::VecDeque, string::String, vec::Vec};
 
 use super::{
     Culprit, Event, EventKind, Evidence, Posture,
@@ -60,6 +60,17 @@ impl Recorder {
         now: Timestamp,
     ) {
         let text = sentence(&kind, evidence, culprit);
+        self.note_in_words(kind, text, evidence, now);
+    }
+
+    /// The same, told in other words than usual.
+    pub(crate) fn note_in_words(
+        &mut self,
+        kind: EventKind,
+        text: String,
+        evidence: &Evidence,
+        now: Timestamp,
+    ) {
         let event = Event { at: now, kind, text, evidence: *evidence };
         match &mut self.incident {
             Some(incident) if !incident.is_over() => incident.note(&event),

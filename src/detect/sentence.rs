@@ -68,6 +68,17 @@ pub(crate) fn sentence(kind: &EventKind, evidence: &Evidence, culprit: Option<&C
     }
 }
 
+/// The same of a posture that an operator wants, whatever the numbers say.
+pub(crate) fn forced(
+    from: Posture,
+    to: Posture,
+    evidence: &Evidence,
+    culprit: Option<&Culprit>,
+) -> String {
+    let (numbers, load) = (numbers(evidence, culprit), rounded(evidence.load));
+    format!("An operator wants {to} after {from}: {numbers}; load {load} of 100")
+}
+
 /// Characters of a rule, of what an operator has said, of a culprit, and of a name, before they are cut.
 const RULE: usize = 400;
 const TOLD: usize = 200;

@@ -10,7 +10,7 @@ use crate::{
     detect::{
         Dimension, EventKind, Posture,
         machine::{Signs, Turn},
-        sentence::{Culprit, plain_bytes},
+        sentence::{Culprit, forced, plain_bytes},
         sketch::Known,
         talkers,
         watch::{Detector, float},
@@ -141,7 +141,12 @@ impl Brain {
         let culprit = self.culprit(detector);
         if from != to {
             let kind = EventKind::Posture { from, to };
-            self.recorder.note(kind, &self.evidence, culprit.as_ref(), now);
+            if self.machine.is_forced() {
+                let text = forced(from, to, &self.evidence, culprit.as_ref());
+                self.recorder.note_in_words(kind, text, &self.evidence, now);
+            } else {
+                self.recorder.note(kind, &self.evidence, culprit.as_ref(), now);
+            }
         }
         if latched {
             self.recorder.note(EventKind::Latched, &self.evidence, culprit.as_ref(), now);

@@ -165,3 +165,14 @@ fn a_reload_goes_on_watching() {
     gate.reload_with(up_to(Posture::Elevated), NOW).unwrap();
     assert_eq!(flights(&gate), 0);
 }
+
+/// What an operator wants is not told as if the numbers had said it.
+#[test]
+fn a_posture_that_is_forced_is_told_as_that() {
+    let gate = watching();
+    gate.defence().force(Posture::Lockdown, AN_HOUR, NOW);
+    let events = gate.events();
+    let told = events.iter().find(|event| matches!(event.kind, EventKind::Posture { .. }));
+    let text = &told.unwrap().text;
+    assert!(text.starts_with("An operator wants lockdown after normal: "), "{text}");
+}
