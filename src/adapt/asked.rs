@@ -62,6 +62,7 @@ impl Asked {
         let now = setting.now();
         let outcome = Outcome::status(status).latency(now.saturating_duration_since(at));
         if admission.awaits_size() {
+            setting.gate.finish_head(&mut admission, outcome, now);
             let owed = Owed { admission, outcome, size: 0, setting: setting.clone() };
             return Some(Box::new(UntilEnd { owed: Some(owed), _hold: hold }));
         }

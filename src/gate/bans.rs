@@ -183,6 +183,8 @@ impl Bans {
                 other.change(subject, Change::Copy { until, forgotten, level }, reason, now);
             }
         }
+        // A count goes on.
+        other.displaced.fetch_add(self.times_displaced(), Ordering::Relaxed);
         other
     }
 
@@ -255,12 +257,39 @@ impl Bans {
         removed.is_some_and(|removed| removed.until > now)
     }
 
+    /// At most so many of the bans in force: those that end last, these first.
+    pub(super) fn longest(&self, most: usize, now: Timestamp) -> Vec<BanInfo> {
+        // First when the shortest of them ends, so that no more are copied than are told.
+        let mut ends: Vec<Timestamp> = Vec::new();
+        for table in &self.tables {
+            let table = table.read();
+            ends.extend(table.entries.iter().map(|entry| entry.until).filter(|until| *until > now));
+        }
+        let least = match most.checked_sub(1) {
+            Some(last) if ends.len() > most => {
+                let (_, least, _) = ends.select_nth_unstable_by(last, |one, other| other.cmp(one));
+                *least
+            }
+            Some(_) => now,
+            None => return Vec::new(),
+        };
+        let mut all = self.list_from(least, now);
+        all.truncate(most);
+        all
+    }
+
     /// All bans in force, those that end last first.
     pub(super) fn list(&self, now: Timestamp) -> Vec<BanInfo> {
+        self.list_from(now, now)
+    }
+
+    /// Those of them that do not end before then.
+    fn list_from(&self, least: Timestamp, now: Timestamp) -> Vec<BanInfo> {
         let mut all = Vec::new();
         for table in &self.tables {
             let table = table.read();
-            let in_force = table.entries.iter().filter(|entry| entry.until > now);
+            let in_force = table.entries.iter();
+            let in_force = in_force.filter(|entry| entry.until > now && entry.until >= least);
             all.extend(in_force.map(|entry| BanInfo {
                 net: match entry.subject {
                     Subject::Net(net) => Some(net),

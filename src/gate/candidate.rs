@@ -208,7 +208,6 @@ impl Candidate {
         Self { rules: self.rules.with_lists(lists.clone()), judged: Arc::clone(&self.judged) }
     }
 
-    /// What is read of a request's canonical form; samples keep paths.
     /// Requests on which it agrees with the live rules, that it would deny, and that it would allow.
     pub(super) fn counts(&self) -> [u64; 3] {
         let Judged { agree, would_deny, would_allow, .. } = &*self.judged;
@@ -221,6 +220,7 @@ impl Candidate {
         samples.saturating_add(self.rules.memory_bytes()).saturating_add(effects.memory_bytes())
     }
 
+    /// What is read of a request's canonical form; samples keep paths.
     pub(super) fn needs(&self) -> Needs {
         self.rules.index().needs().and(Needs::PATH)
     }

@@ -279,6 +279,10 @@ impl Inner {
         let setting = &*snapshot.setting;
         let mode = doing.mode;
         let tally = self.tally_of(snapshot, refusal);
+        // First the whole, so that no part is told larger.
+        if mode == Mode::Enforce {
+            self.totals.denied.add();
+        }
         tally.denies(mode == Mode::Enforce);
         if mode != Mode::Enforce {
             self.totals.admitted.add();
@@ -295,7 +299,6 @@ impl Inner {
             self.tracer.in_shadow(admission.traces(), Some(refusal));
             return Verdict::admitted(admission);
         }
-        self.totals.denied.add();
         if let (Some(why), Some(detector)) = (refusal.by_itself(), &setting.detector) {
             detector.count_refused(&doing.glance, why);
         }
@@ -323,8 +326,8 @@ impl Inner {
             return None;
         }
         let tally = self.tally_of(snapshot, refusal);
-        tally.denies(true);
         self.totals.denied.add();
+        tally.denies(true);
         let denial = refusal.denial(snapshot, tally, Some(peer), Traces::default());
         self.tracer.denied(refusal, &denial);
         Some(denial)

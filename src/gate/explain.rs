@@ -356,7 +356,7 @@ impl Explanation {
 
     /// The stages, in their order, and what each says.
     pub fn stages(&self) -> impl Iterator<Item = (Stage, StageOutcome)> {
-        Stage::ALL.into_iter().map(|stage| (stage, self.outcome(stage)))
+        Stage::ALL.iter().copied().map(|stage| (stage, self.outcome(stage)))
     }
 
     /// The rules, in the order in which they are asked.
@@ -450,7 +450,7 @@ impl LimitReport {
 
 impl Stage {
     /// All of them, in their order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: &'static [Self] = &[
         Self::Client,
         Self::Exempt,
         Self::Bans,

@@ -86,7 +86,7 @@ pub use self::{
     fleet::{GateAsk, GateStep, GateWait, Suspended},
     limits::{Hold, InFlight, LimitRule},
     lists::{GateLists, ListError},
-    metrics::{Family, GateMetrics, Kind, OPEN_METRICS_TYPE, Value},
+    metrics::{GateMetrics, MetricFamily, MetricKind, MetricValue, OPEN_METRICS_TYPE},
     plan::{MissingKey, Then},
     policies::{Bound, Policy},
     stats::{GateStats, RuleKind, RuleStats, StageStats},
@@ -264,6 +264,15 @@ impl Gate {
         if let Some(flight) = flight {
             flight.answered(outcome.status, outcome.latency, now);
         }
+    }
+
+    /// Tells the gate the head of a response whose size is told later, by [`finish`](Self::finish): what does not ask for
+    /// the size is settled now.
+    ///
+    /// For who waits because an admission [awaits the size](Admission::awaits_size): a client that reads slowly then
+    /// delays no more than what it has to do with the size, and no ban.
+    pub fn finish_head(&self, admission: &mut Admission, outcome: Outcome, now: Timestamp) {
+        admission.finish_head(&outcome.answer(), now);
     }
 
     /// What has been decided since the gate was built.

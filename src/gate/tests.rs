@@ -413,7 +413,7 @@ fn memory_does_not_grow_with_clients() {
         .on_saturation(OnSaturation::Allow)
         .build()
         .unwrap();
-    assert!(uncounted.memory_bytes() < 2 * (10_000 * 23 / 2 + 7_000), "no networks");
+    assert!(uncounted.memory_bytes() < 2 * (10_000 * 23 / 2 + 7_500), "no networks");
 }
 
 /// A gate in a log line neither fills the log nor tells its clients.

@@ -7,6 +7,8 @@ use super::{Decision, Standing, Traces};
 use crate::{
     detect::Flight,
     gate::{Hold, Pending},
+    rule::Answer,
+    time::Timestamp,
 };
 
 /// The gate's answer to one request.
@@ -105,10 +107,14 @@ impl Admission {
     }
 
     /// Whether a limit asks how large the response was, so that it is to be finished when that is known and
-    /// not before.
+    /// not before; what does not ask is settled by [`Gate::finish_head`](crate::Gate::finish_head) meanwhile.
     #[must_use]
     pub fn awaits_size(&self) -> bool {
         self.pending.awaits_size()
+    }
+
+    pub(crate) fn finish_head(&mut self, answer: &Answer, now: Timestamp) {
+        self.pending.finish_head(answer, now);
     }
 
     /// Whether the response settles nothing, and only its status is to be counted.
@@ -408,8 +414,10 @@ impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "denied by \"{}\"", self.name)?;
         match self.retry_after() {
-            Some(wait) => write!(f, ", again in {:?}", rounded_up(wait)),
-            None => Ok(()),
+            Some(wait) if wait < Duration::MAX => {
+                write!(f, ", again in {:?}", rounded_up(wait))
+            }
+            Some(_) | None => Ok(()),
         }
     }
 }

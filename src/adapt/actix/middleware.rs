@@ -156,7 +156,8 @@ impl<T: Clone> GateMiddleware<T> {
     /// What is said here counts before what the middleware finds in the request itself, such as `ssl` behind a proxy
     /// that speaks TLS. Texts are borrowed from the request: from its headers, its application's data or its
     /// connection's; its extensions cannot lend any. A request has room for four fields without an allocation, of which
-    /// the middleware needs up to four.
+    /// the middleware needs up to four. Where limits of a fleet wait for their store it is asked again, and has to say
+    /// the same.
     ///
     /// # Example: the country, which a proxy in front has looked up
     /// ```

@@ -17,7 +17,7 @@ use ::metrics::{
 use super::MetricsPublisher;
 use crate::{
     Defence, Gate, LimitRule, Posture, Quota, Request, Timestamp,
-    gate::{Kind, Value},
+    gate::{MetricKind, MetricValue},
 };
 
 const NOW: Timestamp = Timestamp::from_secs(1);
@@ -63,12 +63,12 @@ impl GaugeFn for Cell {
 /// Every registration in its order, with what was set since; and what was described.
 #[derive(Default)]
 struct Kept {
-    registered: Mutex<Vec<(Kind, String, Arc<Cell>)>>,
+    registered: Mutex<Vec<(MetricKind, String, Arc<Cell>)>>,
     described: Mutex<Vec<(String, Option<Unit>, String)>>,
 }
 
 impl Kept {
-    fn register(&self, kind: Kind, key: &Key, metadata: &Metadata<'_>) -> Arc<Cell> {
+    fn register(&self, kind: MetricKind, key: &Key, metadata: &Metadata<'_>) -> Arc<Cell> {
         assert_eq!(metadata.target(), "portcullis");
         let labels = key.labels().map(|label| format!(",{}={}", label.key(), label.value()));
         let series = format!("{}{}", key.name(), labels.collect::<String>());
@@ -96,8 +96,8 @@ impl Kept {
         let (kind, _, cell) = registered.iter().rev().find(|(_, name, _)| name == series)?;
         let bits = cell.bits.load(Ordering::Relaxed);
         let value = match kind {
-            Kind::Counter => u32::try_from(bits).unwrap().into(),
-            Kind::Gauge | Kind::States => f64::from_bits(bits),
+            MetricKind::Counter => u32::try_from(bits).unwrap().into(),
+            MetricKind::Gauge | MetricKind::States => f64::from_bits(bits),
         };
         Some((value, cell.sets.load(Ordering::Relaxed)))
     }
@@ -119,11 +119,11 @@ impl Recorder for Kept {
     }
 
     fn register_counter(&self, key: &Key, metadata: &Metadata<'_>) -> Counter {
-        Counter::from_arc(self.register(Kind::Counter, key, metadata))
+        Counter::from_arc(self.register(MetricKind::Counter, key, metadata))
     }
 
     fn register_gauge(&self, key: &Key, metadata: &Metadata<'_>) -> Gauge {
-        Gauge::from_arc(self.register(Kind::Gauge, key, metadata))
+        Gauge::from_arc(self.register(MetricKind::Gauge, key, metadata))
     }
 
     fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
@@ -155,12 +155,12 @@ fn every_number_of_the_gate_is_published_and_nothing_else() {
 
     let mut expected = BTreeMap::new();
     gate.metrics(NOW).each(&mut |family, labels, value| {
-        let suffix = if family.kind == Kind::Counter { "_total" } else { "" };
+        let suffix = if family.kind == MetricKind::Counter { "_total" } else { "" };
         let labels = labels.iter().map(|(name, value)| format!(",{name}={value}"));
         let series = format!("{}{suffix}{}", family.name, labels.collect::<String>());
         let value = match value {
-            Value::Count(count) => u32::try_from(count).unwrap().into(),
-            Value::Gauge(value) => value,
+            MetricValue::Count(count) => u32::try_from(count).unwrap().into(),
+            MetricValue::Gauge(value) => value,
         };
         assert_eq!(expected.insert(series, value), None);
     });
@@ -253,4 +253,28 @@ fn without_a_recorder_nothing_happens() {
     publisher.publish(NOW);
     publisher.publish(NOW);
     assert!(format!("{publisher:?}").starts_with("MetricsPublisher { labels: [], series: "));
+}
+
+/// What is counted of a second candidate comes on top of the first one's, and does not hide behind it.
+#[test]
+fn what_is_made_anew_goes_on_counting() {
+    let scheme = crate::rule::Scheme::new();
+    let candidate = || {
+        let rule = crate::rule::Rule::new("x", scheme.parse("true").unwrap());
+        [rule.then(crate::rule::Action::Deny { status: 403 })]
+    };
+    let gate = Gate::builder().build().unwrap();
+    let (kept, mut publisher) = (Kept::default(), MetricsPublisher::new(&gate));
+    let series = "portcullis_candidate_requests_total,verdict=would_deny";
+    gate.set_candidate(candidate()).unwrap();
+    ask(&gate, 5);
+    kept.publish(&mut publisher, NOW);
+    assert_eq!(kept.of(series), Some((5.0, 1)));
+    gate.set_candidate(candidate()).unwrap();
+    ask(&gate, 2);
+    kept.publish(&mut publisher, NOW);
+    assert_eq!(kept.of(series), Some((7.0, 2)));
+    ask(&gate, 1);
+    kept.publish(&mut publisher, NOW);
+    assert_eq!(kept.of(series), Some((8.0, 3)));
 }

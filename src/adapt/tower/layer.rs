@@ -135,7 +135,8 @@ impl<T: Clone> GateLayer<T> {
     ///
     /// What an outer layer has found out is among the extensions. What is said here counts before what the layer finds
     /// in the request itself, such as `ssl` behind a proxy that speaks TLS. A request has room for four fields without
-    /// an allocation, of which the layer needs up to four.
+    /// an allocation, of which the layer needs up to four. Where limits of a fleet wait for their store it is asked again, and
+    /// has to say the same.
     ///
     /// # Example: a limit for each tenant, whom an outer layer has recognised
     /// ```

@@ -35,6 +35,12 @@ impl Detector {
         self.brain.lock().evidence
     }
 
+    /// Of one tick: its evidence, how many mitigations are live, and how many events nobody has read in time.
+    pub(crate) fn numbers(&self) -> (Evidence, usize, u64) {
+        let brain = self.brain.lock();
+        (brain.evidence, brain.mitigations.len(), brain.recorder.dropped())
+    }
+
     pub(crate) fn events(&self) -> Vec<Event> {
         self.brain.lock().recorder.drain()
     }

@@ -142,7 +142,6 @@ impl Mitigations {
         }
     }
 
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.all.len()
     }

@@ -359,3 +359,32 @@ fn threads_do_not_lose_a_ban() {
     assert_eq!(bans.list(later(3_500)).len(), 100);
     assert_eq!(vec![bans.times_displaced()], [0]);
 }
+
+/// Those that last longest, without a copy of all the others; and a count of what was displaced goes on.
+#[test]
+fn the_longest_are_the_first_of_all() {
+    let bans = Bans::new(3_000, RandomState::new());
+    for number in 0..2_000_u32 {
+        // Some end at the same time.
+        let length = secs(10 + u64::from(number / 3));
+        bans.add(IpAddr::V4(Ipv4Addr::from_bits(number)).into(), length, &name("a"), NOW);
+    }
+    let at = later(100);
+    let all = bans.list(at);
+    assert_eq!(all.len(), bans.count(at));
+    let ends =
+        |bans: &[super::BanInfo]| -> Vec<_> { bans.iter().map(|ban| ban.remaining()).collect() };
+    for most in [0, 1, 2, 199, 200, all.len(), 5_000] {
+        let longest = bans.longest(most, at);
+        assert_eq!(ends(&longest), ends(&all[..most.min(all.len())]), "{most}");
+    }
+    assert!(bans.longest(5, later(100_000)).is_empty());
+
+    let small = Bans::new(2, RandomState::new());
+    for number in 0..5_u32 {
+        small.add(IpAddr::V4(Ipv4Addr::from_bits(number)).into(), secs(60), &name("a"), NOW);
+    }
+    let displaced = small.times_displaced();
+    assert_eq!(displaced, 3);
+    assert!(small.resized(100, RandomState::new(), NOW).times_displaced() >= displaced);
+}

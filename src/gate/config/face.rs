@@ -93,6 +93,8 @@ impl Gate {
     /// Has the rules of a text judged beside the live ones, as [`set_candidate`](Self::set_candidate) does; what else the
     /// text says is looked at for mistakes, and no more.
     ///
+    /// They see the gate's own lists, limits and groups: a rule that names what only the text has is refused.
+    ///
     /// # Errors
     /// All mistakes of the text at once; another candidate goes on then.
     ///
@@ -108,7 +110,12 @@ impl Gate {
     /// ```
     pub fn set_candidate_toml(&self, text: &str) -> Result<(), ConfigError> {
         let base = self.0.base.get();
-        let Read { plan, places } = Read::new(text, base.clone())?;
+        let Read { mut plan, places } = Read::new(text, base.clone())?;
+        plan.lists = declared(&plan);
+        let problems = problems_of(&plan);
+        if !problems.is_empty() {
+            return Err(places.place_all(text, base, &BuildError::new(problems)));
+        }
         let rules = plan.rules;
         self.set_candidate(rules).map_err(|error| places.place_all(text, base, &error))
     }

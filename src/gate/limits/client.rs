@@ -1,7 +1,7 @@
 //! What limits say of a client before it has asked for anything.
 //!
 //! # Invariants
-//! - **I1** a limit is heard only if every request of the client meets it, and is denied by it now;
+//! - **I1** for a refusal, a limit is heard only if every request of the client meets it, and is denied by it now;
 //! - **I2** nothing is taken.
 
 use super::{Cost, Entry, Limits, Met};

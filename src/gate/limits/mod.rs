@@ -403,8 +403,14 @@ impl Entry {
             asked.and_then(|asked| Some((asked, self.state.counted(asked.hash)?)))
         {
             let left = counted.peek_n(asked.units, now);
-            let has_counted = left.standing().remaining() < left.standing().limit();
-            if left.is_admitted() || left.is_saturated() || !has_counted {
+            let (remaining, most) = (left.standing().remaining(), left.standing().limit());
+            // What a request costs can be its client's choice: then nothing may be left, or who asks for much at once
+            // would be banned for what one failure has taken.
+            let is_used_up = match self.cost {
+                Cost::Units(_) => remaining < most,
+                Cost::Request(_) => remaining == 0,
+            };
+            if left.is_admitted() || left.is_saturated() || !is_used_up {
                 return None;
             }
         }

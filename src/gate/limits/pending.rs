@@ -132,23 +132,18 @@ impl Pending {
         self.0.as_ref().is_some_and(|owed| owed.slots().any(|slot| slot.settler.asks_size))
     }
 
+    /// Settles what does not ask for the size of the response: who reads a body slowly delays no more than that.
+    pub(crate) fn finish_head(&mut self, answer: &Answer, now: Timestamp) {
+        if let Some(owed) = &mut self.0 {
+            owed.settle(answer, now, |slot| !slot.settler.asks_size);
+        }
+    }
+
     /// Gives back what does not count, and takes what the response has cost beyond that. Places that are not
     /// held are given back, too.
-    pub(crate) fn finish(self, answer: Answer, now: Timestamp) {
-        let Some(owed) = &self.0 else { return };
-        for Slot { bit, settler, taken } in owed.slots() {
-            let of_network = owed.of_networks & bit != 0;
-            if let Some(bucket) = settler.state.bucket(taken.hash, of_network) {
-                let units = settler.settle(bucket, taken, owed.known, &answer, now);
-                // Networks are not banned for what one of them has done.
-                if let (false, Some(counted)) = (of_network, settler.state.counted(taken.hash)) {
-                    let left = counted.check_n(units, now);
-                    if left.is_denied() && !left.is_saturated() {
-                        // More than is left is all of it.
-                        let _ = counted.check_n(left.standing().remaining(), now);
-                    }
-                }
-            }
+    pub(crate) fn finish(mut self, answer: Answer, now: Timestamp) {
+        if let Some(owed) = &mut self.0 {
+            owed.settle(&answer, now, |_| true);
         }
     }
 }
@@ -167,6 +162,23 @@ impl Slot<'_> {
 }
 
 impl Owed {
+    /// Settles those buckets that it is time for, each once (I2).
+    fn settle(&mut self, answer: &Answer, now: Timestamp, is_due: impl Fn(&Slot<'_>) -> bool) {
+        let mut settled = 0;
+        for slot in self.slots().filter(|slot| is_due(slot)) {
+            let Slot { bit, settler, taken } = slot;
+            let of_network = self.of_networks & bit != 0;
+            let Some(bucket) = settler.state.bucket(taken.hash, of_network) else { continue };
+            let units = settler.settle(bucket, taken, self.known, answer, now);
+            // Networks are not banned for what one of them has done.
+            if let (false, Some(counted)) = (of_network, settler.state.counted(taken.hash)) {
+                counted.charge_n(units, now);
+            }
+            settled |= bit;
+        }
+        self.owed &= !settled;
+    }
+
     fn slots(&self) -> impl Iterator<Item = Slot<'_>> {
         let all = self.settlers.iter().zip(&self.taken).zip(0_u32..);
         all.map(|((settler, taken), slot)| {

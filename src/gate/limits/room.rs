@@ -23,10 +23,12 @@ impl Limits {
         self.all.iter().map(move |entry| {
             if let Some(own) = entry.state.own() {
                 let stats = own.stats(now);
+                // Where failures find no place, nobody is banned for them.
+                let uncounted = entry.state.times_uncounted();
                 return Room {
                     keys: Some(stats.owing()),
                     keys_room: Some(stats.places()),
-                    unseated: Some(stats.times_unseated()),
+                    unseated: Some(stats.times_unseated().saturating_add(uncounted)),
                     reclaimed: Some(stats.times_reclaimed()),
                     in_flight: None,
                 };

@@ -135,7 +135,7 @@ impl LimitRule {
     ///
     /// With a [ban](Self::then), what responses have counted is kept apart, and only who has used up the quota with
     /// that is banned: a hundred right passwords at once, from one address, are throttled and no more. That takes as
-    /// much memory for each client again.
+    /// much memory for each client again. A response that is not known bans nobody either.
     pub fn count_if(mut self, condition: Expr) -> Self {
         self.0.count_if = Some(condition);
         self
@@ -178,6 +178,9 @@ impl LimitRule {
     }
 
     /// What follows a denial.
+    ///
+    /// For a limit with a [`count_if`](Self::count_if), a reload that adds a ban or takes it away has the limit start
+    /// anew: what responses have counted is kept apart for bans.
     pub fn then(mut self, then: Then) -> Self {
         self.0.then = then;
         self

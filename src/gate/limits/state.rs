@@ -309,6 +309,14 @@ impl State {
         })
     }
 
+    /// How often a key found no place for what responses have counted.
+    pub(super) fn times_uncounted(&self) -> u64 {
+        match &self.counted {
+            Some(Counts::Each(store)) => store.times_unseated(),
+            Some(Counts::One(_)) | None => 0,
+        }
+    }
+
     pub(super) fn scope(&self) -> u64 {
         self.scope
     }

@@ -53,13 +53,16 @@ impl Gate {
         let names = setting.names.limits.iter();
         let limits = names.zip(setting.limits.rooms(now));
         let lists = snapshot.rules.lists().iter();
-        let defence = setting.detector.as_ref().map(|detector| DefenceGauges {
-            posture: detector.word().posture(),
-            evidence: detector.evidence(),
-            in_flight: detector.in_flight(),
-            mitigations: detector.mitigations(now).len(),
-            dropped_events: detector.dropped_events(),
-            dropped_samples: detector.dropped_samples(),
+        let defence = setting.detector.as_ref().map(|detector| {
+            let (evidence, mitigations, dropped_events) = detector.numbers();
+            DefenceGauges {
+                posture: detector.word().posture(),
+                evidence,
+                in_flight: detector.in_flight(),
+                mitigations,
+                dropped_events,
+                dropped_samples: detector.dropped_samples(),
+            }
         });
         Gauges {
             mode: self.mode(),

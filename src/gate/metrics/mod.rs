@@ -17,7 +17,7 @@ mod gauges;
 mod text;
 mod visit;
 
-pub use self::family::{Family, Kind};
+pub use self::family::{MetricFamily, MetricKind};
 pub(super) use self::gauges::{Gauges, LimitGauges};
 use super::{Gate, GateStats};
 use crate::time::Timestamp;
@@ -34,7 +34,7 @@ pub struct GateMetrics {
 /// One number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum Value {
+pub enum MetricValue {
     /// A count that only grows.
     Count(u64),
     /// A value that comes and goes.
@@ -46,7 +46,7 @@ impl Gate {
     ///
     /// # Example: the numbers of one rule, for an exporter of one's own
     /// ```
-    /// use portcullis::{Gate, Quota, Request, Timestamp, gate::Value};
+    /// use portcullis::{Gate, Quota, Request, Timestamp, gate::MetricValue};
     ///
     /// let gate = Gate::builder().limit("per client", Quota::per_second(1)).build()?;
     /// let now = Timestamp::from_secs(1);
@@ -59,7 +59,7 @@ impl Gate {
     ///         denied = denied.or(Some(value));
     ///     }
     /// });
-    /// assert_eq!(denied, Some(Value::Count(2)));
+    /// assert_eq!(denied, Some(MetricValue::Count(2)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

@@ -8,7 +8,7 @@ use std::{
     vec::Vec,
 };
 
-use super::{Kind, Value};
+use super::{MetricKind, MetricValue};
 use crate::{
     CidrSet, Defence, Gate, LimitRule, Mode, Outcome, Posture, Quota, Request, Timestamp,
     rule::{Action, Rule, RuleMode, Scheme},
@@ -151,7 +151,11 @@ fn families_are_whole_and_series_are_told_once() {
         if names.last() != Some(&family.name) {
             names.push(family.name);
         }
-        assert_eq!(matches!(value, Value::Count(_)), family.kind == Kind::Counter, "{family:?}");
+        assert_eq!(
+            matches!(value, MetricValue::Count(_)),
+            family.kind == MetricKind::Counter,
+            "{family:?}"
+        );
         assert!(family.unit.is_none_or(|unit| family.name.ends_with(&format!("_{unit}"))));
         assert!(family.help.ends_with('.') && !family.help.contains(['\n', '\\', '"']));
         all.push(format!("{} {labels:?}", family.name));

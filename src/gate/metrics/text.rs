@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write as _};
 
-use super::{Family, GateMetrics, Kind, Value};
+use super::{GateMetrics, MetricFamily, MetricKind, MetricValue};
 
 /// In the OpenMetrics format, with `# EOF` at its end.
 impl fmt::Display for GateMetrics {
@@ -23,17 +23,17 @@ impl fmt::Display for GateMetrics {
 /// What is said of a family before its first sample.
 fn head(
     f: &mut fmt::Formatter<'_>,
-    family: &Family,
+    family: &MetricFamily,
     before: &mut Option<&'static str>,
 ) -> fmt::Result {
     if before.replace(family.name) == Some(family.name) {
         return Ok(());
     }
-    let Family { name, kind, unit, help } = family;
+    let MetricFamily { name, kind, unit, help } = family;
     let kind = match kind {
-        Kind::Counter => "counter",
-        Kind::Gauge => "gauge",
-        Kind::States => "stateset",
+        MetricKind::Counter => "counter",
+        MetricKind::Gauge => "gauge",
+        MetricKind::States => "stateset",
     };
     writeln!(f, "# TYPE {name} {kind}")?;
     if let Some(unit) = unit {
@@ -45,12 +45,12 @@ fn head(
 
 fn sample(
     f: &mut fmt::Formatter<'_>,
-    family: &Family,
+    family: &MetricFamily,
     labels: &[(&str, &str)],
-    value: Value,
+    value: MetricValue,
 ) -> fmt::Result {
     f.write_str(family.name)?;
-    if family.kind == Kind::Counter {
+    if family.kind == MetricKind::Counter {
         f.write_str("_total")?;
     }
     for (at, (name, value)) in labels.iter().enumerate() {
@@ -64,8 +64,8 @@ fn sample(
         f.write_char('}')?;
     }
     match value {
-        Value::Count(count) => writeln!(f, " {count}"),
-        Value::Gauge(value) => writeln!(f, " {value}"),
+        MetricValue::Count(count) => writeln!(f, " {count}"),
+        MetricValue::Gauge(value) => writeln!(f, " {value}"),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
 pub(in crate::gate) struct Totals {
     pub(in crate::gate) admitted: Counter,
     /// By whatever; rules that have gone since among it.
-    pub(in crate::gate) denied: Counter,
+    pub(in crate::gate) denied: Apart,
     pub(in crate::gate) exempted: Counter,
     /// On the deny list, and on the allow list too.
     pub(in crate::gate) allowed: Counter,
@@ -60,6 +60,19 @@ impl Saturation {
     }
 }
 
+/// A count in lines of memory of its own: what is refused in a flood slows nobody down who passes.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(in crate::gate) struct Apart(Counter);
+
+impl core::ops::Deref for Apart {
+    type Target = Counter;
+
+    fn deref(&self) -> &Counter {
+        &self.0
+    }
+}
+
 /// A count that many threads add to.
 #[derive(Debug)]
 pub(in crate::gate) struct Counter(AtomicU64);
@@ -82,7 +95,7 @@ impl Totals {
             OWN_NAMES.map(|name| Tally::new(Arc::from(name)));
         Self {
             admitted: Counter::new(),
-            denied: Counter::new(),
+            denied: Apart(Counter::new()),
             exempted: Counter::new(),
             allowed: Counter::new(),
             reloads: Counter::new(),
@@ -183,7 +196,7 @@ impl Tally {
         let in_shadow = self.in_shadow.get();
         let name = Arc::clone(&self.name);
         // What has no condition counts only what it denies.
-        let matched = self.matched.get().max(denied.saturating_add(would_deny));
+        let matched = self.matched.get().max(denied.saturating_add(would_deny)).max(in_shadow);
         RuleStats { name, kind, stage, matched, in_shadow, denied, would_deny }
     }
 }

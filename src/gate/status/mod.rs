@@ -52,9 +52,9 @@ pub struct GateStatus {
     pub lists: Vec<ListStatus>,
     /// Bans in force: at most [`MOST_BANS`] of them, those that last longest first.
     pub bans: Vec<BanStatus>,
-    /// How many there are, and how many there can be.
+    /// How many bans are in force.
     pub bans_in_force: usize,
-    /// How many there can be.
+    /// How many bans there can be.
     pub bans_room: usize,
     /// What it does by itself; `None` if that is nothing.
     pub defence: Option<DefenceStatus>,
@@ -294,8 +294,8 @@ impl super::Gate {
     /// ```
     ///
     /// # Cost
-    /// That of [`metrics`](Self::metrics) and some tens of microseconds, and it allocates. Changes of the gate wait for it;
-    /// checks do not.
+    /// That of [`metrics`](Self::metrics) and some tens of microseconds, more with many bans, and it allocates. No check
+    /// waits for it.
     #[must_use]
     pub fn status(&self, now: Timestamp) -> GateStatus {
         read::read(self, now)

@@ -27,25 +27,28 @@ use crate::{
 /// The status of a gate at `now`.
 pub(super) fn read(gate: &Gate, now: Timestamp) -> GateStatus {
     let (stats, gauges) = (gate.stats(), gate.gauges(now));
-    let writer = gate.0.writer.lock();
-    let snapshot = gate.0.snapshot.load();
+    // Changes of the gate wait for no more than this.
+    let (limits, snapshot) = {
+        let writer = gate.0.writer.lock();
+        let frame = &writer.frame;
+        let limits = frame.limits.iter();
+        let limits = limits.map(|limit| self::limit(limit, &frame.groups, &stats, &gauges));
+        (limits.collect(), gate.0.snapshot.load())
+    };
     let setting = &*snapshot.setting;
-    let bans = setting.bans.list(now).into_iter().take(MOST_BANS).map(|ban| BanStatus {
+    let bans = setting.bans.longest(MOST_BANS, now).into_iter().map(|ban| BanStatus {
         net: ban.net(),
         reason: String::from(ban.reason()),
         remaining: ban.remaining().as_secs_f64(),
         level: ban.level(),
     });
-    let limits = writer.frame.limits.iter();
     GateStatus {
         seconds: core::time::Duration::from_nanos(now.as_nanos()).as_secs_f64(),
         mode: gauges.mode,
         counts: counts(&stats),
         stages: stages(&stats),
         rules: rules(&stats, &snapshot),
-        limits: limits
-            .map(|limit| self::limit(limit, &writer.frame.groups, &stats, &gauges))
-            .collect(),
+        limits,
         lists: gauges
             .lists
             .iter()
@@ -91,7 +94,7 @@ fn counts(stats: &GateStats) -> StatusCounts {
 
 /// Exempt addresses are never refused.
 fn stages(stats: &GateStats) -> Vec<StageStatus> {
-    let refusing = Stage::ALL.into_iter().filter(|stage| *stage != Stage::Exempt);
+    let refusing = Stage::ALL.iter().copied().filter(|stage| *stage != Stage::Exempt);
     let status = |stage| {
         let of_stage = stats.stage(stage);
         StageStatus { stage, denied: of_stage.denied(), would_deny: of_stage.would_deny() }

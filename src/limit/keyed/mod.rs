@@ -392,6 +392,10 @@ impl KeyedLimiter {
         stats
     }
 
+    pub(crate) fn times_unseated(&self) -> u64 {
+        self.table.counters.times_unseated()
+    }
+
     /// The memory that this limiter takes, in bytes: all that it will ever take.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {

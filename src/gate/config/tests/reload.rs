@@ -74,5 +74,12 @@ fn the_rules_of_a_text_are_a_candidate() {
     let error =
         gate.set_candidate_toml("[[rule]]\nname = \"c\"\nwhen = 'pth eq \"/\"'\nthen = \"deny\"\n");
     assert!(error.unwrap_err().to_string().contains(" 3:"), "where it stands");
+    for wrong in [
+        // Two limits of one name, and a list that the gate does not have.
+        "[[limit]]\nname = 'l'\nquota = '1/s'\n[[limit]]\nname = 'l'\nquota = '1/s'\n",
+        "[lists]\nnew = ['192.0.2.1']\n[[rule]]\nname = 'c'\nwhen = 'ip.src in $new'\nthen = 'deny'\n",
+    ] {
+        assert!(gate.set_candidate_toml(wrong).is_err(), "{wrong}");
+    }
     assert_eq!(gate.candidate_report().unwrap().would_deny(), 1, "the other one goes on");
 }

@@ -275,6 +275,52 @@ fn what_costs_more_than_is_left_has_used_it_up() {
     assert!(ban.is_none());
 }
 
+/// Where a request says itself what it costs, who asks for much at once is not banned for what one failure has taken.
+#[test]
+fn what_a_request_asks_for_is_no_failure() {
+    let ban = Ban::new(Duration::from_secs(600));
+    let limit = logins().cost_of(term("http.request.body.size")).then(Then::Ban(ban));
+    let world = limits([limit]);
+    let of = |size: i64| login("192.0.2.1").field("http.request.body.size", size);
+    let banned = |size| match world.rule(&of(size), NOW) {
+        Ruling::Denied { ban, .. } => ban.is_some(),
+        other => panic!("{other:?}"),
+    };
+    world.passes(&of(1), NOW).finish(status(401), NOW);
+    assert!(!banned(5) && !banned(1_000_000));
+    for _ in 0..4 {
+        world.passes(&of(1), NOW).finish(status(401), NOW);
+    }
+    assert!(banned(1));
+}
+
+/// What one limit waits for, as the size of a body that its client does not read, delays no ban of another.
+#[test]
+fn the_head_of_a_response_is_enough_for_what_asks_for_no_more() {
+    let ban = Ban::new(Duration::from_secs(600));
+    let world = limits([
+        logins().then(Then::Ban(ban)),
+        LimitRule::new("bytes", Quota::per_minute(1_000)).cost_of(term("response.size")),
+    ]);
+    let request = login("192.0.2.1");
+    let unread: Vec<_> = (0..5)
+        .map(|_| {
+            let mut pending = world.passes(&request, NOW);
+            assert!(pending.awaits_size());
+            pending.finish_head(&status(401), NOW);
+            pending
+        })
+        .collect();
+    let Ruling::Denied { limit: 0, ban: Some(_), .. } = world.rule(&request, NOW) else { panic!() };
+    // The rest is settled at the end, and the failure no second time.
+    assert_eq!(world.left(1, &request, NOW), 995);
+    for pending in unread {
+        pending.finish(Answer { size: Some(100), ..status(401) }, NOW);
+    }
+    assert_eq!(world.left(1, &request, NOW), 500);
+    assert_eq!(world.left(0, &request, later(13)), 1, "five units of five, and one is back");
+}
+
 /// With another quota, what has counted goes on like everything else.
 #[test]
 fn what_has_counted_survives_another_quota() {
