@@ -112,10 +112,10 @@ impl Gate {
     pub fn set_candidate(&self, rules: impl IntoIterator<Item = Rule>) -> Result<(), BuildError> {
         let rules: Vec<Rule> = rules.into_iter().collect();
         let gate = &*self.0;
-        let writer = gate.writer.lock();
+        let _writer = gate.writer.lock();
         let snapshot = gate.snapshot.load();
         let lists = Lists::clone(snapshot.rules.lists());
-        let plan = writer.frame.with_rules(rules, lists.clone());
+        let plan = snapshot.setting.frame.with_rules(rules, lists.clone());
         let problems = problems_of(&plan);
         if !problems.is_empty() {
             return Err(BuildError::new(problems));

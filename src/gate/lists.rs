@@ -12,12 +12,12 @@
 use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 use core::fmt;
 
-use super::{Gate, plan::Plan, reload::Writer};
+use super::{Gate, Inner, plan::Plan, reload::Writer};
 use crate::{
     cidr::{CidrEdit, CidrSet, Live},
     error::snippet,
     rule::{List, Lists, Name, NumberSet, TextSet, Type, closest},
-    sync::shared,
+    sync::{Ordering, shared},
 };
 
 /// The lists of a gate, by their names; made by [`Gate::lists`].
@@ -96,6 +96,7 @@ impl GateLists {
         let mut writer = gate.writer.lock();
         let old = self.expect(name, list.holds())?;
         writer.holdings.0.remove(name);
+        gate.edited(&writer.holdings);
         self.publish(&writer, name, list);
         Ok(old)
     }
@@ -122,6 +123,7 @@ impl GateLists {
         let live = writer.holdings.0.entry(Name::from(name)).or_insert_with(start).clone();
         drop(set);
         live.edit(edits);
+        gate.edited(&writer.holdings);
         self.publish(&writer, name, List::Addresses(shared(live.load())));
         Ok(())
     }
@@ -148,6 +150,14 @@ impl GateLists {
         let mut lists = Lists::clone(before.rules.lists());
         lists.set(name, list);
         gate.snapshot.store(before.with_lists(lists));
+    }
+}
+
+impl Inner {
+    /// Notes what edited lists take, for those who ask without waiting for a change that is being made.
+    pub(super) fn edited(&self, holdings: &Holdings) {
+        let bytes = u64::try_from(holdings.memory_bytes()).unwrap_or(u64::MAX);
+        self.edited_bytes.store(bytes, Ordering::Relaxed);
     }
 }
 

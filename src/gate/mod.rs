@@ -156,6 +156,8 @@ struct Inner {
     /// Where clients stand among all of them; kept, so that a share takes in the same ones.
     seed: ahash::RandomState,
     writer: Mutex<Writer>,
+    /// What lists take that were edited.
+    edited_bytes: AtomicU64,
     tracer: Tracer,
     /// What texts come on top of.
     #[cfg(feature = "config")]
@@ -297,7 +299,8 @@ impl Gate {
     /// The memory of the gate's rules, lists and limits, in bytes.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let edited = self.0.writer.lock().holdings.memory_bytes();
+        // Not asked of the lists themselves: whoever changes the gate may be at them for a while.
+        let edited = usize::try_from(self.0.edited_bytes.load(Ordering::Relaxed)).unwrap_or(0);
         let snapshot = self.0.snapshot.load().memory_bytes();
         snapshot.saturating_add(edited).saturating_add(size_of::<Inner>())
     }

@@ -6,12 +6,10 @@
 //! - **I3** what the plan does not change stays: the clients of limits, counts, bans, the content of lists,
 //!   and the mode.
 
-use alloc::vec::Vec;
-
 use super::{
     Gate, GateBuilder, Inner, Mode,
     lists::{Holdings, declared, is_same},
-    plan::{LimitPlan, Plan},
+    plan::Plan,
     snapshot::{Snapshot, Tallies},
     stats::Totals,
     trace::Tracer,
@@ -19,7 +17,7 @@ use super::{
 use crate::{
     error::BuildError,
     limit::seeds::Seeds,
-    rule::{Lists, Name, Rule, RuleMode, Scheme},
+    rule::Lists,
     sync::{AtomicU64, Mutex, Ordering, Swap},
     time::Timestamp,
 };
@@ -28,8 +26,6 @@ use crate::{
 pub(super) struct Writer {
     /// The mode that the last plan said.
     mode: Mode,
-    /// What rules of the last plan can name, apart from its lists.
-    pub(super) frame: Frame,
     /// The lists as the last plan said.
     defined: Lists,
     pub(super) holdings: Holdings,
@@ -38,39 +34,12 @@ pub(super) struct Writer {
     seeds: Seeds,
 }
 
-/// What rules can name, and how far their groups go.
-pub(super) struct Frame {
-    pub(super) limits: Vec<LimitPlan>,
-    pub(super) groups: Vec<(Name, RuleMode)>,
-    pub(super) scheme: Scheme,
-}
-
-impl Frame {
-    fn of(plan: &Plan) -> Self {
-        let Plan { limits, groups, scheme, .. } = plan;
-        Self { limits: limits.clone(), groups: groups.clone(), scheme: scheme.clone() }
-    }
-
-    /// A plan with other rules, and nothing but what they may name.
-    pub(super) fn with_rules(&self, rules: Vec<Rule>, lists: Lists) -> Plan {
-        let Self { limits, groups, scheme } = self;
-        Plan {
-            rules,
-            lists,
-            limits: limits.clone(),
-            groups: groups.clone(),
-            scheme: scheme.clone(),
-            ..Plan::default()
-        }
-    }
-}
-
 impl Gate {
     pub(crate) fn from_plan(mut plan: Plan) -> Result<Self, BuildError> {
         #[cfg(feature = "config")]
         let base = super::config::Base::new(&plan);
         plan.lists = declared(&plan);
-        let (mode, defined, frame) = (plan.mode, plan.lists.clone(), Frame::of(&plan));
+        let (mode, defined) = (plan.mode, plan.lists.clone());
         let mut seeds = Seeds::following(plan.seed);
         let seed = seeds.hasher();
         let (snapshot, tallies) =
@@ -83,7 +52,8 @@ impl Gate {
             mode: AtomicU64::new(mode.to_word()),
             totals: Totals::new(),
             seed,
-            writer: Mutex::new(Writer { mode, frame, defined, holdings, tallies, seeds }),
+            writer: Mutex::new(Writer { mode, defined, holdings, tallies, seeds }),
+            edited_bytes: AtomicU64::new(0),
             tracer: Tracer::new(),
         };
         // So that the first check of this thread finds its entry.
@@ -119,7 +89,7 @@ impl Gate {
         let mut writer = gate.writer.lock();
         plan.lists = declared(&plan);
         let before = gate.snapshot.load();
-        let (mode, defined, frame) = (plan.mode, plan.lists.clone(), Frame::of(&plan));
+        let (mode, defined) = (plan.mode, plan.lists.clone());
         let kept = |name: &str| is_same(writer.defined.get(name), defined.get(name));
         let mut lists = defined.clone();
         for (name, list) in before.rules.lists().iter().filter(|(name, _)| kept(name)) {
@@ -130,11 +100,12 @@ impl Gate {
             Snapshot::build(plan, lists, Some((&before, &writer.tallies)), &mut seeds, now)?;
         let Writer { defined: old, holdings, .. } = &mut *writer;
         holdings.keep(|name| is_same(old.get(name), defined.get(name)));
+        gate.edited(holdings);
         gate.snapshot.store(snapshot);
         if mode != writer.mode {
             gate.mode.store(mode.to_word(), Ordering::Relaxed);
         }
-        (writer.mode, writer.frame) = (mode, frame);
+        writer.mode = mode;
         (writer.defined, writer.tallies, writer.seeds) = (defined, tallies, seeds);
         gate.totals.reloads.add();
         Ok(())

@@ -138,11 +138,11 @@ impl Gate {
     pub fn restore(&self, snapshot: &GateSnapshot, now: Timestamp) -> Result<(), RestoreError> {
         snapshot.validate()?;
         // So that no reload takes the bans along before they are there.
-        let writer = self.0.writer.lock();
+        let _writer = self.0.writer.lock();
         let present = self.0.snapshot.load();
         if let (Some(detector), Some(saved)) = (&present.setting.detector, &snapshot.content.detect)
         {
-            detector.restore(saved, &writer.frame.scheme, now)?;
+            detector.restore(saved, &present.setting.frame.scheme, now)?;
         }
         present.setting.bans.restore(&snapshot.content.bans, now);
         Ok(())

@@ -10,7 +10,7 @@
 //!   clients;
 //! - **I3** another content of a list is another snapshot with the same rules: nothing is compiled.
 
-use alloc::{boxed::Box, collections::BTreeMap, sync::Arc};
+use alloc::{boxed::Box, collections::BTreeMap, sync::Arc, vec::Vec};
 
 use super::{
     MissingPeer, Stage,
@@ -29,7 +29,7 @@ use crate::{
     error::{BuildError, BuildProblem},
     limit::{Share, seeds::Seeds},
     request::{ClientGroup, ClientIp, canonical::Needs},
-    rule::{Lists, Mention, Name, Reader, Rule, RuleMode, RuleSet},
+    rule::{Lists, Mention, Name, Reader, Rule, RuleMode, RuleSet, Scheme},
     time::Timestamp,
     verdict::Names,
 };
@@ -70,8 +70,37 @@ pub(super) struct Setting {
     pub(super) asks_chance: bool,
     /// What watches the traffic, if the gate may do anything by itself.
     pub(super) detector: Option<Arc<Detector>>,
+    /// As it was described.
+    pub(super) frame: Frame,
     /// The service's own dimensions, in which it looks for what an attack has in common.
     pub(super) dimensions: Box<[Reader]>,
+}
+
+/// What rules can name apart from lists, how far groups go, and limits as they were described.
+pub(super) struct Frame {
+    pub(super) limits: Vec<LimitPlan>,
+    pub(super) groups: Vec<(Name, RuleMode)>,
+    pub(super) scheme: Scheme,
+}
+
+impl Frame {
+    fn of(plan: &Plan) -> Self {
+        let Plan { limits, groups, scheme, .. } = plan;
+        Self { limits: limits.clone(), groups: groups.clone(), scheme: scheme.clone() }
+    }
+
+    /// A plan with other rules, and nothing but what they may name.
+    pub(super) fn with_rules(&self, rules: Vec<Rule>, lists: Lists) -> Plan {
+        let Self { limits, groups, scheme } = self;
+        Plan {
+            rules,
+            lists,
+            limits: limits.clone(),
+            groups: groups.clone(),
+            scheme: scheme.clone(),
+            ..Plan::default()
+        }
+    }
 }
 
 /// The counts of rules and limits, by their names; those of rules that are off among them.
@@ -133,6 +162,7 @@ impl Snapshot {
             detector.set_defence(defence.clone());
         }
         let setting = Setting {
+            frame: Frame::of(&plan),
             exempt: plan.exempt,
             allow: plan.allow,
             deny: plan.deny,

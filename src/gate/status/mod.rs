@@ -294,8 +294,8 @@ impl super::Gate {
     /// ```
     ///
     /// # Cost
-    /// That of [`metrics`](Self::metrics) and some tens of microseconds, more with many bans, and it allocates. No check
-    /// waits for it.
+    /// That of [`metrics`](Self::metrics) and some tens of microseconds, more with many bans, and it allocates. It
+    /// waits for nobody who changes the gate, and no check waits for it.
     #[must_use]
     pub fn status(&self, now: Timestamp) -> GateStatus {
         read::read(self, now)

@@ -27,15 +27,10 @@ use crate::{
 /// The status of a gate at `now`.
 pub(super) fn read(gate: &Gate, now: Timestamp) -> GateStatus {
     let (stats, gauges) = (gate.stats(), gate.gauges(now));
-    // Changes of the gate wait for no more than this.
-    let (limits, snapshot) = {
-        let writer = gate.0.writer.lock();
-        let frame = &writer.frame;
-        let limits = frame.limits.iter();
-        let limits = limits.map(|limit| self::limit(limit, &frame.groups, &stats, &gauges));
-        (limits.collect(), gate.0.snapshot.load())
-    };
+    let snapshot = gate.0.snapshot.load();
     let setting = &*snapshot.setting;
+    let limits = setting.frame.limits.iter();
+    let limits = limits.map(|limit| self::limit(limit, &setting.frame.groups, &stats, &gauges));
     let bans = setting.bans.longest(MOST_BANS, now).into_iter().map(|ban| BanStatus {
         net: ban.net(),
         reason: String::from(ban.reason()),
@@ -48,7 +43,7 @@ pub(super) fn read(gate: &Gate, now: Timestamp) -> GateStatus {
         counts: counts(&stats),
         stages: stages(&stats),
         rules: rules(&stats, &snapshot),
-        limits,
+        limits: limits.collect(),
         lists: gauges
             .lists
             .iter()

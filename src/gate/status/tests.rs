@@ -187,3 +187,14 @@ fn it_goes_into_json() {
     assert_eq!(json["defence"]["posture"], "normal");
     assert_eq!(json["candidate"], serde_json::Value::Null);
 }
+
+/// Who looks waits for nobody who changes the gate: a reload may take a while.
+#[test]
+fn a_change_that_is_being_made_keeps_nobody_from_looking() {
+    let gate = Gate::builder().limit("per client", Quota::per_hour(3)).build().unwrap();
+    let changing = gate.0.writer.lock();
+    let status = gate.status(NOW);
+    assert_eq!(status.limits[0].bound, "3/hour");
+    assert!(!gate.open_metrics(NOW).is_empty() && gate.memory_bytes() > 0);
+    drop(changing);
+}
