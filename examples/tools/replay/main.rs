@@ -8,8 +8,7 @@
 )]
 
 use std::{
-    fs,
-    io::{self, Write},
+    fs, io,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{
@@ -22,6 +21,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use portcullis_tools::replay::{
     options::{self, Asked, HELP, Options},
+    output,
     page::{thousands, visible},
     picture,
     play::Side,
@@ -30,7 +30,7 @@ use portcullis_tools::replay::{
     source::{Source, file_name},
 };
 
-/// Nothing was played.
+/// Nothing was read.
 const MISTAKE: u8 = 2;
 /// Something is missing in what was done.
 const INCOMPLETE: u8 = 1;
@@ -38,8 +38,7 @@ const INCOMPLETE: u8 = 1;
 fn main() -> ExitCode {
     let options = match options::read(std::env::args_os().skip(1)) {
         Ok(Asked::Help) => {
-            say(HELP);
-            return ExitCode::SUCCESS;
+            return ExitCode::from(if say(HELP) { 0 } else { INCOMPLETE });
         }
         Ok(Asked::Play(options)) => options,
         Err(mistake) => {
@@ -47,6 +46,10 @@ fn main() -> ExitCode {
             return ExitCode::from(MISTAKE);
         }
     };
+    if let Err(mistake) = output::spares_inputs(&options) {
+        eprintln!("{}", visible(mistake.to_string().as_bytes()));
+        return ExitCode::from(MISTAKE);
+    }
     match play(&options) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(INCOMPLETE),
@@ -59,12 +62,9 @@ fn main() -> ExitCode {
 
 /// Whether all was done.
 fn play(options: &Options) -> Result<bool, String> {
-    let (mut text, side) = gate(&options.config, options.seed)?;
+    let (text, side) = gate(&options.config, options.seed)?;
     let against = options.against.as_deref().map(|path| gate(path, options.seed)).transpose()?;
-    let against = against.map(|(other, side)| {
-        text.push_str(&other);
-        side
-    });
+    let (other_text, against) = against.unzip();
     // All logs are opened first, so that a slip of the pen does not cost an hour.
     let read = Arc::new(AtomicU64::new(0));
     let mut opened = Vec::new();
@@ -103,10 +103,11 @@ fn play(options: &Options) -> Result<bool, String> {
         config: file_name(&options.config),
         text,
         against: options.against.as_deref().map(file_name),
+        other_text: other_text.unwrap_or_default(),
         seed: options.seed,
         picture: None,
     };
-    let mut is_whole = replay.logs.iter().all(|log| log.broke_off.is_none());
+    let mut is_whole = replay.is_whole();
     if let Some(path) = &options.svg {
         match picture::draw(&replay, &about) {
             Ok(svg) => is_whole &= write(path, &svg),
@@ -117,11 +118,14 @@ fn play(options: &Options) -> Result<bool, String> {
         }
     }
     if !options.is_quiet {
-        say(&report(&replay, &about).to_terminal());
+        is_whole &= say(&report(&replay, &about).to_terminal());
     }
     if let Some(path) = &options.markdown {
         about.picture = options.svg.as_deref().and_then(|svg| beside(svg, path));
         is_whole &= write(path, &report(&replay, &about).to_markdown());
+    }
+    if replay.requests() == 0 {
+        eprintln!("not one request was played");
     }
     for log in &replay.logs {
         if let Some(error) = &log.broke_off {
@@ -172,7 +176,10 @@ fn write(path: &Path, text: &str) -> bool {
     written.is_ok()
 }
 
-/// Whoever reads may have gone away, as `head` does: that is no mistake.
-fn say(text: &str) {
-    let _ = io::stdout().lock().write_all(text.as_bytes());
+fn say(text: &str) -> bool {
+    let said = output::say(text, &mut io::stdout().lock());
+    if let Err(error) = &said {
+        eprintln!("the report cannot be written: {error}");
+    }
+    said.is_ok()
 }

@@ -9,6 +9,7 @@
 //! | part | idea |
 //! |---|---|
 //! | [`options`] | what is said on the command line |
+//! | [`output`] | where a report goes |
 //! | [`source`] | files, gzipped files, the standard input |
 //! | [`lines`] | lines of bounded length |
 //! | [`common`], [`json`], [`time`] | what a line says |
@@ -46,6 +47,7 @@ pub mod common;
 pub mod json;
 pub mod lines;
 pub mod options;
+pub mod output;
 pub mod page;
 pub mod picture;
 pub mod play;

@@ -5,11 +5,15 @@
 //! `content-type`); others are passed over, and it is said which. Two things differ, both on purpose: the
 //! path stays as it is written (`--path-as-is`), since that is what is asked about; and no file is read.
 
+mod options;
 mod url;
 
 use lexopt::{Arg, Parser};
 
-use self::url::{Url, base64, decoded, encoded, shown};
+use self::{
+    options::{FOLLOWED, IGNORED, IGNORED_VALUES, LETTERS},
+    url::{Url, base64, decoded, encoded, is_several, shown},
+};
 use super::{
     options::{Usage, Words, unknown},
     words,
@@ -35,157 +39,6 @@ pub(super) struct Curl {
     pub(super) notes: Vec<String>,
 }
 
-/// Options that nothing follows from for a gate.
-const IGNORED: &[&str] = &[
-    "silent",
-    "insecure",
-    "location",
-    "location-trusted",
-    "verbose",
-    "include",
-    "show-headers",
-    "show-error",
-    "fail",
-    "fail-with-body",
-    "fail-early",
-    "progress-bar",
-    "globoff",
-    "no-buffer",
-    "remote-name",
-    "remote-header-name",
-    "ipv4",
-    "ipv6",
-    "tlsv1",
-    "tlsv1.0",
-    "tlsv1.1",
-    "tlsv1.2",
-    "tlsv1.3",
-    "path-as-is",
-    "no-keepalive",
-    "raw",
-    "no-progress-meter",
-    "ssl-no-revoke",
-    "disable",
-    "tcp-nodelay",
-    "create-dirs",
-    "parallel",
-    "no-sessionid",
-    "no-alpn",
-    "styled-output",
-];
-/// The same, with a value.
-const IGNORED_VALUES: &[&str] = &[
-    "output",
-    "write-out",
-    "max-time",
-    "connect-timeout",
-    "retry",
-    "retry-delay",
-    "retry-max-time",
-    "cookie-jar",
-    "cert",
-    "key",
-    "cacert",
-    "capath",
-    "resolve",
-    "connect-to",
-    "proxy",
-    "interface",
-    "limit-rate",
-    "max-redirs",
-    "ciphers",
-    "dump-header",
-    "local-port",
-    "keepalive-time",
-    "trace",
-    "trace-ascii",
-    "stderr",
-    "speed-limit",
-    "speed-time",
-    "max-filesize",
-    "pinnedpubkey",
-    "noproxy",
-    "dns-servers",
-    "proxy-user",
-    "output-dir",
-    "tls-max",
-    "cert-type",
-    "key-type",
-    "pass",
-];
-/// The letters of those of them that have one.
-const LETTERS: &[(char, &str)] = &[
-    ('s', "silent"),
-    ('k', "insecure"),
-    ('L', "location"),
-    ('v', "verbose"),
-    ('i', "include"),
-    ('S', "show-error"),
-    ('f', "fail"),
-    ('#', "progress-bar"),
-    ('g', "globoff"),
-    ('N', "no-buffer"),
-    ('O', "remote-name"),
-    ('J', "remote-header-name"),
-    ('4', "ipv4"),
-    ('6', "ipv6"),
-    ('q', "disable"),
-    ('1', "tlsv1"),
-    ('Z', "parallel"),
-    ('o', "output"),
-    ('w', "write-out"),
-    ('m', "max-time"),
-    ('c', "cookie-jar"),
-    ('E', "cert"),
-    ('x', "proxy"),
-    ('D', "dump-header"),
-    ('Y', "speed-limit"),
-    ('y', "speed-time"),
-    ('U', "proxy-user"),
-    ('X', "request"),
-    ('H', "header"),
-    ('A', "user-agent"),
-    ('e', "referer"),
-    ('b', "cookie"),
-    ('d', "data"),
-    ('F', "form"),
-    ('T', "upload-file"),
-    ('I', "head"),
-    ('G', "get"),
-    ('u', "user"),
-    ('r', "range"),
-    ('0', "http1.0"),
-];
-/// Those that something follows from, for who has misspelt one.
-const FOLLOWED: &[&str] = &[
-    "request",
-    "header",
-    "user-agent",
-    "referer",
-    "cookie",
-    "data",
-    "data-raw",
-    "data-ascii",
-    "data-binary",
-    "data-urlencode",
-    "json",
-    "form",
-    "form-string",
-    "upload-file",
-    "head",
-    "get",
-    "user",
-    "oauth2-bearer",
-    "range",
-    "url",
-    "http1.0",
-    "http1.1",
-    "http2",
-    "http2-prior-knowledge",
-    "http3",
-    "http3-only",
-    "compressed",
-];
 /// The longest that anything is; servers take less.
 const LONGEST: usize = 1 << 20;
 
@@ -308,9 +161,10 @@ struct Parts {
 impl Parts {
     /// `Name: value`; `Name:` takes away what curl sends by itself, and `Name;` sends an empty one.
     fn header(&mut self, line: &str) -> Result<(), Usage> {
-        let shown =
-            || line.split(':').next().unwrap_or_default().chars().take(60).collect::<String>();
-        let wrong = |what: &str| Usage::Wrong(format!("the header {:?}: {what}", shown()));
+        // What is behind the name may be a secret, also where the colon was forgotten.
+        let ends = |c: char| matches!(c, ':' | ';' | '=') || c.is_whitespace();
+        let shown: String = line.split(ends).next().unwrap_or_default().chars().take(60).collect();
+        let wrong = |what: &str| Usage::Wrong(format!("the header {shown:?}: {what}"));
         if line.starts_with('@') {
             return Err(wrong("no file is read; give each header by itself"));
         }
@@ -403,6 +257,13 @@ impl Parts {
                 )));
             }
         };
+        let is_glob = !self.ignored.iter().any(|it| it == "--globoff");
+        if is_glob && self.urls.iter().any(|url| is_several(url)) {
+            self.notes.push(
+                "without -g, curl asks for each of what {a,b} and [1-3] stand for; here they are as they are written"
+                    .to_owned(),
+            );
+        }
         let Url { is_secure, mut host, mut target, credentials } = url;
         if let (None, Some(credentials)) = (&self.authorization, credentials) {
             self.authorization = Some(format!("Basic {}", base64(&decoded(&credentials))));

@@ -380,11 +380,20 @@ fn text(arg: OsString) -> Result<String, Usage> {
 /// An option that nobody knows, and which one may have been meant.
 pub(super) fn unknown(option: &str, known: &[&str]) -> Usage {
     let meant = option.trim_start_matches('-');
-    let near = known.iter().map(|name| (distance(meant, name), *name)).min();
-    let help = match near {
-        Some((far, name)) if meant.len() > 2 && far <= 2 => format!("; did you mean --{name}?"),
-        _ => String::new(),
+    // Two letters are half of a short name, unless they have but changed places.
+    let letters = |name: &str| {
+        let mut letters: Vec<char> = name.chars().collect();
+        letters.sort_unstable();
+        letters
     };
+    let most = |name: &str| match meant.chars().count() {
+        ..=2 => 0,
+        3..=5 if letters(name) != letters(meant) => 1,
+        _ => 2,
+    };
+    let near = known.iter().map(|name| (distance(meant, name), *name));
+    let near = near.filter(|(far, name)| *far <= most(name)).min();
+    let help = near.map_or_else(String::new, |(_, name)| format!("; did you mean --{name}?"));
     Usage::Wrong(format!("unknown option {option}{help}"))
 }
 

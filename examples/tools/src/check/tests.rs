@@ -437,3 +437,51 @@ fn what_cannot_be_written_is_not_fine() {
     let mut out = &mut full[..];
     assert_eq!(run(["-"], &mut CLEAN.as_bytes(), &mut out, &mut Vec::new()), OUTPUT);
 }
+
+#[test]
+fn what_is_for_the_store_of_a_fleet_to_say_is_said_as_such() {
+    let limit = "[[limit]]\nname = \"a\"\nquota = \"2/hour\"\nscope = \"fleet\"\n";
+    let closed = format!("{limit}fail = \"closed\"\n");
+    let ends = "client sees status 503, while the store does not answer\nconclusion  ";
+    let store = "That is for the store of \"a\" to say, which is not asked here; while it does not answer, status ";
+    let once = told(&["-", "--explain", "h/"], &closed);
+    assert!(once.ends_with(&format!("\n{ends}{store}503.\n")), "{once}");
+    let often = told(&["-", "--explain", "h/", "--times", "5"], &closed);
+    let none = "0 of 5 pass; the first that is refused is number 1. Of the last one: ";
+    assert!(often.ends_with(&format!("\n{ends}{none}{store}503.\n")), "{often}");
+
+    let found = json(&["--json", "-", "--explain", "h/", "--times", "5"], limit);
+    let two = "2 of 5 pass; the first that is refused is number 3. Of the last one: ";
+    assert_eq!(found["conclusion"], format!("{two}{store}429."));
+    assert_eq!(found["client_sees"]["status"], 429);
+    let open =
+        told(&["-", "--explain", "h/", "--times", "5"], &format!("{limit}fail = \"open\"\n"));
+    assert!(open.contains("All 5 pass. Of the last one: It passes: "), "{open}");
+    let watched = told(&["-", "--explain", "h/"], &format!("mode = \"observe\"\n{closed}"));
+    assert!(watched.contains("conclusion  It passes: "), "{watched}");
+}
+
+#[test]
+fn a_condition_of_several_lines_is_shown_as_one() {
+    let text = "[[rule]]\nname = \"x\"\nthen = \"deny\"\nwhen = \"\"\"\npath eq \"/a\"\n\n  or\tpath eq \"/b\"\r\n\"\"\"\n";
+    let out = told(&["-", "--explain", "h/b"], text);
+    assert!(out.contains("holds, `path eq \"/a\" or path eq \"/b\"`;"), "{out}");
+    assert!(!out.contains('\u{fffd}'), "{out}");
+}
+
+/// What is odd in the samples is odd on purpose, and they say so.
+#[test]
+fn samples_have_only_those_warnings_that_they_tell_of() {
+    for (text, warnings) in [
+        (include_str!("../../samples/website.toml"), 2),
+        (include_str!("../../samples/strict.toml"), 2),
+        (include_str!("../../samples/scanners.toml"), 0),
+        (include_str!("../../samples/flood.toml"), 0),
+    ] {
+        let found = json(&["--json", "-"], text);
+        let found = found["diagnostics"].as_array().unwrap();
+        assert_eq!(found.len(), warnings, "{text}");
+        assert!(found.iter().all(|it| it["code"] == "P0606"), "{found:?}");
+        assert_eq!(text.contains("P0606"), warnings > 0, "{text}");
+    }
+}

@@ -7,14 +7,14 @@ use std::{
 
 use portcullis::{
     Denial, DenialReason, Gate,
-    gate::{LimitFate, Mode, RuleFate, Stage, StageOutcome, config::GateConfig},
+    gate::{LimitFate, LimitReport, Mode, RuleFate, Stage, StageOutcome, config::GateConfig},
     ipnet::IpNet,
 };
 
 use super::{
     options::Asked,
     plain,
-    play::{Played, Run},
+    play::{Played, Refused, Run},
 };
 
 /// All that there is to tell of.
@@ -31,6 +31,8 @@ pub(super) struct Sees {
     pub(super) status: Option<u16>,
     /// In whole seconds, rounded up, as adapters write it.
     pub(super) retry_after: Option<u64>,
+    /// Only while the store of a limit of the fleet does not answer.
+    is_without_store: bool,
 }
 
 pub(super) fn write(story: &Story<'_>, out: &mut dyn Write) -> io::Result<()> {
@@ -66,6 +68,9 @@ pub(super) fn write(story: &Story<'_>, out: &mut dyn Write) -> io::Result<()> {
         Some(status) => write!(out, "client sees status {status}")?,
         None => write!(out, "client sees what the service answers")?,
     }
+    if sees.is_without_store {
+        write!(out, ", while the store does not answer")?;
+    }
     match sees.retry_after {
         Some(seconds) => writeln!(out, ", retry-after: {seconds}")?,
         None => writeln!(out)?,
@@ -89,13 +94,22 @@ impl Story<'_> {
     /// What the client would see of the last one.
     pub(super) fn sees(&self) -> Sees {
         let explanation = &self.played.explanation;
-        match explanation.denial() {
-            Some(denial) if !explanation.is_admitted() => Sees {
-                status: Some(denial.status()),
-                retry_after: denial.retry_after().map(whole_seconds),
-            },
-            _ => Sees { status: self.asked.peer.status, retry_after: None },
-        }
+        let (status, retry_after) = match (explanation.denial(), self.without_store()) {
+            (Some(denial), _) if !explanation.is_admitted() => {
+                (Some(denial.status()), denial.retry_after().map(whole_seconds))
+            }
+            (_, Some(refused)) => (Some(refused.status), None),
+            _ => (self.asked.peer.status, None),
+        };
+        Sees { status, retry_after, is_without_store: self.without_store().is_some() }
+    }
+
+    /// What refused the last one for want of a store, where it is that store's to say.
+    fn without_store(&self) -> Option<&Refused> {
+        let refused = self.played.runs.last()?.refused.as_ref()?;
+        let limits = self.played.explanation.limits();
+        let asks = |it: &LimitReport| it.fate() == LimitFate::AsksStore && it.name() == refused.by;
+        (self.played.explanation.is_admitted() && limits.iter().any(asks)).then_some(refused)
     }
 
     /// How it ends, in a sentence or two.
@@ -103,7 +117,13 @@ impl Story<'_> {
         let Self { gate, played, asked, .. } = self;
         let explanation = &played.explanation;
         let last = match (explanation.denial(), gate.mode()) {
-            (None, _) => self.why_it_passes(),
+            (None, _) => match self.without_store() {
+                Some(Refused { by, status, .. }) => format!(
+                    "That is for the store of {by:?} to say, which is not asked here; while it does not answer, status \
+                     {status}."
+                ),
+                None => self.why_it_passes(),
+            },
             (Some(denial), Mode::Enforce) => format!("It is refused: {}.", self.why(denial)),
             (Some(denial), mode) => {
                 let mode = if mode == Mode::Off { "is off" } else { "only observes" };
@@ -162,7 +182,9 @@ impl Story<'_> {
         match denial.reason() {
             DenialReason::DenyList => format!("its address is on the deny list{again}"),
             DenialReason::Rule => match rule {
-                Some(rule) => format!("the rule {name:?} holds, `{}`{again}", plain(&rule.when)),
+                Some(rule) => {
+                    format!("the rule {name:?} holds, `{}`{again}", on_a_line(&rule.when))
+                }
                 None => format!("the rule {name:?} holds{again}"),
             },
             DenialReason::Banned if limit.is_some() => {
@@ -199,6 +221,12 @@ impl Story<'_> {
             _ => format!("by {name:?}{again}"),
         }
     }
+}
+
+/// A condition of several lines as one.
+fn on_a_line(condition: &str) -> String {
+    let lines = condition.lines().map(str::trim).filter(|line| !line.is_empty());
+    plain(&lines.collect::<Vec<_>>().join(" ").replace('\t', " "))
 }
 
 /// What a denial rests on, in a word or two.

@@ -99,31 +99,30 @@ impl Clients {
         refused_by.is_some_and(|rule| entry.refuse(rule))
     }
 
-    /// How many there are, or at least are, once [`times_full`](Self::times_full) is not 0.
+    /// How many there are; more than so many, once [`times_full`](Self::times_full) is not 0.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.table.len()
+        if self.times_full > 0 { self.most } else { self.table.len() }
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.table.is_empty()
+        self.len() == 0
     }
 
-    /// How many of them were refused something.
+    /// How many of them were refused something, or at least were, once [`times_full`](Self::times_full) is not 0.
     #[must_use]
     pub fn refused(&self) -> usize {
         self.table.values().filter(|client| client.refused > 0).count()
     }
 
-    /// How many of them were refused everything.
+    /// How many of them were refused everything; `None` once [`times_full`](Self::times_full) is not 0, as what passed of a
+    /// client that was forgotten since is not known.
     #[must_use]
-    pub fn locked_out(&self) -> usize {
-        self.table
-            .values()
-            .filter(|client| client.refused > 0 && client.refused == client.asked)
-            .count()
+    pub fn locked_out(&self) -> Option<usize> {
+        let is_out = |client: &&Client| client.refused > 0 && client.refused == client.asked;
+        (self.times_full == 0).then(|| self.table.values().filter(is_out).count())
     }
 
     /// Refusals that may be missing in the count of a client.
@@ -198,7 +197,7 @@ mod tests {
         assert_eq!((top[1].1.asked, top[1].1.refused), (4, 3));
         assert_eq!(top[1].1.by(), [(Some(3), 2), (Some(0), 1)]);
         assert_eq!(top[0].1.by(), [(Some(4), 1), (Some(5), 1), (Some(6), 1), (None, 2)]);
-        assert_eq!((clients.len(), clients.refused(), clients.locked_out()), (3, 2, 1));
+        assert_eq!((clients.len(), clients.refused(), clients.locked_out()), (3, 2, Some(1)));
         assert_eq!(clients.most_missing(), 0);
     }
 
@@ -213,7 +212,12 @@ mod tests {
                 clients.note(ip(7), Some(0));
             }
         }
-        assert!(clients.len() <= 64);
+        assert!(clients.table.len() <= 64);
+        assert_eq!(
+            (clients.len(), clients.locked_out()),
+            (64, None),
+            "what is not known is not told"
+        );
         assert!(clients.times_full() > 100);
         let (first, client) = clients.top(1)[0];
         assert_eq!(first, ip(7));

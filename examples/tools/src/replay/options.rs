@@ -29,8 +29,8 @@ Options:
   -q, --quiet          no report on the standard output, no progress
   -h, --help           this
 
-Exit status: 0 done; 1 a log broke off or a file could not be written; 2 nothing was played: a mistake
-in the arguments or in a configuration, or a log that cannot be opened.
+Exit status: 0 done; 1 not one request was played, a log broke off, or a report could not be written;
+2 nothing was read: a mistake in the arguments or in a configuration, or a log that cannot be opened.
 
 Examples:
   replay gate.toml access.log
@@ -93,6 +93,9 @@ pub enum Mistake {
     /// The standard input twice.
     #[error("the standard input (`-`) can be read once only")]
     StdinTwice,
+    /// A file that is read and written.
+    #[error("{0} is read, and would be overwritten")]
+    Overwrites(String),
 }
 
 /// Reads a command line, without the program's name.

@@ -4,23 +4,30 @@
 //! A request that passes ends with the status, size and duration of the log, at its time plus that duration; without
 //! one, at once. Requests in flight are those whose durations are known, therefore.
 //!
+//! Limits of a fleet are played as limits of the one gate that all requests of the log come to, with their whole quota: as
+//! if their store answered at once. Without a store they would do what they do while it is away, and that is no question
+//! that a log answers.
+//!
 //! # Invariants
 //! - **I1** the gate's time never goes back, and ends of requests come in order;
 //! - **I2** each second in which requests come is told to the gate, and the two that follow. So are all seconds of a
 //!   pause, while the gate is alarmed, up to [`LONGEST_ALARM`]; of other pauses each minute is, and after an hour each
-//!   hour. (A service that nobody asks tells its gate nothing at all, and the gate knows what a late word means.)
+//!   hour. Of a pause longer than [`LONGEST_PAUSE`] only the end is. (A service that nobody asks tells its gate nothing at
+//!   all, and the gate knows what a late word means.)
 //!
 //! # Bounds
-//! [`MOST_IN_FLIGHT`] requests are in flight at a time; one more ends the one that would have ended first.
+//! [`MOST_IN_FLIGHT`] requests are in flight at a time; one more ends the one that would have ended first. A line can make the
+//! gate be told the time some thousands of times (I2), and not more, whatever time or duration it has.
 
 use std::{
     cmp::{Ordering, Reverse},
     collections::BinaryHeap,
+    time::Duration,
 };
 
 use portcullis::{
     Admission, Denial, DenialReason, Gate, Mode, Outcome, Posture, Timestamp,
-    gate::config::ConfigError,
+    gate::config::{ConfigError, GateConfig, ScopeConfig},
 };
 
 use super::{
@@ -30,6 +37,8 @@ use super::{
 
 /// Seconds of a pause that an alarmed gate is told one by one: longer than a defence takes to calm down.
 pub const LONGEST_ALARM: u64 = 3_600;
+/// Seconds of a pause that is gone through: a month without a request is a gap between logs, or a wrong time.
+pub const LONGEST_PAUSE: u64 = 31 * 86_400;
 /// As many requests are in flight at a time.
 pub const MOST_IN_FLIGHT: usize = 1 << 16;
 
@@ -45,8 +54,12 @@ pub struct Side {
     pub tally: Tally,
     /// Requests that ended before their time, for want of room.
     pub cut_short: u64,
-    /// Whether some request had a duration.
-    pub has_durations: bool,
+    /// The longest duration of a request; `None` if none had one.
+    pub longest: Option<Duration>,
+    /// Whether some limit was one of a fleet, and is played as one of this gate.
+    pub was_of_fleet: bool,
+    /// How often the gate was told the time.
+    pub ticks: u64,
     in_flight: BinaryHeap<Reverse<Flight>>,
     /// The last second that the gate was told of.
     ticked: Option<u64>,
@@ -69,7 +82,20 @@ impl Side {
     /// # Errors
     /// All mistakes of the text at once.
     pub fn from_toml(text: &str, seed: u64) -> Result<Self, ConfigError> {
-        Gate::builder().danger_seed(seed).build_toml(text).map(Self::new)
+        let builder = || Gate::builder().danger_seed(seed);
+        // As it is written first, so that mistakes have their places in this text.
+        let gate = builder().build_toml(text)?;
+        let mut config = GateConfig::from_toml(text)?;
+        let is_of_fleet = |scope: &Option<ScopeConfig>| *scope == Some(ScopeConfig::Fleet);
+        if !config.limit.iter().any(|limit| is_of_fleet(&limit.scope)) {
+            return Ok(Self::new(gate));
+        }
+        config.fleet = None;
+        for limit in &mut config.limit {
+            (limit.scope, limit.fail) = (None, None);
+        }
+        let gate = builder().build_config(&config)?;
+        Ok(Self { was_of_fleet: true, ..Self::new(gate) })
     }
 
     /// Plays to this gate.
@@ -82,7 +108,9 @@ impl Side {
             mode,
             tally: Tally::default(),
             cut_short: 0,
-            has_durations: false,
+            longest: None,
+            was_of_fleet: false,
+            ticks: 0,
             in_flight: BinaryHeap::new(),
             ticked: None,
             order: 0,
@@ -157,7 +185,7 @@ impl Side {
         let Some(duration) = record.duration else {
             return self.gate.finish(admission, outcome, now);
         };
-        self.has_durations = true;
+        self.longest = self.longest.max(Some(duration));
         if self.in_flight.len() >= MOST_IN_FLIGHT {
             if let Some(Reverse(first)) = self.in_flight.pop() {
                 self.cut_short += 1;
@@ -175,6 +203,10 @@ impl Side {
         let second = now.as_nanos() / SECOND;
         let mut ticked = *self.ticked.get_or_insert(second);
         let pause = ticked;
+        if second - ticked > LONGEST_PAUSE {
+            self.tick(second);
+            ticked = second;
+        }
         while ticked < second {
             let is_alarmed = self.gate.posture() > Posture::Normal;
             let step = match ticked - pause {
@@ -184,15 +216,21 @@ impl Side {
                 _ => 60,
             };
             ticked = (ticked + step).min(second);
-            let at = Timestamp::from_nanos(ticked * SECOND);
-            self.finish_until(at);
-            self.gate.tick(at);
-            for event in self.gate.events() {
-                self.tally.story.tell(event);
-            }
-            self.ticked = Some(ticked);
+            self.tick(ticked);
         }
         self.finish_until(now);
+    }
+
+    /// Tells the gate of this second, after what ends until then.
+    fn tick(&mut self, second: u64) {
+        let at = Timestamp::from_nanos(second * SECOND);
+        self.finish_until(at);
+        self.gate.tick(at);
+        for event in self.gate.events() {
+            self.tally.story.tell(event);
+        }
+        self.ticked = Some(second);
+        self.ticks += 1;
     }
 
     fn finish_until(&mut self, now: Timestamp) {

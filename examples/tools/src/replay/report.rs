@@ -5,17 +5,17 @@
 //!   order of a hash table is in it.
 
 mod compared;
+mod how;
 
 use std::time::Duration;
 
-use portcullis::{Mode, Posture};
+use portcullis::Posture;
 
 use super::{
     clients::{Client, Clients},
     page::{Cell, Head, Page, share, thousands, visible},
-    play::{LONGEST_ALARM, MOST_IN_FLIGHT, Side},
+    play::Side,
     run::{Format, Replay},
-    spread::Span,
     tally::{Rules, why},
     time::written,
 };
@@ -28,9 +28,6 @@ const ROWS: usize = 24;
 const BAR: usize = 30;
 /// Events that are shown.
 const EVENTS: usize = 60;
-/// Changes of time that show that logs are not in order.
-const FAR: Duration = Duration::from_secs(60);
-
 use Head::{Left, Right};
 
 /// What a report says besides the replay itself.
@@ -38,10 +35,12 @@ use Head::{Left, Right};
 pub struct About {
     /// What the configuration is called.
     pub config: String,
-    /// Its text, and that of the other one.
+    /// Its text.
     pub text: String,
     /// What the other one is called.
     pub against: Option<String>,
+    /// The text of the other one.
+    pub other_text: String,
     /// What all that is left to chance follows from.
     pub seed: u64,
     /// A picture beside it.
@@ -63,26 +62,26 @@ pub fn report(replay: &Replay, about: &About) -> Page {
         (Some(other), Some(name)) => {
             compared::changes(replay, about, &mut page);
             over_time(replay, &mut page);
-            one_gate(side, replay, about, &format!(", by {}", about.config), &mut page);
-            one_gate(other, replay, about, &format!(", by {name}"), &mut page);
+            one_gate(side, replay, &about.text, &format!(", by {}", about.config), &mut page);
+            one_gate(other, replay, &about.other_text, &format!(", by {name}"), &mut page);
         }
         _ => {
             over_time(replay, &mut page);
-            one_gate(side, replay, about, "", &mut page);
+            one_gate(side, replay, &about.text, "", &mut page);
         }
     }
     lines(replay, &mut page);
-    how(replay, about, &mut page);
+    how::how(replay, about, &mut page);
     page
 }
 
-/// What one gate said; `by` ends the headings.
-fn one_gate(side: &Side, replay: &Replay, about: &About, by: &str, page: &mut Page) {
+/// What one gate said that this text describes; `by` ends the headings.
+fn one_gate(side: &Side, replay: &Replay, text: &str, by: &str, page: &mut Page) {
     rules(side, replay, by, page);
     clients(&side.tally.clients, &side.tally.by, by, page);
     shadow(side, by, page);
     statuses(side, by, page);
-    story(side, about, by, page);
+    story(side, text, by, page);
 }
 
 fn summary(replay: &Replay, about: &About, page: &mut Page) {
@@ -106,6 +105,9 @@ fn summary(replay: &Replay, about: &About, page: &mut Page) {
             .map_or_else(String::new, |other| format!(" and to {other}, the other one")),
         about.seed,
     ));
+    if let Some(warning) = how::order(replay) {
+        page.prose(warning);
+    }
     if about.against.is_some() {
         return;
     }
@@ -119,13 +121,13 @@ fn summary(replay: &Replay, about: &About, page: &mut Page) {
         vec![Cell::words(what), Cell::Count(count), Cell::words(share(count, all))]
     });
     page.table(&[Left("what"), Right("requests"), Right("share")], rows.into());
-    let (refused, locked_out) = (tally.clients.refused(), tally.clients.locked_out());
-    page.prose(format!(
-        "Clients that were refused something: {}, everything: {}. Bans: {}.",
-        thousands(refused as u64),
-        thousands(locked_out as u64),
-        thousands(tally.bans()),
-    ));
+    let refused = thousands(tally.clients.refused() as u64);
+    let refused = match tally.clients.locked_out() {
+        Some(locked_out) => format!("{refused}, everything: {}", thousands(locked_out as u64)),
+        None => format!("{refused} or more"),
+    };
+    let bans = thousands(tally.bans());
+    page.prose(format!("Clients that were refused something: {refused}. Bans: {bans}."));
 }
 
 fn at_least(clients: &Clients) -> String {
@@ -209,8 +211,9 @@ fn clients(clients: &Clients, rules: &Rules, of: &str, page: &mut Page) {
     }
     if clients.times_full() > 0 {
         page.prose(format!(
-            "There were more clients than are told apart ({}): a count of this table can be too low by {} at most, and those \
-             of clients above can count one twice that was forgotten between.",
+            "There were more clients than are told apart ({}): a count of refusals of this table can be too low by {} at most, \
+             what clients asked and passed before they were forgotten is not counted, and counts of clients above can count \
+             one twice that was forgotten between.",
             thousands(super::clients::MOST as u64),
             thousands(clients.most_missing()),
         ));
@@ -318,9 +321,9 @@ fn statuses(side: &Side, by: &str, page: &mut Page) {
 }
 
 /// What the defence has noticed and done.
-fn story(side: &Side, about: &About, by: &str, page: &mut Page) {
+fn story(side: &Side, text: &str, by: &str, page: &mut Page) {
     let story = &side.tally.story;
-    if story.events.is_empty() && !says(&about.text, "defence") {
+    if story.events.is_empty() && !says_defence(text) {
         return;
     }
     page.heading(format!("What the defence noticed{by}"));
@@ -389,91 +392,9 @@ fn lines(replay: &Replay, page: &mut Page) {
     }
 }
 
-/// What is to be known to read the numbers.
-fn how(replay: &Replay, about: &About, page: &mut Page) {
-    page.heading("How it was played");
-    let side = &replay.sides.0;
-    let mut items: Vec<String> = Vec::new();
-    let names =
-        [(Some(side), Some(&about.config)), (replay.sides.1.as_ref(), about.against.as_ref())];
-    for (side, name) in names {
-        let (Some(side), Some(name)) = (side, name) else { continue };
-        let mode = match side.mode {
-            Mode::Enforce => continue,
-            Mode::Observe => "observe",
-            Mode::Off => "off",
-        };
-        items.push(format!("{name} says mode = \"{mode}\". It was played as if it enforced."));
-    }
-    items.push(
-        "The client is the address that the log names. A log has no headers but user-agent and referer, so conditions on \
-         others saw none."
-            .into(),
-    );
-    if says(&about.text, "trust") {
-        items.push(
-            "The configuration trusts proxies. They are not asked here: if the log names a proxy, that proxy is the client."
-                .into(),
-        );
-    }
-    if says(&about.text, "scope") {
-        items.push("Limits of a fleet were played as if their store did not answer: by one node, to its part of the quota.".into());
-    }
-    if says(&about.text, "fields") {
-        items.push("Fields of the service's own are in no log, and were not there.".into());
-    }
-    items.push(match replay.span {
-        Span::AsWritten => {
-            "Requests of one second were spread evenly over it; times that are finer were kept."
-                .into()
-        }
-        Span::Second => "Requests of one second were spread evenly over it.".into(),
-        Span::Minute => {
-            "Requests of one minute were spread evenly over it, in the order of the log.".into()
-        }
-        Span::Hour => {
-            "Requests of one hour were spread evenly over it, in the order of the log.".into()
-        }
-    });
-    items.push(match side.has_durations {
-        true => "Requests were in flight for as long as the log says, from their time on.".into(),
-        false => "The log tells no durations: requests ended at once, and limits of requests in flight had nothing to do.".into(),
-    });
-    if side.cut_short > 0 {
-        items.push(format!(
-            "{} requests ended early: no more than {} are in flight at a time.",
-            thousands(side.cut_short),
-            thousands(MOST_IN_FLIGHT as u64),
-        ));
-    }
-    let spread = replay.spread();
-    if spread.late > 0 {
-        items.push(format!(
-            "{} lines were older than ones before them, by {:.3} seconds at most, and were played at once.",
-            thousands(spread.late),
-            spread.latest.as_secs_f64(),
-        ));
-    }
-    if spread.latest > FAR {
-        items.push("Some lines are far out of order: are the logs given oldest first?".into());
-    }
-    if spread.halved > 0 {
-        items.push(format!(
-            "{} times there were more requests in a span than can be held: the rates within it are not right.",
-            thousands(spread.halved),
-        ));
-    }
-    if says(&about.text, "defence") {
-        items.push(format!(
-            "In a pause the gate was told each minute, and while it was alarmed each second for {}.",
-            length(Duration::from_secs(LONGEST_ALARM)),
-        ));
-    }
-    items.push(
-        "A refusal changes nothing in the log: a client that would have given up, or come again later, asks here as it did."
-            .into(),
-    );
-    page.list(items.into_iter().map(|item| vec![Cell::words(item)]).collect());
+/// Whether a gate watches by itself, in either spelling.
+fn says_defence(text: &str) -> bool {
+    says(text, "defence") || says(text, "defense")
 }
 
 /// Whether a configuration has this key or section, outside of comments: only for what a report explains.

@@ -167,6 +167,18 @@ impl Replay {
         self.spread.told()
     }
 
+    /// Whether the minutes of all times are the same, in several hours.
+    #[must_use]
+    pub fn has_lost_minutes(&self) -> bool {
+        self.spread.has_lost_minutes()
+    }
+
+    /// Whether some request was played, and no log broke off.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.when.is_some() && self.logs.iter().all(|log| log.broke_off.is_none())
+    }
+
     fn read_lines(&mut self, from: impl Read, step: &mut dyn FnMut()) -> io::Result<()> {
         let mut lines = Lines::new(from);
         let mut next = Batch::default();

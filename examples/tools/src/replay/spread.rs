@@ -25,6 +25,9 @@ use super::record::{Batch, Record};
 /// As many bytes of requests are held at a time.
 pub const MOST_HELD: usize = 32 << 20;
 
+/// Lines that are so late are no matter of how fine times are written.
+pub const FAR: Duration = Duration::from_secs(3_600);
+
 const SECOND: u64 = 1_000_000_000;
 
 /// How far the times of a log can be relied on.
@@ -64,6 +67,10 @@ pub struct Spread {
     last: u64,
     told: SpreadTold,
     was_halved: bool,
+    /// A bit for each minute of an hour that some line has.
+    minutes: u64,
+    /// The hour of the first line, and of the first one that is in another hour; the same, if there is none.
+    hours: Option<(u64, u64)>,
 }
 
 /// What is to be known about the times of a log.
@@ -71,6 +78,8 @@ pub struct Spread {
 pub struct SpreadTold {
     /// Requests that came after others that are younger.
     pub late: u64,
+    /// Of these, those that came after others that are younger by [`FAR`] or more.
+    pub far: u64,
     /// By so much, at most.
     pub latest: Duration,
     /// Spans that held more than there is room for.
@@ -90,6 +99,8 @@ impl Spread {
             last: 0,
             told: SpreadTold::default(),
             was_halved: false,
+            minutes: 0,
+            hours: None,
         }
     }
 
@@ -97,6 +108,7 @@ impl Spread {
     pub fn take(&mut self, next: &mut Batch, mut play: impl FnMut(&Batch, &Record, Timestamp)) {
         let Some(record) = next.records().first() else { return };
         let at = record.at.as_nanos();
+        self.note_minute(at);
         if self.span == Span::AsWritten && record.is_fine {
             self.flush(&mut play);
             self.note_late(at, self.last);
@@ -134,6 +146,19 @@ impl Spread {
         self.told
     }
 
+    /// Whether all lines of several hours are in the same minute of their hour: then their minutes were lost.
+    #[must_use]
+    pub fn has_lost_minutes(&self) -> bool {
+        self.minutes.count_ones() == 1 && self.hours.is_some_and(|(first, other)| first != other)
+    }
+
+    fn note_minute(&mut self, at: u64) {
+        let minute = at / (60 * SECOND);
+        self.minutes |= 1 << (minute % 60);
+        let (first, other) = self.hours.unwrap_or((minute / 60, minute / 60));
+        self.hours = Some((first, if other == first { minute / 60 } else { other }));
+    }
+
     fn end(&self) -> u64 {
         // A request with a time of its own may already lie behind the span.
         self.start.saturating_add(self.span.nanos()).max(self.from)
@@ -142,7 +167,9 @@ impl Spread {
     fn note_late(&mut self, at: u64, before: u64) {
         if at < before {
             self.told.late += 1;
-            self.told.latest = self.told.latest.max(Duration::from_nanos(before - at));
+            let by = Duration::from_nanos(before - at);
+            self.told.latest = self.told.latest.max(by);
+            self.told.far += u64::from(by >= FAR);
         }
     }
 
@@ -231,7 +258,7 @@ mod tests {
         let (at, told) =
             played(Span::AsWritten, 1 << 20, &lines(&["05:10", "05:03", "05:12", "05:11"]));
         assert_eq!(at, [10_000, 10_500, 12_000, 12_500]);
-        assert_eq!(told, SpreadTold { late: 2, latest: Duration::from_secs(7), halved: 0 });
+        assert_eq!(told, SpreadTold { late: 2, far: 0, latest: Duration::from_secs(7), halved: 0 });
     }
 
     #[test]

@@ -13,8 +13,8 @@ use super::{
     timeline::{Column, Timeline},
 };
 
-/// As many rules are told apart.
-pub const MOST_RULES: usize = 256;
+/// As many rules are told apart; with what stands for all others, [`Client`](super::clients::Client) knows them all.
+pub const MOST_RULES: usize = 127;
 /// As many events are kept.
 pub const MOST_EVENTS: usize = 400;
 /// As many changes of posture are marked in a picture.
@@ -293,5 +293,17 @@ mod tests {
         }
         assert_eq!(rules.all().len(), MOST_RULES + 1);
         assert_eq!(rules.all().iter().map(|rule| rule.count).sum::<u64>(), 10 * MOST_RULES as u64);
+    }
+
+    #[test]
+    fn each_rule_knows_how_many_clients_it_refused_and_so_does_what_stands_for_others() {
+        let mut tally = Tally::default();
+        for number in 0..2 * MOST_RULES {
+            let name = format!("rule {number}");
+            tally.refuse(&hit(1, 200), &name, DenialReason::Rule, false);
+            tally.refuse(&hit(1, 200), &name, DenialReason::Rule, false);
+        }
+        let clients: Vec<_> = tally.by.all().iter().map(|rule| rule.clients).collect();
+        assert_eq!(clients, [1; MOST_RULES + 1]);
     }
 }

@@ -312,3 +312,53 @@ fn nothing_panics() {
     }
     assert!(read > 100 && refused > 100, "{read} {refused}");
 }
+
+#[test]
+fn urls_that_curl_makes_several_requests_of_are_noted() {
+    for (args, notes) in [
+        (&["h/{a,b}"][..], 1),
+        (&["h/[1-3]"], 1),
+        (&["h/x[a-c:2].png"], 1),
+        (&["{one,two}.example"], 1),
+        (&["h/{a}?[1-2]"], 1),
+        (&["-g", "h/{a,b}"], 0),
+        (&["h/[1-3]", "--globoff"], 0),
+        (&["h/%7Ba,b%7D"], 0),
+        (&["[2001:db8::1]/x"], 0),
+        (&["[fe80::1%25eth-0]/x"], 0),
+        (&["h/}a{"], 0),
+        (&["-d", "{\"a\":[1-3]}", "h/"], 0),
+    ] {
+        let curl = of(args);
+        assert_eq!(curl.notes.len(), notes, "{args:?}: {:?}", curl.notes);
+        assert!(curl.notes.iter().all(|note| note.contains("without -g")));
+    }
+}
+
+#[test]
+fn secrets_of_headers_that_are_wrong_are_not_shown() {
+    for header in [
+        "Authorization Bearer SECRET",
+        "Authorization\tSECRET",
+        "Authorization=SECRET",
+        "Authorization;SECRET",
+        "Authori zation: SECRET",
+        "Authorization: SECRET\r\n",
+    ] {
+        let err = curl(&["h", "-H", header]).unwrap_err();
+        assert!(err.contains("the header \"Autho") && !err.contains("SECRET"), "{err}");
+    }
+}
+
+#[test]
+fn what_was_meant_is_guessed_from_near_names_only() {
+    for (wrong, help) in [
+        ("--next", ""),
+        ("--tims", "; did you mean --times?"),
+        ("--hedaer", "; did you mean --header?"),
+        ("--xyz", ""),
+    ] {
+        let err = curl(&["h", wrong, "x"]).unwrap_err();
+        assert_eq!(err, format!("unknown option {wrong}{help}"));
+    }
+}

@@ -52,6 +52,23 @@ pub(super) fn shown(url: &str) -> String {
     plain(&behind.chars().take(100).collect::<String>())
 }
 
+/// Whether curl makes requests of its own of it: one for each of `{a,b}` or `[1-3]`.
+pub(super) fn is_several(url: &str) -> bool {
+    let inside = |open: char, close: char| {
+        let parts = url.split(open).skip(1);
+        parts.filter_map(move |part| part.split_once(close).map(|(inside, _)| inside))
+    };
+    // An address in brackets is none: it has more colons, or no hyphen.
+    let is_range = |text: &str| {
+        let range = text.split_once(':').map_or(text, |(range, _)| range);
+        range.split_once('-').is_some_and(|(first, last)| {
+            let ends = [first, last];
+            ends.iter().all(|end| !end.is_empty() && end.chars().all(|c| c.is_ascii_alphanumeric()))
+        })
+    };
+    inside('{', '}').next().is_some() || inside('[', ']').any(is_range)
+}
+
 /// Base64 with padding (RFC 4648).
 pub(super) fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

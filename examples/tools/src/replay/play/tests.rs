@@ -1,6 +1,8 @@
+use std::time::Duration;
+
 use portcullis::{Mode, Timestamp};
 
-use super::{Batch, LONGEST_ALARM, Side};
+use super::{Batch, LONGEST_ALARM, LONGEST_PAUSE, Side};
 use crate::replay::common;
 
 /// Seconds after the beginning, client, target, status, and what it took.
@@ -69,7 +71,7 @@ fn requests_are_in_flight_for_as_long_as_the_log_says() {
         ],
     );
     assert_eq!(refused, [None, by("in flight"), None, None]);
-    assert!(side.has_durations);
+    assert_eq!(side.longest, Some(Duration::from_millis(2_500)));
     assert!(side.in_flight.is_empty());
 }
 
@@ -104,4 +106,52 @@ fn a_long_pause_is_gone_through_in_steps() {
     );
     assert_eq!(refused, [None, None, None]);
     assert_eq!(side.ticked, Some(1_000 + pause + LONGEST_ALARM + 60));
+}
+
+/// Seconds of a pause that a calm gate is told: two, then each minute of the first hour, then each hour.
+fn told_of_a_pause(seconds: u64) -> u64 {
+    let minutes = (LONGEST_ALARM - 2).div_ceil(60);
+    2 + minutes + (seconds - 2 - minutes * 60).div_ceil(3_600)
+}
+
+#[test]
+fn a_pause_of_months_is_jumped() {
+    let toml = "[defence]\nauto = \"elevated\"\n";
+    // A minute at the end is two seconds, and then the rest of it.
+    let end = 3;
+    let (_, side) = play(toml, &[(0, 1, "/", 200, ""), (LONGEST_PAUSE, 1, "/", 200, "")]);
+    assert_eq!(side.ticks, told_of_a_pause(LONGEST_PAUSE) + end);
+    for second in [LONGEST_PAUSE + 1, 18_000_000_000] {
+        let (_, side) = play(toml, &[(0, 1, "/", 200, ""), (second, 1, "/", 200, "")]);
+        assert_eq!((side.ticks, side.ticked), (1 + end, Some(1_000 + second + 60)));
+    }
+}
+
+#[test]
+fn a_request_that_never_ends_ends() {
+    let toml = "[defence]\nauto = \"elevated\"\n";
+    let (_, side) = play(toml, &[(0, 1, "/", 200, "18446744073709551615ms")]);
+    assert_eq!(side.longest, Some(Duration::from_millis(u64::MAX)));
+    assert_eq!((side.ticks, side.in_flight.len()), (1, 0));
+    let (_, side) = play(toml, &[(0, 1, "/", 200, "7776000000ms"), (1, 1, "/", 200, "")]);
+    assert_eq!(side.ticks, 1 + 1 + 3, "the second line, ninety days later, and a minute");
+}
+
+#[test]
+fn limits_of_a_fleet_have_their_whole_quota_at_this_gate() {
+    let asked: Vec<Asked<'_>> = (0..6).map(|_| (0, 1, "/", 200, "")).collect();
+    for fail in ["local", "open", "closed"] {
+        let toml = format!(
+            "[fleet]\nnodes = 4\n[[limit]]\nname = \"all\"\nquota = \"4/hour\"\nscope = \"fleet\"\nfail = \"{fail}\"\n"
+        );
+        let (refused, side) = play(&toml, &asked);
+        let all = by("all");
+        assert_eq!(refused, [None, None, None, None, all.clone(), all], "fail = {fail}");
+        assert!(side.was_of_fleet);
+    }
+    let (_, side) = play("[[limit]]\nname = \"a\"\nquota = \"4/hour\"\nscope = \"gate\"\n", &[]);
+    assert!(!side.was_of_fleet);
+    let error =
+        Side::from_toml("\n[[limit]]\nname = \"a\"\nquota = \"4/x\"\nscope = \"fleet\"\n", 1);
+    assert!(error.unwrap_err().to_string().contains("4:"), "mistakes have their places");
 }

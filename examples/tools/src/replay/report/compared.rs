@@ -13,24 +13,24 @@ use crate::replay::{
     time::written,
 };
 
-/// A number of a gate's.
-type Count = fn(&Tally) -> u64;
+/// A number of a gate's, if it is known.
+type Count = fn(&Tally) -> Option<u64>;
 
 /// What one gate refuses and the other lets pass.
 pub(super) fn changes(replay: &Replay, about: &About, page: &mut Page) {
     let (Some(other), Some(name)) = (&replay.sides.1, &about.against) else { return };
     let (one, other) = (&replay.sides.0.tally, &other.tally);
     let rows: [(&str, Count); 6] = [
-        ("passed", Tally::all_passed),
-        ("refused", Tally::all_refused),
-        ("refused, and served in the log (2xx, 3xx)", Tally::served_and_refused),
-        ("clients refused something", |tally| tally.clients.refused() as u64),
-        ("clients refused everything", |tally| tally.clients.locked_out() as u64),
-        ("bans", Tally::bans),
+        ("passed", |tally| Some(tally.all_passed())),
+        ("refused", |tally| Some(tally.all_refused())),
+        ("refused, and served in the log (2xx, 3xx)", |tally| Some(tally.served_and_refused())),
+        ("clients refused something", |tally| Some(tally.clients.refused() as u64)),
+        ("clients refused everything", |tally| tally.clients.locked_out().map(|it| it as u64)),
+        ("bans", |tally| Some(tally.bans())),
     ];
-    let rows = rows.map(|(what, count)| {
-        vec![Cell::words(what), Cell::Count(count(one)), Cell::Count(count(other))]
-    });
+    let cell = |count: Option<u64>| count.map_or(Cell::words("not known"), Cell::Count);
+    let rows =
+        rows.map(|(what, count)| vec![Cell::words(what), cell(count(one)), cell(count(other))]);
     page.table(&[Left("what"), Right("now"), Right("with the other")], rows.into());
 
     let changes = &replay.changes;

@@ -95,6 +95,16 @@ fn a_log_that_breaks_off_is_played_as_far_as_it_goes() {
     replay.end();
     assert_eq!(replay.logs[0].broke_off.as_deref(), Some("the disk is gone"));
     assert_eq!(replay.sides.0.tally.all_passed(), 1);
+    assert!(!replay.is_whole());
+}
+
+#[test]
+fn a_replay_of_nothing_is_not_whole() {
+    let log = line(1, 1, "/");
+    assert!(replay("", None, None, log.as_bytes()).is_whole());
+    for (format, log) in [(Some(Format::Json), &*log), (None, "nonsense\n"), (None, "")] {
+        assert!(!replay("", None, format, log.as_bytes()).is_whole(), "{log:?}");
+    }
 }
 
 #[test]
