@@ -6,7 +6,12 @@
 //! - **I3** what is kept of it, a ban's reason, is printable and short.
 
 use alloc::{format, string::String, vec::Vec};
-use core::{future::poll_fn, net::IpAddr, pin::Pin, time::Duration};
+use core::{
+    future::poll_fn,
+    net::{IpAddr, Ipv6Addr},
+    pin::Pin,
+    time::Duration,
+};
 
 use axum::body::Body;
 use futures_core::Stream;
@@ -185,13 +190,20 @@ fn network(text: &str) -> Result<IpNet, Done> {
     })
 }
 
-/// A mistake of a digit must not ban the world.
+/// A mistake of a digit must not ban the world, nor the machine itself: behind a proxy that is not seen, that is everybody.
 fn bannable(net: IpNet) -> Result<IpNet, Done> {
     let widest = if net.addr().is_ipv4() { WIDEST_V4 } else { WIDEST_V6 };
     if net.prefix_len() < widest {
         return Err(nonsense(&format!(
             "{net} is too wide: nothing wider than a /{widest} is banned."
         )));
+    }
+    let is_ours = match net {
+        IpNet::V4(v4) => v4.addr().is_loopback(),
+        IpNet::V6(v6) => v6.contains(&Ipv6Addr::LOCALHOST),
+    };
+    if is_ours {
+        return Err(nonsense(&format!("{net} has the machine itself in it, which is not banned.")));
     }
     Ok(net)
 }

@@ -2,10 +2,10 @@
 //!
 //! # Invariants
 //! - **I1** nobody acts unless the service has said who may, and nobody looks from elsewhere;
-//! - **I2** what cannot be told (an address that is not known, a proxy in between) is refused, and the refusal says what
-//!   is to be done;
+//! - **I2** what cannot be told (an address that is not known, a proxy that can be seen) is refused, and the refusal says
+//!   what is to be done;
 //! - **I3** pages of other sites, in the browser of somebody who may act, do not act: neither by a form, nor by a
-//!   script, nor by a name that leads to this machine.
+//!   script, nor, unless a guard goes by addresses alone, by a name that leads to this machine.
 
 use alloc::sync::Arc;
 use core::net::{IpAddr, SocketAddr};
@@ -43,7 +43,7 @@ const ELSEWHERE: Why = "This page is shown only on the machine itself: the servi
     `ssh -L 8080:localhost:8080` and http://localhost:8080/ bring you to that machine.";
 const PROXY: Why = "A proxy has passed this on, so everybody seems to ask from the machine itself: \
     say with `StatusPage::allow_viewing` who may look.";
-const OTHER_NAME: Why = "On the machine itself this page is shown under localhost or an address, \
+const OTHER_NAME: Why = "On the machine itself this page is shown under localhost or 127.0.0.1, \
     because another site's name can lead here: ask for http://localhost/, or say with \
     `StatusPage::allow_viewing` who may look.";
 const OTHER_SITE: Why = "Another site's page has asked for this. If it was this page, a proxy in \
@@ -68,10 +68,13 @@ impl Guards {
     }
 }
 
-/// Added by proxies, besides all that begins with `x-forwarded-`.
-const FORWARDING: [HeaderName; 7] = [
+/// Added by proxies, besides all that begins with `x-forwarded`.
+const FORWARDING: [HeaderName; 10] = [
     FORWARDED,
     VIA,
+    HeaderName::from_static("cdn-loop"),
+    HeaderName::from_static("x-original-forwarded-for"),
+    HeaderName::from_static("x-cluster-client-ip"),
     HeaderName::from_static("x-real-ip"),
     HeaderName::from_static("x-client-ip"),
     HeaderName::from_static("cf-connecting-ip"),
@@ -86,8 +89,8 @@ pub(super) fn comes_from_this_machine(request: &Parts) -> Result<(), Why> {
         return Err(ELSEWHERE);
     }
     let is_forwarding =
-        |name: &HeaderName| FORWARDING.contains(name) || name.as_str().starts_with("x-forwarded-");
-    // No browser, and not curl, speaks a version as old as nginx does unless it is told otherwise.
+        |name: &HeaderName| FORWARDING.contains(name) || name.as_str().starts_with("x-forwarded");
+    // No browser, and not curl, speaks a version as old as nginx did before 1.29.7 unless it was told otherwise.
     if request.version < Version::HTTP_11 || request.headers.keys().any(is_forwarding) {
         return Err(PROXY);
     }
@@ -117,13 +120,15 @@ fn authority(request: &Parts) -> Option<&str> {
     Some(if hosts.next().is_some() { "" } else { host.to_str().unwrap_or("") })
 }
 
-/// Whether a name is one that no other site can have.
+/// Whether a name is one that no other site can have, and no upstream of a proxy on another machine.
 fn is_ours(authority: &str) -> bool {
     let Ok(authority) = authority.parse::<Authority>() else { return false };
     let host = authority.host();
     let name = host.trim_end_matches('.').to_ascii_lowercase();
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    name == "localhost" || name.ends_with(".localhost") || address.parse::<IpAddr>().is_ok()
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || address.is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 /// Whether a script of this page asks, or a program: not another site's page.
@@ -187,7 +192,13 @@ mod tests {
             "via",
             "x-forwarded-for",
             "x-forwarded-proto",
+            "x-forwarded",
+            "x-original-forwarded-for",
+            "x-cluster-client-ip",
+            "x-client-ip",
             "x-real-ip",
+            "x-envoy-external-address",
+            "cdn-loop",
             "cf-connecting-ip",
             "true-client-ip",
         ] {
@@ -201,13 +212,34 @@ mod tests {
 
     #[test]
     fn a_name_that_somebody_else_can_have_is_refused() {
-        for host in
-            ["localhost", "LocalHost:8080", "localhost.", "a.localhost:1", "127.0.0.1", "[::1]:80"]
-        {
+        for host in [
+            "localhost",
+            "LocalHost:8080",
+            "localhost.",
+            "a.localhost:1",
+            "127.0.0.1",
+            "127.0.0.1:8080",
+            "127.9.9.9",
+            "[::1]:8080",
+            "[::ffff:127.0.0.1]:8080",
+        ] {
             let request = parts(Some(HERE), &[("host", host)]);
             assert_eq!(comes_from_this_machine(&request), Ok(()), "{host}");
         }
-        for host in ["evil.example", "localhost.evil.example:8080", "notlocalhost", "", "a b"] {
+        for host in [
+            "evil.example",
+            "localhost.evil.example:8080",
+            "notlocalhost",
+            "",
+            "a b",
+            // What a proxy, or a forwarded port, was asked for, and not the machine itself.
+            "203.0.113.10:8080",
+            "10.0.0.1",
+            "[2001:db8::1]",
+            "[::ffff:203.0.113.10]:8080",
+            "0.0.0.0:8080",
+            "[::]:8080",
+        ] {
             let request = parts(Some(HERE), &[("host", host)]);
             assert_eq!(comes_from_this_machine(&request), Err(OTHER_NAME), "{host}");
         }

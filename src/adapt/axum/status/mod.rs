@@ -34,7 +34,7 @@
 //! | action | it does |
 //! |---|---|
 //! | `{"act":"unban","net":"192.0.2.0/24"}` | [`GateBans::remove`](crate::GateBans::remove) |
-//! | `{"act":"ban","net":"192.0.2.0/24","seconds":900,"reason":"…"}` | [`GateBans::add`](crate::GateBans::add), of nothing wider than a /8 of IPv4 or a /16 of IPv6 |
+//! | `{"act":"ban","net":"192.0.2.0/24","seconds":900,"reason":"…"}` | [`GateBans::add`](crate::GateBans::add), of nothing wider than a /8 of IPv4 or a /16 of IPv6, and not of the machine itself |
 //! | `{"act":"mode","mode":"observe"}` | [`Gate::set_mode`]; `off`, `observe` or `enforce` |
 //! | `{"act":"force","posture":"defend","seconds":600}` | [`GateDefence::force`](crate::gate::GateDefence::force) |
 //! | `{"act":"release"}` | [`GateDefence::release`](crate::gate::GateDefence::release) |
@@ -42,13 +42,16 @@
 //! | `{"act":"pin","name":"auto-3"}` | [`GateDefence::pin`](crate::gate::GateDefence::pin) |
 //! | `{"act":"remove","name":"auto-3"}` | [`GateDefence::remove`](crate::gate::GateDefence::remove) |
 //!
+//! A ban is not asked whom else it meets: a trusted proxy, or who makes it, may be in that network, and addresses that are
+//! exempt pass all the same. Only loopback addresses are refused, because behind a proxy that is not seen they are everybody.
+//!
 //! Times are 1 second to 30 days. A reason is cut to 200 printable characters. The answer is `{"done":true,"text":"…"}`, and
 //! the text says what was done:
 //!
 //! | status | `done` | because |
 //! |---|---|---|
 //! | 200 | `true` | it is done |
-//! | 400 | `false` | that is no action, or has a field too many, a network too wide, a time too long |
+//! | 400 | `false` | that is no action, or has a field too many, a network too wide or with the machine itself in it, a time too long |
 //! | 403 | `false` | a guard says no, another site's page asks, or `x-portcullis-act` is missing |
 //! | 404 | `false` | there is no such ban or mitigation, or the gate has no defence |
 //! | 409 | `false` | a drill is wanted while the posture is not normal anyway |
@@ -61,9 +64,15 @@
 //! asked for them (401 with `www-authenticate`). A guard is asked on a thread that serves others, too, so it must not wait;
 //! and if it panics, so does the request, and nothing else.
 //!
-//! Behind a proxy, everybody comes from the machine itself. The default refuses whatever carries a proxy's header or a version
-//! of HTTP as old as nginx speaks by itself; **a proxy that adds nothing at all is not seen**: say who may look. For actions the
-//! proxy has to pass on the `Host` that was asked for, or no browser's request seems to come from this page.
+//! Behind a proxy, everybody comes from the machine itself. The default refuses what carries a proxy's header, and HTTP/1.0,
+//! as nginx spoke before 1.29.7. **A proxy that adds nothing is not seen**: newer nginx with a bare `proxy_pass`, HAProxy
+//! without `forwardfor`, forwarded ports (`ssh -R`, socat), containers without root. There, say who may look, and never let
+//! [`is_from_this_machine`](StatusPage::is_from_this_machine) decide who acts. For actions the proxy has to pass on the `Host`
+//! that was asked for, or no browser's request seems to come from this page.
+//!
+//! A guard that goes by addresses alone, as one that lets a network look, has to look at `Host` as well: another site can have
+//! its own name lead to an address that only its visitors reach, and then its pages are this service's to a browser. Cookies
+//! and passwords are not sent to such a name.
 //!
 //! # Under attack
 //! If the router is behind the [`GateLayer`](crate::GateLayer), a flood can keep its operators out, and they themselves can, by
@@ -73,17 +82,21 @@
 //!
 //! # Shutdown
 //! Streams go on for as long as somebody looks, and a server that shuts down gracefully waits for its responses: tell it by
-//! [`StatusPage::close`]. Without that it waits for up to ten minutes, after which a stream ends by itself (and browsers
-//! come back, so that guards are asked again).
+//! [`StatusPage::close`], and those who read see their stream end within a second. Without that it waits for up to ten minutes,
+//! after which a stream ends by itself (and browsers come back, so that guards are asked again).
+//!
+//! Who has stopped reading is not reached by either: a server waits for it until its connection breaks. So bound the wait:
+//! `tokio::select! { done = serving => done?, () = bound => {} }`, where `bound` sleeps for ten seconds after the signal.
 //!
 //! # Invariants
 //! - **I1** nobody looks or acts whom the guards do not let: each route asks them before it does anything else;
-//! - **I2** no page of another site acts, looks, or shows this page inside of itself;
+//! - **I2** no page of another site acts, looks, or shows this page inside of itself, unless a guard goes by addresses
+//!   alone;
 //! - **I3** nothing that a client has sent becomes HTML or a script: it is sent as JSON, in which `<`, `>` and `&` are escaped;
 //!   the page is constant but for a random word, and runs no script that lacks it;
-//! - **I4** looking is bounded: at most 16 streams, about one status a second for all of them together, nothing kept for
-//!   a slow reader;
-//! - **I5** no request makes a status of 5xx, but for the 17th stream.
+//! - **I4** looking is bounded: at most 16 streams, about one status a second for all of them together, and nothing kept for
+//!   a slow reader but what the server and the system have taken already, which is some events;
+//! - **I5** no request makes a status of 5xx, but for the 17th stream, and all streams of a page that is closed.
 //!
 //! # Example: a page for who is on the machine, or has logged in
 //! ```
@@ -144,7 +157,11 @@ use crate::{gate::Gate, time::Timestamp};
 /// One status as JSON, some tens of kilobytes, and some hundred bytes for each stream.
 ///
 /// # Cost
-/// One [`Gate::status`] and one [`Gate::tick`] a second while somebody looks, whoever looks; nothing else.
+/// About one [`Gate::status`] and one [`Gate::tick`] a second while somebody looks, however many do; nothing else.
+///
+/// # Concurrency
+/// Statuses are made one at a time, and who asks meanwhile waits for that one. Nothing is locked during the tick, in
+/// which a subscriber of `tracing` may be told something, nor while a guard or the clock is asked.
 ///
 /// # Panics
 /// A stream panics outside of a tokio runtime whose timers are enabled, as they are in `#[tokio::main]`.
@@ -187,14 +204,20 @@ impl StatusPage {
 
     /// Lets those act of whom this holds, if they may look, too. By default that is nobody.
     ///
-    /// It is asked on every action, and once for each stream, so that the page shows its buttons. It must not wait.
+    /// It is asked on every action, and once for each stream, so that the page shows its buttons. It must not wait. It
+    /// should ask for what only an operator has: an address, and so
+    /// [`is_from_this_machine`](Self::is_from_this_machine), is what everybody has behind a proxy that is not seen.
     ///
-    /// # Example: who is on the machine, or comes through `ssh -L`
+    /// # Example: who has a cookie that nobody guesses, as a login has set it
     /// ```
     /// use portcullis::{Gate, axum::StatusPage};
     ///
     /// let gate = Gate::builder().build()?;
-    /// let page = StatusPage::new(&gate).allow_actions(StatusPage::is_from_this_machine);
+    /// # let token = String::from("sesame");
+    /// let page = StatusPage::new(&gate).allow_actions(move |request| {
+    ///     let mut cookies = request.headers.get_all("cookie").iter().filter_map(|cookie| cookie.to_str().ok());
+    ///     cookies.any(|cookie| cookie.split("; ").any(|one| one.strip_prefix("operator=") == Some(&token)))
+    /// });
     /// # Ok::<(), portcullis::BuildError>(())
     /// ```
     pub fn allow_actions(
@@ -216,8 +239,10 @@ impl StatusPage {
     /// Its peer is a loopback address, which axum knows by
     /// [`into_make_service_with_connect_info`](Router::into_make_service_with_connect_info); it has none of the headers that
     /// proxies add (`forwarded`, `via`, `x-forwarded-for`, `x-real-ip` and the like) and is HTTP/1.1 at least; and it asks for
-    /// `localhost` or an address, because a site can have its own name lead to the machine of who visits it. Whoever has an
-    /// account on the machine can ask so.
+    /// `localhost` or a loopback address, because a site can have its own name lead to the machine of who visits it.
+    ///
+    /// Whoever has an account on the machine can ask so, and **everybody can through a proxy that adds nothing**: see the
+    /// [module](self). It is a guard for looking where there is no such proxy, and none for acting.
     #[must_use]
     pub fn is_from_this_machine(request: &Parts) -> bool {
         guard::comes_from_this_machine(request).is_ok()
@@ -252,18 +277,28 @@ impl StatusPage {
             .route("/act", post(async move |request: Request| page.act(request).await))
     }
 
-    /// Ends all streams within a second, and lets no other begin: for a service that is about to shut down.
+    /// Ends the streams of all who read within a second, and lets no other begin: for a service that is about to shut down.
+    ///
+    /// Who has stopped reading keeps its connection, so a graceful shutdown needs a bound of its own.
     ///
     /// # Example: a service that ends by Ctrl-C although somebody looks
     /// ```no_run
     /// # async fn serve(
     /// #     listener: tokio::net::TcpListener, app: axum::Router, page: portcullis::axum::StatusPage,
     /// # ) -> std::io::Result<()> {
+    /// use std::time::Duration;
+    ///
     /// let stop = async move {
     ///     let _ = tokio::signal::ctrl_c().await;
     ///     page.close();
     /// };
-    /// axum::serve(listener, app).with_graceful_shutdown(stop).await
+    /// let bound = async {
+    ///     let _ = tokio::signal::ctrl_c().await;
+    ///     tokio::time::sleep(Duration::from_secs(10)).await;
+    /// };
+    /// let serving = async { axum::serve(listener, app).with_graceful_shutdown(stop).await };
+    /// tokio::select! { done = serving => done?, () = bound => {} }
+    /// # Ok(())
     /// # }
     /// ```
     pub fn close(&self) {

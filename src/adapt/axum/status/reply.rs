@@ -76,7 +76,8 @@ pub(super) fn page(nonces: &Nonces) -> Response {
     let nonce = nonces.draw();
     let policy = format!(
         "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; \
-         img-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+         form-action 'none'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
+         trusted-types 'none'"
     );
     let page = PAGE.replace("{{nonce}}", &nonce);
     let mut response = answer(StatusCode::OK, "text/html; charset=utf-8", page);
@@ -130,6 +131,7 @@ fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Body>)
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_FRAME_OPTIONS, "DENY"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ] {
         response.headers_mut().insert(name, HeaderValue::from_static(value));

@@ -7,7 +7,8 @@
 //!   room for it, and what it has missed is not sent later;
 //! - **I3** there are at most [`MOST_STREAMS`] streams; a place is given back when the stream is dropped, which a server
 //!   does when the client goes away;
-//! - **I4** a stream ends by itself after [`LONGEST`] statuses, and browsers come back: so guards are asked again.
+//! - **I4** a stream ends by itself at its first event after [`LONGEST`], and browsers come back: so guards are asked again;
+//! - **I5** nothing is locked while the gate tells a subscriber of what is due: that may ask for a status itself.
 
 use alloc::{string::String, sync::Arc};
 use core::{
@@ -21,7 +22,7 @@ use core::{
 use bytes::Bytes;
 use futures_core::Stream;
 use parking_lot::Mutex;
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 use super::reply::json;
 use crate::{
@@ -33,8 +34,8 @@ use crate::{
 
 /// So many streams at a time.
 pub(super) const MOST_STREAMS: u32 = 16;
-/// So many statuses and a stream ends: ten minutes.
-const LONGEST: u32 = 600;
+/// A stream that is older ends, however few of its events were wanted.
+const LONGEST: Duration = Duration::from_secs(600);
 /// What is younger is shown again. Less than a second, or a stream whose tick is early would show one twice.
 const FRESH: Duration = Duration::from_millis(900);
 
@@ -85,15 +86,18 @@ impl Feed {
     /// The same as an event.
     fn event(&self) -> Option<Bytes> {
         let now = self.now();
+        let fresh = fresh(self.shared.last.lock().as_ref(), now);
+        if fresh.is_some() {
+            return fresh;
+        }
+        // Not while it is locked: what is due is told to subscribers.
+        self.gate.tick(now);
         // Whoever waits here would have made the same one.
         let mut last = self.shared.last.lock();
-        let fresh = last
-            .as_ref()
-            .filter(|last| now >= last.made && now.saturating_duration_since(last.made) < FRESH);
-        if let Some(fresh) = fresh {
-            return Some(fresh.event.clone());
+        let fresh = self::fresh(last.as_ref(), now);
+        if fresh.is_some() {
+            return fresh;
         }
-        self.gate.tick(now);
         let status = json(&self.gate.status(now))?;
         let event = Bytes::from([BEFORE, &status, AFTER].concat());
         *last = Some(Last { made: now, event: event.clone() });
@@ -118,7 +122,7 @@ impl Feed {
         first.push_str(hello);
         first.push_str(AFTER);
         let (feed, hello) = (self.clone(), Some(Bytes::from(first)));
-        Some(Updates { feed, hello, ticks, left: LONGEST, _place: place })
+        Some(Updates { feed, hello, ticks, began: Instant::now(), _place: place })
     }
 
     pub(super) fn close(&self) {
@@ -136,12 +140,19 @@ impl Feed {
     }
 }
 
+/// The last event, if it is young enough to be shown again.
+fn fresh(last: Option<&Last>, now: Timestamp) -> Option<Bytes> {
+    let last = last?;
+    let is_fresh = now >= last.made && now.saturating_duration_since(last.made) < FRESH;
+    is_fresh.then(|| last.event.clone())
+}
+
 /// The events of one who looks.
 pub(super) struct Updates {
     feed: Feed,
     hello: Option<Bytes>,
     ticks: Interval,
-    left: u32,
+    began: Instant,
     _place: Permit,
 }
 
@@ -152,14 +163,10 @@ impl Stream for Updates {
         if let Some(hello) = self.hello.take() {
             return Poll::Ready(Some(Ok(hello)));
         }
-        if self.left == 0 {
-            return Poll::Ready(None);
-        }
         ready!(self.ticks.poll_tick(context));
-        if self.feed.is_closed() {
+        if self.feed.is_closed() || self.began.elapsed() >= LONGEST {
             return Poll::Ready(None);
         }
-        self.left = self.left.saturating_sub(1);
         Poll::Ready(self.feed.event().map(Ok))
     }
 }

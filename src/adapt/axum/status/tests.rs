@@ -139,6 +139,7 @@ async fn the_page_runs_only_its_own_script() {
         assert_eq!(header("cache-control"), "no-store");
         assert_eq!(header("x-content-type-options"), "nosniff");
         assert_eq!(header("referrer-policy"), "no-referrer");
+        assert_eq!(header("cross-origin-opener-policy"), "same-origin");
         let policy = header("content-security-policy");
         let nonce = policy.split('\'').find_map(|word| word.strip_prefix("nonce-")).unwrap();
         let nonce = String::from(nonce);
@@ -146,8 +147,8 @@ async fn the_page_runs_only_its_own_script() {
             policy,
             format!(
                 "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; \
-                 connect-src 'self'; img-src data:; form-action 'none'; base-uri 'none'; \
-                 frame-ancestors 'none'"
+                 connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'; \
+                 require-trusted-types-for 'script'; trusted-types 'none'"
             )
         );
         let text = text(response).await;

@@ -59,7 +59,8 @@ impl Chromium {
         };
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let profile = env::temp_dir().join(format!("portcullis-browser-{}-{number}", id()));
+        let profile = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("portcullis-browser-{}-{number}", id()));
         // The browser reads orders from its third file and writes replies to the fourth. Over pipes, not a port: nobody
         // else can speak to it, and there is no port to be found out.
         let mut process = Command::new("sh")

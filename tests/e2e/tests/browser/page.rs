@@ -110,23 +110,40 @@ impl Page {
     }
 
     /// Clicks with the mouse in the middle of what a selector names, which must be there to be clicked.
+    ///
+    /// Tables move once a second, maybe just before the click: what it then hits does not get it, and it is tried again.
     #[track_caller]
     pub(crate) fn click(&mut self, selector: &str) {
         let name = json!(selector);
-        // Looked for again where it is covered or moves, which ends: tables move once a second.
-        let place = self.until(&format!(
-            "(() => {{
-                const node = one({name});
-                node.scrollIntoView({{ block: 'center', behavior: 'instant' }});
-                const box = node.getBoundingClientRect();
-                const x = box.left + box.width / 2, y = box.top + box.height / 2;
-                return node.contains(document.elementFromPoint(x, y)) && {{ x, y }};
-            }})()"
-        ));
-        for kind in ["mouseMoved", "mousePressed", "mouseReleased"] {
-            let mouse = json!({ "type": kind, "x": place["x"], "y": place["y"], "button": "left", "clickCount": 1 });
-            self.order("Input.dispatchMouseEvent", mouse);
+        for _ in 0..10 {
+            // Looked for again where it is covered or moves, which ends.
+            let place = self.until(&format!(
+                "(() => {{
+                    const node = one({name});
+                    node.scrollIntoView({{ block: 'center', behavior: 'instant' }});
+                    const box = node.getBoundingClientRect();
+                    const x = box.left + box.width / 2, y = box.top + box.height / 2;
+                    if (!node.contains(document.elementFromPoint(x, y))) return null;
+                    window.aim?.stop();
+                    const aim = window.aim = {{ isHit: false }};
+                    const see = event => {{
+                        aim.isHit = node.contains(event.target);
+                        if (!aim.isHit) {{ event.preventDefault(); event.stopImmediatePropagation(); }}
+                    }};
+                    aim.stop = () => window.removeEventListener('click', see, true);
+                    window.addEventListener('click', see, true);
+                    return {{ x, y }};
+                }})()"
+            ));
+            for kind in ["mouseMoved", "mousePressed", "mouseReleased"] {
+                let mouse = json!({ "type": kind, "x": place["x"], "y": place["y"], "button": "left", "clickCount": 1 });
+                self.order("Input.dispatchMouseEvent", mouse);
+            }
+            if self.ask("(aim.stop(), aim.isHit)") == true {
+                return;
+            }
         }
+        panic!("{selector} moves away from each click");
     }
 
     /// Clicks into a field and types, in place of what is there.
@@ -171,6 +188,11 @@ impl Page {
         let events = self.browser.events();
         self.problems.extend(events.iter().filter_map(problem));
         std::mem::take(&mut self.problems)
+    }
+
+    /// Whether a problem is that something was refused: the answer itself, or the browser's complaint about it.
+    pub(crate) fn is_refusal(problem: &str) -> bool {
+        problem.contains(r#""status":403,"#) || problem.contains("status of 403 ")
     }
 
     #[track_caller]

@@ -7,10 +7,9 @@ use super::page::Page;
 /// Looks at the page in both schemes, on a wide and on a narrow screen.
 #[track_caller]
 pub(crate) fn look(page: &mut Page, name: &str) {
-    if !page.text("#result").is_empty() {
-        page.click("#result");
-        page.until("text('#result') === ''");
-    }
+    // By a script: it may go away by itself at any moment, and then there is nothing to be clicked.
+    page.ask("one('#result').click()");
+    page.until("text('#result') === ''");
     for (scheme, width) in [("light", 1_280), ("dark", 1_280), ("light", 400), ("dark", 380)] {
         page.colours(scheme);
         page.size(width, 900);

@@ -98,6 +98,27 @@ fn nobody_bans_the_world_by_a_slip() {
     assert_eq!(status(&gate, &longest), 200);
 }
 
+/// A proxy that is not seen has everybody come from there.
+#[test]
+fn nobody_bans_the_machine_itself() {
+    let gate = gate();
+    for net in
+        ["127.0.0.1", "127.0.0.0/8", "127.9.0.0/16", "::1", "::/16", "::/127", "::ffff:127.0.0.1"]
+    {
+        let done = run(&gate, &format!(r#"{{"act":"ban","net":"{net}","seconds":1}}"#));
+        assert_eq!(done.status, StatusCode::BAD_REQUEST, "{net}: {done:?}");
+        assert!(done.text.contains("the machine itself"), "{done:?}");
+    }
+    assert_eq!(nets(&gate), [""; 0]);
+    for (net, expected) in [("126.0.0.0/8", 200), ("128.0.0.0/8", 200), ("::2", 200)] {
+        let ban = format!(r#"{{"act":"ban","net":"{net}","seconds":1}}"#);
+        assert_eq!(status(&gate, &ban), expected, "{net}");
+    }
+    // What was banned by other means can be unbanned.
+    gate.bans().add("127.0.0.0/8".parse().unwrap(), Duration::from_secs(9), "", NOW);
+    assert_eq!(status(&gate, r#"{"act":"unban","net":"127.0.0.0/8"}"#), 200);
+}
+
 #[test]
 fn the_gate_is_told_how_far_it_goes() {
     let gate = gate();

@@ -110,9 +110,17 @@ async fn a_stream_ends_when_it_is_closed_and_after_ten_minutes() {
     let feed = feed();
     let mut updates = feed.stream("{}").unwrap();
     next(&mut updates).await;
-    for _ in 0..LONGEST {
-        assert!(next(&mut updates).await.is_some());
+    let mut events = 0;
+    while next(&mut updates).await.is_some() {
+        events += 1;
     }
+    assert_eq!(events, LONGEST.as_secs());
+
+    // It is a time, and no number of events: who reads slowly is asked again just as soon.
+    let mut updates = feed.stream("{}").unwrap();
+    next(&mut updates).await;
+    next(&mut updates).await;
+    advance(LONGEST).await;
     assert_eq!(next(&mut updates).await, None);
 
     let mut updates = feed.stream("{}").unwrap();
@@ -153,4 +161,69 @@ async fn a_clock_that_goes_back_makes_a_new_status() {
     assert!(feed.status().unwrap().starts_with(b"{\"seconds\":100.0,"));
     now.store(50, Ordering::Relaxed);
     assert!(feed.status().unwrap().starts_with(b"{\"seconds\":50.0,"));
+}
+
+/// What is due may be told to somebody who then wants a status: that must not wait for itself.
+#[cfg(feature = "tracing")]
+#[test]
+fn nothing_is_locked_while_somebody_is_told() {
+    use tracing::{Dispatch, dispatcher::with_default};
+
+    let now = Arc::new(AtomicU64::new(100));
+    let told = Arc::clone(&now);
+    let gate = Gate::builder().defence(Defence::up_to(Posture::Defend)).build().unwrap();
+    let clock = move || Timestamp::from_secs(told.load(Ordering::Relaxed));
+    let feed = Feed { clock: Some(Arc::new(clock)), ..Feed::of(&gate) };
+    gate.defence().force(Posture::Defend, Duration::from_secs(3), feed.now());
+    let (free, locked) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let ears = |feed: Feed| Ears { feed, free: Arc::clone(&free), locked: Arc::clone(&locked) };
+    // With one alone, other threads decide what is wanted.
+    let _other = Dispatch::new(ears(feed.clone()));
+    let asks = feed.clone();
+    with_default(&Dispatch::new(ears(feed)), || {
+        for second in [100, 101, 102, 103, 104, 110] {
+            now.store(second, Ordering::Relaxed);
+            assert!(asks.status().is_some());
+        }
+    });
+    assert_eq!(gate.posture(), Posture::Normal);
+    assert_eq!(locked.load(Ordering::Relaxed), 0);
+    assert_ne!(free.load(Ordering::Relaxed), 0, "that the posture has ended is told");
+}
+
+/// A subscriber that looks whether the last status is locked.
+#[cfg(feature = "tracing")]
+struct Ears {
+    feed: Feed,
+    free: Arc<AtomicU64>,
+    locked: Arc<AtomicU64>,
+}
+
+#[cfg(feature = "tracing")]
+impl tracing::Subscriber for Ears {
+    fn register_callsite(
+        &self,
+        _: &'static tracing::Metadata<'static>,
+    ) -> tracing::subscriber::Interest {
+        tracing::subscriber::Interest::sometimes()
+    }
+
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target().starts_with("portcullis")
+    }
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        let is_free = self.feed.shared.last.try_lock().is_some();
+        let count = if is_free { &self.free } else { &self.locked };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
 }
