@@ -2,11 +2,11 @@
 //!
 //! # Invariants
 //! - **I1** whoever waits is woken when the call is over, whether it was answered, failed or dropped, or has been given
-//!   up for lost;
+//!   up for lost, and also if the waker of another panics;
 //! - **I2** no more than [`MOST_WAITING`] wait for one call;
 //! - **I3** a waker is woken and dropped while no lock is held: it may run whatever it likes.
 
-use alloc::vec::Vec;
+use alloc::vec::{self, Vec};
 use core::{
     fmt,
     future::Future,
@@ -48,6 +48,21 @@ struct Waiting {
     units: u32,
 }
 
+/// Those who are still to be woken: they are, also when one of them panics (I1).
+struct Sleepers(vec::IntoIter<Option<Waker>>);
+
+impl Sleepers {
+    fn wake(&mut self) {
+        self.0.by_ref().flatten().for_each(Waker::wake);
+    }
+}
+
+impl Drop for Sleepers {
+    fn drop(&mut self) {
+        self.wake();
+    }
+}
+
 impl Fetch {
     pub(super) fn new(begun: Timestamp, lost: Timestamp) -> Self {
         Self { begun, lost, state: Mutex::new(State::OnItsWay(Waiting::default())) }
@@ -62,7 +77,7 @@ impl Fetch {
     pub(super) fn end(&self) {
         let before = core::mem::replace(&mut *self.state.lock(), State::Over);
         if let State::OnItsWay(Waiting { wakers, .. }) = before {
-            wakers.into_iter().flatten().for_each(Waker::wake);
+            Sleepers(wakers.into_iter()).wake();
         }
     }
 

@@ -6,7 +6,7 @@ use core::{
     task::{Context, Poll, Waker},
 };
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::Ordering},
     task::Wake,
     vec::Vec,
 };
@@ -55,6 +55,30 @@ fn everybody_is_woken_once() {
         };
         assert_eq!((held.deadline(), held.given_up), (at(20), false));
     }
+}
+
+/// I1. Whoever panics when it is woken has had its turn, and the others have theirs.
+#[test]
+fn a_waker_that_panics_leaves_nobody_asleep() {
+    struct Panics(Bell);
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            self.0.0.fetch_add(1, Ordering::SeqCst);
+            panic!("as it does");
+        }
+    }
+    let fetch = fetch();
+    let bells: Vec<_> = (0..3).map(|_| Arc::new(Bell::default())).collect();
+    let panics = Arc::new(Panics(Bell::default()));
+    let mut waits: Vec<_> = (0..4).map(|_| wait(&fetch)).collect();
+    let own = Waker::from(Arc::clone(&panics));
+    let wakers = [&bells[0], &bells[1]].map(|bell| Waker::from(Arc::clone(bell)));
+    let wakers = [wakers[0].clone(), own, wakers[1].clone(), Waker::from(Arc::clone(&bells[2]))];
+    assert!(waits.iter_mut().zip(&wakers).all(|(wait, waker)| !is_over(wait, waker)));
+    let ended = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| fetch.end()));
+    assert!(ended.is_err() && panics.0.rung() == 1);
+    assert!(bells.iter().all(|bell| bell.rung() == 1));
+    assert!(waits.iter().all(Wait::is_over));
 }
 
 #[test]
