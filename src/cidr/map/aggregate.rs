@@ -103,9 +103,11 @@ fn replace<V, B: Key, L: Prefixes<B>, T: Table<B, Mark>>(
     family: &mut Family<B, L, T>,
     sorted: &[(B, Mark)],
 ) {
+    // Another prefix has it, or nothing that is left does. Dropped when all is in order: that runs the caller's code,
+    // which may panic.
+    let mut gone = Vec::new();
     for (_, mark) in family.list.entries_from(B::MIN, 0) {
-        // Another prefix has it, or nothing that is left does.
-        drop(values.release(mark.tag));
+        gone.extend(values.release(mark.tag));
     }
     *family = Family::of(sorted);
 }

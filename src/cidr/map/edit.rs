@@ -1,5 +1,6 @@
 //! What changes a map: single prefixes, and many at once.
 
+use alloc::vec::Vec;
 use core::hash::Hash;
 
 use ipnet::IpNet;
@@ -127,10 +128,12 @@ impl<V> CidrMap<V> {
     /// Does with all prefixes what [`set`](Self::set) does with one, and releases what is replaced.
     pub(super) fn set_all(&mut self, gathered: Gathered) {
         let Self { values, v4, v6 } = self;
-        let edits = gathered.v4.sorted(|tag| drop(values.release(tag)));
-        v4.set_many(&edits, |tag| drop(values.release(tag)));
-        let edits = gathered.v6.sorted(|tag| drop(values.release(tag)));
-        v6.set_many(&edits, |tag| drop(values.release(tag)));
+        // Dropped when all is in order: that runs the caller's code, which may panic.
+        let mut gone = Vec::new();
+        let edits = gathered.v4.sorted(|tag| gone.extend(values.release(tag)));
+        v4.set_many(&edits, |tag| gone.extend(values.release(tag)));
+        let edits = gathered.v6.sorted(|tag| gone.extend(values.release(tag)));
+        v6.set_many(&edits, |tag| gone.extend(values.release(tag)));
         if values.len() == 0 {
             *values = super::values::Values::new();
         }

@@ -9,7 +9,8 @@
 //! Invariants, each with a test that cites it:
 //! - **I1** for every address, the table gives the longest prefix of the list around it;
 //! - **I2** no IPv6 prefix of the list is IPv4-mapped, and no prefix has host bits;
-//! - **I3** every tag of the list has a value, and it is counted as often as it is there;
+//! - **I3** every tag of the list has a value, and it is counted as often as it is there; also after a value has panicked
+//!   when it was compared, copied or dropped (it may then be counted too often, and stay);
 //! - **I4** after any edits a map equals one that is built from what should be in it, in its prefixes
 //!   and in all its answers.
 

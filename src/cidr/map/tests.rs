@@ -405,6 +405,49 @@ fn an_iterator_that_panics_leaves_the_prefixes_as_they_were() {
     assert!(unwound.is_err() && map == before && map.same_answers(&before));
 }
 
+/// I3. Whoever drops a value runs its code, and is in order before that.
+#[test]
+fn a_value_that_panics_when_it_is_dropped_is_nobody_elses() {
+    use core::sync::atomic::{AtomicU32, Ordering};
+    static PANICS: AtomicU32 = AtomicU32::new(0);
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    struct Value(u32);
+    impl Drop for Value {
+        fn drop(&mut self) {
+            if self.0 > 0 && PANICS.load(Ordering::Relaxed) == self.0 {
+                PANICS.store(0, Ordering::Relaxed);
+                panic!("as it does");
+            }
+        }
+    }
+    type Edit = fn(&mut CidrMap<Value>);
+    let edits: [Edit; 3] = [
+        |map| map.apply((1..40).map(|n| CidrEdit::Remove(v4(n << 8, 24)))),
+        |map| map.retain(|_, value| value.0 > 50),
+        |map| {
+            map.insert(v4(0, 8), Value(60));
+            map.apply((1..40).map(|n| CidrEdit::Insert(v4(n << 8, 24), Value(60))));
+            map.aggregate();
+        },
+    ];
+    for edit in edits {
+        for at in [1, 20, 39] {
+            let mut map: CidrMap<Value> = (1..60).map(|n| (v4(n << 8, 24), Value(n))).collect();
+            PANICS.store(at, Ordering::Relaxed);
+            let unwound =
+                std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| edit(&mut map)));
+            assert!(unwound.is_err());
+            assert_eq!(map.iter().count(), map.len());
+            // What takes the place of the values that are gone is found under its own prefixes only.
+            map.extend((100..140).map(|n| (v4(n << 8, 24), Value(n))));
+            for n in 1..60 {
+                let found = map.lookup(Ipv4Addr::from_bits(n << 8).into()).map(|value| value.0);
+                assert!(found.is_none_or(|value| value == n || value == 60), "{n}: {found:?}");
+            }
+        }
+    }
+}
+
 /// A copy shares its pieces, and does not see what happens to the other.
 #[test]
 fn a_copy_is_apart() {
