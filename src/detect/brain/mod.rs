@@ -47,6 +47,7 @@ use super::{
     watch::{Detector, SAMPLE},
 };
 use crate::{
+    error::KeyedLimiterError,
     limit::seeds::Seeds,
     sync::Ordering,
     time::{NANOS_PER_SEC, Timestamp},
@@ -150,8 +151,14 @@ pub(super) const WINDOW: f64 = FADE / core::f64::consts::LN_2;
 const HOTTEST: usize = 64;
 
 impl Brain {
-    pub(super) fn new(defence: Defence, hash: KeyedHash, seeds: &mut Seeds) -> Self {
-        Self {
+    /// # Errors
+    /// When there is no memory for it.
+    pub(super) fn new(
+        defence: Defence,
+        hash: KeyedHash,
+        seeds: &mut Seeds,
+    ) -> Result<Self, KeyedLimiterError> {
+        Ok(Self {
             defence,
             stage: Stage::Idle,
             at: Timestamp::ZERO,
@@ -165,7 +172,7 @@ impl Brain {
             judge: Judge::new(),
             machine: Machine::new(),
             search: Search::new(),
-            mitigations: Mitigations::new(seeds),
+            mitigations: Mitigations::new(seeds)?,
             recorder: Recorder::new(),
             concurrency: Concurrency::new(LEAST_FLIGHTS, MOST_FLIGHTS),
             capacity: Capacity::new(),
@@ -184,7 +191,7 @@ impl Brain {
 
             busy: 0.0,
             hottest: Vec::with_capacity(talkers::MOST),
-        }
+        })
     }
 
     /// Does a step; says what it cost, in the measure of [`BUDGET`], or `None` if nothing is due.

@@ -65,6 +65,7 @@ use super::{
     search::{Candidate, Signature, Taken},
 };
 use crate::{
+    error::KeyedLimiterError,
     limit::seeds::Seeds,
     rule::{Expr, Mention},
     time::Timestamp,
@@ -130,16 +131,18 @@ pub(crate) enum Change {
 }
 
 impl Mitigations {
-    pub(crate) fn new(seeds: &mut Seeds) -> Self {
-        Self {
+    /// # Errors
+    /// When there is no memory for what throttles.
+    pub(crate) fn new(seeds: &mut Seeds) -> Result<Self, KeyedLimiterError> {
+        Ok(Self {
             all: Vec::with_capacity(MOST),
             next: 1,
             removed: Vec::with_capacity(MOST),
             may_enforce: false,
             ticked: None,
-            throttle: Arc::new(Throttle::new(seeds)),
+            throttle: Arc::new(Throttle::new(seeds)?),
             blocks: Blocks::default(),
-        }
+        })
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -55,7 +55,7 @@ pub(super) fn signature(key: u64) -> Arc<Signature> {
 
 impl World {
     pub(super) fn new() -> Self {
-        let all = Mitigations::new(&mut Seeds::of_chance());
+        let all = Mitigations::new(&mut Seeds::of_chance()).unwrap();
         let live = all.live();
         let parameters = Parameters::default();
         Self { all, live, now: at(0), parameters, may_enforce: true }

@@ -10,6 +10,7 @@ use core::{
 };
 
 use crate::{
+    error::KeyedLimiterError,
     limit::{Capacity, KeyedLimiter, OnSaturation, seeds::Seeds},
     quota::Quota,
     sync::Mutex,
@@ -30,21 +31,22 @@ const BURST: f64 = 10.0;
 const STEP: f64 = 0.25;
 
 pub(super) struct Throttle {
-    /// `None` only where there was no memory for it: then nothing is throttled.
-    limiter: Option<KeyedLimiter>,
+    limiter: KeyedLimiter,
     /// Requests a second.
     rate: Mutex<f64>,
 }
 
 impl Throttle {
-    pub(super) fn new(seeds: &mut Seeds) -> Self {
+    /// # Errors
+    /// When there is no memory for it: a throttle that lets everything pass would be none.
+    pub(super) fn new(seeds: &mut Seeds) -> Result<Self, KeyedLimiterError> {
         // Ticks are made for this one; all rates in the range fit them.
-        let limiter = quota(1_000.0)
-            .and_then(|quota| KeyedLimiter::seeded(quota, 0, Capacity::keys(KEYS), seeds).ok())
-            .map(|limiter| limiter.on_saturation(OnSaturation::Allow));
+        let first = quota(1_000.0).unwrap_or(Quota::per_second(1_000));
+        let limiter = KeyedLimiter::seeded(first, 0, Capacity::keys(KEYS), seeds)?;
+        let limiter = limiter.on_saturation(OnSaturation::Allow);
         let throttle = Self { limiter, rate: Mutex::new(1_000.0) };
         throttle.set(LEAST, Timestamp::from_nanos(0));
-        throttle
+        Ok(throttle)
     }
 
     /// Each client gets so many requests a second, unless that is nearly what it gets already, or was changed a
@@ -56,10 +58,8 @@ impl Throttle {
         if by <= STEP {
             return;
         }
-        if let (Some(limiter), Some(quota)) = (&self.limiter, quota(rate)) {
-            if limiter.set_quota(quota, now).is_ok() {
-                *present = rate;
-            }
+        if quota(rate).is_some_and(|quota| self.limiter.set_quota(quota, now).is_ok()) {
+            *present = rate;
         }
     }
 
@@ -72,14 +72,14 @@ impl Throttle {
         takes: bool,
         now: Timestamp,
     ) -> Option<Duration> {
-        let (limiter, key) = (self.limiter.as_ref()?, (number, host(client)));
+        let (limiter, key) = (&self.limiter, (number, host(client)));
         let decision = if takes { limiter.check(&key, now) } else { limiter.peek_n(&key, 1, now) };
         decision.is_denied().then(|| decision.standing().retry_after())
     }
 
     #[cfg(test)]
-    pub(super) fn quota(&self) -> Option<Quota> {
-        self.limiter.as_ref().map(KeyedLimiter::quota)
+    pub(super) fn quota(&self) -> Quota {
+        self.limiter.quota()
     }
 }
 
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn at_first_it_is_one_a_second_and_ten_at_once() {
-        let throttle = Throttle::new(&mut Seeds::of_chance());
+        let throttle = Throttle::new(&mut Seeds::of_chance()).unwrap();
         let client = IpAddr::from([192, 0, 2, 1]);
         assert_eq!(admitted(&throttle, client, now(0)), 10);
         assert_eq!(admitted(&throttle, client, now(2)), 2);
@@ -138,8 +138,8 @@ mod tests {
 
     #[test]
     fn it_follows_in_steps() {
-        let throttle = Throttle::new(&mut Seeds::of_chance());
-        let quota = || throttle.quota().map(|quota| (quota.count(), quota.max_burst())).unwrap();
+        let throttle = Throttle::new(&mut Seeds::of_chance()).unwrap();
+        let quota = || (throttle.quota().count(), throttle.quota().max_burst());
         assert_eq!(quota(), (10, 10));
         for (rate, expected) in [
             (0.01, (10, 10)),
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn hosts_of_ipv6_are_a_64() {
-        let throttle = Throttle::new(&mut Seeds::of_chance());
+        let throttle = Throttle::new(&mut Seeds::of_chance()).unwrap();
         let client = |text: &str| -> IpAddr { text.parse().unwrap() };
         assert_eq!(admitted(&throttle, client("2001:db8::1"), now(0)), 10);
         assert_eq!(admitted(&throttle, client("2001:db8::2"), now(0)), 0);

@@ -120,7 +120,7 @@ impl Detector {
     /// When there is no memory for it.
     pub(crate) fn new(defence: Defence, seeds: &mut Seeds) -> Result<Arc<Self>, KeyedLimiterError> {
         let hash = KeyedHash::new(seeds);
-        let brain = Brain::new(defence, hash, seeds);
+        let brain = Brain::new(defence, hash, seeds)?;
         let live = brain.live();
         Ok(Arc::new(Self {
             key: hash.key.map(AtomicU64::new),
