@@ -98,6 +98,17 @@ impl Decision {
         }
     }
 
+    /// Whether it may rest on a clock that was set back, which a check heals and a look does not.
+    #[inline]
+    pub(crate) const fn may_be_healed(&self) -> bool {
+        match &self.0 {
+            // A bucket that is healed owes all that it can; others do so for a tick.
+            Basis::Debt { on, debt, outcome: Outcome::Denied } => *debt >= on.scale.cost(on.limit),
+            Basis::Count { outcome: Outcome::Denied, .. } => true,
+            _ => false,
+        }
+    }
+
     /// That of its [`standing`](Self::standing), and nothing else of it.
     #[inline]
     const fn remaining(&self) -> u32 {

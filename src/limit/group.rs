@@ -8,9 +8,13 @@
 //! others are. A denial that is seen while asking has charged nobody. Where another thread takes the
 //! units between the question and the charge, what was charged is given back.
 //!
+//! A limit whose clock was set back is healed by a check, and not by a question. So one that seems to be in need of that
+//! when it denies is checked, too.
+//!
 //! Invariants: **I1** a denied request has taken from no limit when `check_all` returns; **I2** an admitted
 //! one has taken its units from every limit; **I3** the decision is that of the strictest limit: of
-//! those that deny, the one with the longest wait; else the one with the fewest units left.
+//! those that deny, the one with the longest wait; else the one with the fewest units left; **I4** a clock that is set
+//! back is healed in each limit that denies for it, as if it had been asked alone.
 
 #[cfg(all(feature = "std", not(loom)))]
 use super::LeasedBucket;
@@ -193,6 +197,7 @@ pub(crate) fn decide<L: Limit>(
         let decision = limit.peek_n(units, now);
         if decision.is_denied() {
             answer.add(number, decision);
+            heal(&limit, units, decision, now);
         }
     }
     let Some((number, limit, units)) = last else { return answer };
@@ -201,6 +206,7 @@ pub(crate) fn decide<L: Limit>(
         let decision = limit.peek_n(units, now);
         if decision.is_denied() {
             answer.add(number, decision);
+            heal(&limit, units, decision, now);
         }
         return answer;
     }
@@ -231,6 +237,23 @@ pub(crate) fn decide<L: Limit>(
         answer.add(number, decision);
     }
     answer
+}
+
+/// Heals a limit that was asked, and has denied, if it may be in need of it (I4).
+#[inline]
+fn heal<L: Limit>(limit: &L, units: u32, denied: Decision, now: Timestamp) {
+    if denied.may_be_healed() {
+        check_in_vain(limit, units, now);
+    }
+}
+
+#[cold]
+fn check_in_vain<L: Limit>(limit: &L, units: u32, now: Timestamp) {
+    let decision = limit.check_n(units, now);
+    if decision.is_admitted() && !decision.is_saturated() {
+        // Somebody has given units back since it was asked.
+        limit.refund_n(units, now);
+    }
 }
 
 /// A member's bit; the 65th and later ones have none, and get nothing back.

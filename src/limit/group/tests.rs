@@ -182,3 +182,42 @@ fn threads_take_from_both_limits_alike() {
         assert_eq!((left(&one), left(&other)), (40 - admitted, 30 - admitted));
     }
 }
+
+/// I4. A clock that is set back locks nobody out, whichever of the limits it was and wherever it stands.
+#[test]
+fn a_clock_set_back_is_healed_in_every_member() {
+    let quota = Quota::per_second(10);
+    let window = Duration::from_secs(1);
+    let bucket = TokenBucket::new(quota);
+    let adjustable = AdjustableBucket::new(quota);
+    let keyed = KeyedLimiter::new(quota, Capacity::keys(100)).unwrap();
+    let exact = ExactLimiter::<u32>::new(quota, 10);
+    let sliding = SlidingWindow::new(10, window, 10).unwrap();
+    let log = WindowLog::new(10, window).unwrap();
+    let (of_keyed, of_exact) = (keyed.on(&1), exact.on(&1));
+    let all: [&dyn Limit; 6] = [&bucket, &adjustable, &of_keyed, &of_exact, &sliding, &log];
+    let hours = |hours: u64| Timestamp::from_secs(3_600 * hours);
+    for (number, limit) in all.into_iter().enumerate() {
+        let roomy = TokenBucket::new(Quota::per_second(1_000));
+        for (place, late) in [(0, hours(5)), (1, hours(7)), (2, hours(9))] {
+            let mut members = [Member::new(&roomy, 1); 3];
+            members[place] = Member::new(limit, 1);
+            // One unit is enough: what is owed then is owed for hours.
+            assert!(check_all(&members, late).is_admitted(), "limit {number} at {place}");
+            let early = late.saturating_sub(Duration::from_secs(3_600));
+            for _ in 0..3 {
+                let _ = check_all(&members, early);
+            }
+            // One burst is forgiven at the most, and it takes its time to come back.
+            let healed = early.saturating_add(Duration::from_millis(1_200));
+            assert!(check_all(&members, healed).is_admitted(), "limit {number} at {place}");
+        }
+    }
+    // Two that need it heal together, and a denial has still taken nothing.
+    let [one, other, roomy] = [(); 3].map(|()| TokenBucket::new(quota));
+    let members = [Member::new(&one, 10), Member::new(&other, 10), Member::new(&roomy, 1)];
+    assert!(check_all(&members, hours(9)).is_admitted());
+    assert!(check_all(&members, hours(8)).is_denied());
+    let healed = hours(8).saturating_add(Duration::from_secs(1));
+    assert!(check_all(&members, healed).is_admitted());
+}
