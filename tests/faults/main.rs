@@ -42,6 +42,7 @@
 )]
 
 mod allocation;
+mod clocks;
 mod hooks;
 
 use std::{
