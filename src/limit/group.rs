@@ -241,7 +241,7 @@ pub(crate) fn decide<L: Limit>(
 
 /// Heals a limit that was asked, and has denied, if it may be in need of it (I4).
 #[inline]
-fn heal<L: Limit>(limit: &L, units: u32, denied: Decision, now: Timestamp) {
+pub(crate) fn heal<L: Limit>(limit: &L, units: u32, denied: Decision, now: Timestamp) {
     if denied.may_be_healed() {
         check_in_vain(limit, units, now);
     }

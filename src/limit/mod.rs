@@ -108,9 +108,9 @@ pub use bucket::TokenBucket;
 pub use exact::ExactSnapshot;
 #[cfg(feature = "std")]
 pub use exact::{ExactLimiter, OnSaturation};
-#[cfg(feature = "std")]
-pub(crate) use group::decide;
 pub use group::{GroupDecision, Limit, Member, check_all};
+#[cfg(feature = "std")]
+pub(crate) use group::{decide, heal};
 #[cfg(all(feature = "std", feature = "serde"))]
 pub use keyed::KeyedSnapshot;
 #[cfg(feature = "std")]

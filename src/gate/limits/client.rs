@@ -5,7 +5,13 @@
 //! - **I2** nothing is taken.
 
 use super::{Cost, Entry, Limits, Met};
-use crate::{gate::plan::Then, limit::Limit, rule::Facts, time::Timestamp, verdict::Decision};
+use crate::{
+    gate::plan::Then,
+    limit::{Limit, heal},
+    rule::Facts,
+    time::Timestamp,
+    verdict::Decision,
+};
 
 impl Limits {
     /// The strictest of the limits that deny all that this client may ask for, if there is one.
@@ -21,9 +27,15 @@ impl Limits {
                 return None;
             }
             let Met::Asks(asked) = self.meet(limit, entry, facts, now) else { return None };
-            let decision = entry.state.bucket(asked.hash, false)?.peek_n(asked.units, now);
+            let bucket = entry.state.bucket(asked.hash, false)?;
+            let decision = bucket.peek_n(asked.units, now);
             // A client without a place may find one, or has others to judge it.
-            (decision.is_denied() && !decision.is_saturated()).then_some((limit, decision))
+            if decision.is_admitted() || decision.is_saturated() {
+                return None;
+            }
+            // Who is refused here comes to no check that would do it.
+            heal(&bucket, asked.units, decision, now);
+            Some((limit, decision))
         });
         denials.reduce(|one, other| if other.1.is_stricter_than(&one.1) { other } else { one })
     }

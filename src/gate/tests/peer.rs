@@ -240,3 +240,18 @@ proptest! {
         }
     }
 }
+
+/// A clock that is set back locks nobody out, who is refused before anything is asked for.
+#[test]
+fn a_clock_set_back_is_healed_for_peers() {
+    let gate = Gate::builder().limit("per client", Quota::per_second(1)).build().unwrap();
+    let later = NOW.saturating_add(60 * MINUTE);
+    let request = Request::new(address("192.0.2.1"));
+    assert!(gate.check(&request, later).is_admitted());
+    assert!(meet_with_limits(&gate, "192.0.2.1", NOW).is_err());
+    // As after a check that denies: a burst later all is well.
+    let healed = NOW.saturating_add(Duration::from_secs(2));
+    assert!(meet_with_limits(&gate, "192.0.2.1", healed).is_ok());
+    assert!(gate.check(&request, healed).is_admitted());
+    assert!(meet_with_limits(&gate, "192.0.2.1", healed).is_err());
+}
