@@ -44,6 +44,7 @@
 mod allocation;
 mod clocks;
 mod hooks;
+mod snapshots;
 
 use std::{
     net::{IpAddr, Ipv4Addr},
