@@ -44,6 +44,7 @@
 mod allocation;
 mod clocks;
 mod hooks;
+mod reloads;
 mod snapshots;
 
 use std::{
