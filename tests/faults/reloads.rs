@@ -311,6 +311,9 @@ fn goes_on(gate: &Gate) {
     assert!(gate.reload("[[limit", NOW).is_err());
     let Some(List::Addresses(_)) = gate.lists().get("blocked") else { panic!("the list is there") };
     gate.lists().replace("blocked", CidrSet::new()).unwrap();
+    // Whose units may be used up by now; the places are the same.
+    let places = LimitRule::in_flight("in flight", PLACES).by([]);
+    gate.reload_with(Gate::builder().clients(2_000).limit_rule(places), NOW).unwrap();
     let held: Vec<_> = (0..PLACES)
         .map(|_| gate.check(&Request::new(peer(1_000)).target("/fresh"), NOW).into_result())
         .collect();

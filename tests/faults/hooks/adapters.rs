@@ -203,7 +203,7 @@ fn layers() {
             let (gate, _, told) = &**state;
             now(serve(layer(gate).layer(Hello), told));
         };
-        at_every_call(hook, || state(false), work, is_after);
+        at_every_call(hook, || state(false), work, is_exact);
     }
     let hooks = ["clock", "peer", "describe", "on_deny", "service", "body", "store call"];
     for hook in hooks.into_iter().chain(["store clone", "store keep", "store sleep"]) {
@@ -211,34 +211,23 @@ fn layers() {
             let (gate, store, told) = &**state;
             now(serve(layer(gate).fleet(store.clone()).layer(Hello), told));
         };
-        at_every_call(
-            hook,
-            || state(true),
-            work,
-            |state, has_panicked| {
-                // What the store has granted is lost with its answer.
-                if has_panicked {
-                    lets_all_go_on(state);
-                } else {
-                    is_exact(state, has_panicked);
-                }
-            },
-        );
+        at_every_call(hook, || state(true), work, is_after_a_fleet);
     }
 }
 
-/// In a body, all is counted already.
-fn is_after(state: &State, has_panicked: bool) {
-    is_exact(state, has_panicked);
-}
-
-fn lets_all_go_on(state: &State) {
+/// What a store has granted is lost with an answer that panics: nobody gets more, and all go on.
+fn is_after_a_fleet(state: &State, has_panicked: bool) {
+    if !has_panicked {
+        return is_exact(state, has_panicked);
+    }
     let (gate, store, told) = &**state;
     let request = Request::new(peer(1)).target("/");
     let passes = || now(gate.check_with(&request, store, || NOW)).is_admitted();
     let left = (0..2 * BURST).filter(|_| passes()).count() as u32;
     assert!(left + told.load(Ordering::Relaxed) <= BURST);
     assert_eq!(gate.status(NOW).defence.unwrap().in_flight, 0);
+    gate.reload_with(Gate::builder(), NOW).unwrap();
+    assert!(gate.check(&request, NOW).is_admitted());
 }
 
 /// An application of actix-web.
@@ -283,41 +272,60 @@ impl ActixService<ServiceRequest> for App {
     }
 }
 
+/// All that a middleware lets a service say.
+fn middleware_of(gate: &Gate) -> GateMiddleware {
+    GateMiddleware::new(gate)
+        .clock(clock)
+        .fields(LimitFields::on_all())
+        .peer(|_| {
+            touch("peer");
+            Some(peer(1))
+        })
+        .describe(|request, _| {
+            touch("describe");
+            request.field("ip.src.country", "XX")
+        })
+        .on_deny(|_, _| {
+            touch("on_deny");
+            HttpResponse::TooManyRequests().finish()
+        })
+}
+
+fn serve_actix<S, B>(service: &S, told: &AtomicU32)
+where
+    S: ActixService<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
+    B: MessageBody,
+{
+    for asked in 0..ASKED {
+        let request = TestRequest::default().to_srv_request();
+        let response = now(service.call(request)).unwrap();
+        let passes = response.status() == 200;
+        assert_eq!(passes, asked < BURST);
+        told.fetch_add(u32::from(passes), Ordering::Relaxed);
+        let mut body = std::pin::pin!(response.into_body());
+        let _ = body.size();
+        while let Some(part) = now(std::future::poll_fn(|c| body.as_mut().poll_next(c))) {
+            assert!(part.is_ok());
+        }
+    }
+}
+
 #[test]
 fn middleware() {
     for hook in ["clock", "peer", "describe", "on_deny", "service", "body"] {
         let work = |state: &State| {
             let (gate, _, told) = &**state;
-            let middleware = GateMiddleware::new(gate)
-                .clock(clock)
-                .fields(LimitFields::on_all())
-                .peer(|_| {
-                    touch("peer");
-                    Some(peer(1))
-                })
-                .describe(|request, _| {
-                    touch("describe");
-                    request.field("ip.src.country", "XX")
-                })
-                .on_deny(|_, _| {
-                    touch("on_deny");
-                    HttpResponse::TooManyRequests().finish()
-                });
-            let service = now(middleware.new_transform(App)).unwrap();
-            for asked in 0..ASKED {
-                let request = TestRequest::default().to_srv_request();
-                let response = now(service.call(request)).unwrap();
-                let passes = response.status() == 200;
-                assert_eq!(passes, asked < BURST);
-                told.fetch_add(u32::from(passes), Ordering::Relaxed);
-                let mut body = std::pin::pin!(response.into_body());
-                let _ = body.size();
-                while let Some(part) = now(std::future::poll_fn(|c| body.as_mut().poll_next(c))) {
-                    assert!(part.is_ok());
-                }
-            }
+            serve_actix(&now(middleware_of(gate).new_transform(App)).unwrap(), told);
         };
-        at_every_call(hook, || state(false), work, is_after);
+        at_every_call(hook, || state(false), work, is_exact);
+    }
+    for hook in ["clock", "describe", "service", "body", "store call", "store keep"] {
+        let work = |state: &State| {
+            let (gate, store, told) = &**state;
+            let middleware = middleware_of(gate).fleet(store.clone());
+            serve_actix(&now(middleware.new_transform(App)).unwrap(), told);
+        };
+        at_every_call(hook, || state(true), work, is_after_a_fleet);
     }
 }
 
