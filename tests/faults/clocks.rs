@@ -119,6 +119,9 @@ impl Allowed {
 
 const QUOTA: Quota = Quota::per_second(10).burst(20);
 
+/// Whether a key may pass.
+type Check<'a> = dyn Fn(u64, Timestamp) -> bool + 'a;
+
 /// All kinds of limits, one after the other, on one walk.
 #[test]
 fn limits_give_no_more_than_their_bounds() {
@@ -132,7 +135,7 @@ fn limits_give_no_more_than_their_bounds() {
         let sliding = SlidingWindow::new(20, window, 4).unwrap();
         let windows: KeyedWindow<u64> = KeyedWindow::new(20, window, 4, 3).unwrap();
         let log = WindowLog::new(20, window).unwrap();
-        let limits: [(&str, &dyn Fn(u64, Timestamp) -> bool); 8] = [
+        let limits: [(&str, &Check<'_>); 8] = [
             ("bucket", &|_, now| bucket.check(now).is_admitted()),
             ("adjustable", &|_, now| adjustable.check(now).is_admitted()),
             ("leased", &|_, now| leased.check(now).is_admitted()),

@@ -24,8 +24,8 @@
 //! | `Store::call`, `sleep`, `keep`, `clone`; the clock | `Gate::check_with`, `Fleet::check` | `hooks::fleets::stores` |
 //! | `Waker` | who waits for the call of another | `hooks::fleets::wakers` |
 //! | `peer`, `describe`, `on_deny`, `clock`; the service, its future and its body | `GateLayer`, with and without a store | `hooks::adapters::layers` |
-//! | the same | `GateMiddleware` of actix-web | `hooks::adapters::middleware` |
-//! | `Listener::accept`, `PeerAddr`, `clock` | `GateListener` | `hooks::adapters::listeners` |
+//! | the same | `GateMiddleware` of actix-web, with and without a store | `hooks::adapters::middleware` |
+//! | `Listener::accept`, `PeerAddr`, `clock`, reading and writing | `GateListener`, `GateIo` | `hooks::adapters::listeners` |
 //! | `allow_viewing`, `allow_actions`, `clock`, a subscriber of `tracing` | `StatusPage` | `hooks::adapters::pages` |
 //!
 //! Code that panics a second time while the first panic unwinds ends the process, as everywhere in Rust; so does a clock that

@@ -35,6 +35,7 @@ use portcullis::{
     limit::remote::{FleetSettings, OnFailure},
     rule::Scheme,
 };
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -342,13 +343,48 @@ impl PeerAddr for From {
     }
 }
 
+/// A connection whose other end says nothing.
+struct Silent;
+
+impl AsyncRead for Silent {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        touch("io");
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Silent {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        touch("io");
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        touch("io");
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        touch("io");
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl Listener for Connections {
-    type Io = tokio::io::Empty;
+    type Io = Silent;
     type Addr = From;
 
-    async fn accept(&mut self) -> (Self::Io, From) {
+    async fn accept(&mut self) -> (Silent, From) {
         touch("accept");
-        (tokio::io::empty(), From(peer(1)))
+        (Silent, From(peer(1)))
     }
 
     fn local_addr(&self) -> io::Result<From> {
@@ -359,12 +395,16 @@ impl Listener for Connections {
 #[test]
 fn listeners() {
     type State = Arc<std::sync::Mutex<(Gate, GateListener<Connections>)>>;
-    for hook in ["accept", "peer", "clock"] {
+    // For the timers of first requests.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let _entered = runtime.enter();
+    for hook in ["accept", "peer", "clock", "io"] {
         let make = || {
             let gate = gate(false);
             let listener = GateListener::new(Connections, &gate)
                 .connections_per_client(2)
                 .connections(2)
+                .first_request_within(Duration::from_secs(60))
                 .refuse_over_limit()
                 .clock(clock);
             Arc::new(std::sync::Mutex::new((gate, listener)))
@@ -372,9 +412,13 @@ fn listeners() {
         let work = |state: &State| {
             let mut state = state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             for _ in 0..3 {
-                let connections = [now(state.1.accept()), now(state.1.accept())];
+                let mut connections = [now(state.1.accept()), now(state.1.accept())];
                 assert_eq!(state.1.stats().open(), 2);
-                drop(connections);
+                for (io, _) in &mut connections {
+                    assert_eq!(now(io.read(&mut [0; 9])).unwrap(), 0);
+                    now(io.write_all(b"hello")).unwrap();
+                    now(io.shutdown()).unwrap();
+                }
             }
         };
         at_every_call(hook, make, work, |state, _| {
@@ -382,6 +426,9 @@ fn listeners() {
             let (gate, listener) = &mut *state;
             let stats = listener.stats();
             assert_eq!(stats.open(), 0, "no place is lost");
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            let _entered = runtime.enter();
             let connections = [now(listener.accept()), now(listener.accept())];
             assert_eq!((stats.open(), stats.refused()), (2, 0));
             drop(connections);
