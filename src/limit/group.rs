@@ -73,7 +73,8 @@ impl core::fmt::Debug for Member<'_> {
 /// what a window does not [take back](crate::SlidingWindow::refund_n).
 ///
 /// # Cost
-/// One look at each limit but the last and one charge of each; nothing is allocated.
+/// One look at each limit but the last and one charge of each; nothing is allocated. A limit that denies because a clock
+/// may have been set back is checked after the look, which heals it.
 ///
 /// # Example: ten a second and a hundred a minute for a client, a thousand a second in all
 /// ```

@@ -274,8 +274,9 @@ fn a_reload_that_cannot_be_had_changes_nothing() {
 fn numbers_without_bounds_are_errors() {
     let quota = Quota::per_hour(3);
     // More than the address space of any machine has, some of it more than a number can be.
-    let huge = [1_usize << 45, 1 << 50, 1 << 60, usize::MAX / 12, usize::MAX / 10, usize::MAX];
-    for many in huge {
+    let huge =
+        [1_u64 << 45, 1 << 50, 1 << 60].map(|many| usize::try_from(many).unwrap_or(usize::MAX));
+    for many in huge.into_iter().chain([usize::MAX / 12, usize::MAX / 10, usize::MAX]) {
         let made = KeyedLimiter::new(quota, Capacity::keys(many));
         let error = made.unwrap_err();
         use KeyedLimiterError::{NoMemory, TooLarge};
