@@ -10,7 +10,7 @@ table=benches/instructions.tsv
 flags=$(sed -n 's/^flags[^:]*://p' /proc/cpuinfo 2>/dev/null | head -n 1 | sha256sum | cut -c 1-8)
 here="rustc $(rustc --version | cut -d' ' -f2), $(uname -m) $flags, $(getconf GNU_LIBC_VERSION 2>/dev/null || true)"
 program=$(cargo bench --no-run --locked -p portcullis-benches --bench instructions 2>&1 |
-  tee /dev/stderr | sed -n 's/.*Executable.*(\(.*\))$/\1/p')
+  tee >(cat >&2) | sed -n 's/.*Executable.*(\(.*\))$/\1/p')
 
 # Instructions of a whole run: name, times.
 run() {

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 most=2.2
 program=$(cargo bench --no-run --locked -p portcullis-benches --bench linear 2>&1 |
-  tee /dev/stderr | sed -n 's/.*Executable.*(\(.*\))$/\1/p')
+  tee >(cat >&2) | sed -n 's/.*Executable.*(\(.*\))$/\1/p')
 
 # Instructions of a whole run: kind, length, times.
 run() {
