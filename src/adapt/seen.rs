@@ -66,9 +66,12 @@ fn text(value: &[u8]) -> Option<&str> {
     core::str::from_utf8(value).ok()
 }
 
-/// A length in digits, and nothing else.
+/// A length in digits, and nothing else. One that is too long for a number is the largest, not one that nobody has said:
+/// servers read lengths of 64 bits, and a limit of bytes must not be had for one unit.
 pub(super) fn size(value: &[u8]) -> Option<i64> {
-    text(value).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()
+    let is_a_length =
+        |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text(value).filter(is_a_length).map(|text| text.parse().unwrap_or(i64::MAX))
 }
 
 /// What a version is called, for each of the types that have these constants.

@@ -151,9 +151,29 @@ mod tests {
         assert_eq!((seen.get_host(), seen.get_target()), ("h:443", ""));
     }
 
+    /// A client must not be able to hide a length from limits and rules by saying a longer one.
+    #[test]
+    fn a_length_that_no_number_holds_is_the_largest() {
+        for (length, size) in [
+            ("9223372036854775807", i64::MAX),
+            ("9223372036854775808", i64::MAX),
+            ("18446744073709551615", i64::MAX),
+            ("99999999999999999999", i64::MAX),
+            ("00000000000000000000042", 42),
+        ] {
+            let request = Request::builder().header("content-length", length).body(()).unwrap();
+            let seen = view(&request, Seen::new(None));
+            assert_eq!(
+                seen.get_field("http.request.body.size"),
+                Some(Given::Int(size)),
+                "{length}"
+            );
+        }
+    }
+
     #[test]
     fn what_makes_no_sense_is_not_known() {
-        for length in ["", "-1", "+1", "1,1", "1 ", "99999999999999999999", "\u{661}"] {
+        for length in ["", "-1", "+1", "1,1", "1 ", "\u{661}"] {
             let length = HeaderValue::from_bytes(length.as_bytes()).unwrap();
             let host = HeaderValue::from_bytes(b"\xff").unwrap();
             let request = Request::builder().header("content-length", length).header("host", host);
