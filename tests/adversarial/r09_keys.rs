@@ -29,9 +29,9 @@ use tower_service::Service;
 
 const NOW: Timestamp = Timestamp::from_secs(3);
 
-/// All texts of up to two of these.
+/// All texts of up to two of these; the last are the marks that parts are told apart by, inside.
 fn texts() -> Vec<String> {
-    let parts = ["a", ":", "{", "}", "\r\n", "\0", "|", "%3A"];
+    let parts = ["a", ":", "{", "}", "\r\n", "\0", "|", "%3A", "\x07\x03"];
     let two = parts.iter().flat_map(|one| parts.iter().map(move |two| format!("{one}{two}")));
     [String::new()].into_iter().chain(parts.map(String::from)).chain(two).collect()
 }
@@ -42,7 +42,7 @@ fn different_parts_are_different_keys() {
         "clients = 30_000\n[[limit]]\nname = \"both\"\nby = ['header[\"x-one\"]', 'header[\"x-two\"]']\nquota = \"1/d\"\n",
     );
     let texts = texts();
-    assert_eq!(texts.len(), 73);
+    assert_eq!(texts.len(), 91);
     let request = |one, two| Request::new(client(0)).header("x-one", one).header("x-two", two);
     for one in &texts {
         for two in &texts {

@@ -124,6 +124,24 @@ fn what_stands_in_front_changes_nothing() {
     }
 }
 
+/// With a proxy of ours, who is not that proxy is itself, whatever it writes, and whatever it calls itself.
+#[test]
+fn who_is_not_our_proxy_is_itself() {
+    for header in ["x-forwarded-for", "forwarded", "x-real-ip"] {
+        let (_, mut service) = service(&format!(
+            "exempt = [\"198.51.100.9\"]\n[client]\ntrust = [\"10.0.0.1\"]\nheader = \"{header}\"\n\
+             [[limit]]\nname = \"each\"\nquota = \"10/h\"\n"
+        ));
+        let values = ["198.51.100.9", "for=198.51.100.9", "198.51.100.9, 10.0.0.1", "10.0.0.1"];
+        let served = (0..400).filter(|nth| {
+            let value = values[nth % 4].as_bytes();
+            let request = with(get(ip(ATTACKER), "/"), &[(header, value)]);
+            send(&mut service, request).0.status == 200
+        });
+        assert_eq!(served.count(), 10, "{header}");
+    }
+}
+
 /// A header of one value that comes twice was written by two, and one of them is the client.
 #[test]
 fn a_single_value_that_comes_twice_is_believed_of_neither() {
