@@ -99,6 +99,27 @@ impl Store for Spy {
     }
 }
 
+/// Of two parts, the marks that tell them apart may be in one: `a` and `..a` are not `a..` and `a`.
+#[test]
+fn parts_are_told_apart_in_what_a_store_is_sent() {
+    let text = "[[limit]]\nname = \"both\"\nquota = \"5/min\"\nscope = \"fleet\"\nfail = \"closed\"\n\
+        by = ['url_decode(arg[\"a\"])', 'url_decode(arg[\"b\"])']\n";
+    let gate = gate(text);
+    let spy = Spy::default();
+    let mut service = GateLayer::new(&gate).fleet(spy.clone()).clock(|| NOW).layer(Hello);
+    let parts =
+        ["", "a", "%07", "%03", "%07%03", "a%07%03", "%07%03a", "%07%03a%07%03", "%00", "a%00"];
+    for a in parts {
+        for b in parts {
+            let target = format!("/?a={a}&b={b}");
+            assert_eq!(now(service.call(get(client(1), &target))).unwrap().status(), 200);
+        }
+    }
+    let seen = spy.0.lock().unwrap();
+    let keys: BTreeSet<&String> = seen.iter().filter(|text| !text.starts_with("arg ")).collect();
+    assert_eq!(keys.len(), parts.len() * parts.len(), "each its own");
+}
+
 /// What a store is sent tells of nobody, and nothing in it was written by a client.
 #[test]
 fn a_store_is_sent_no_byte_of_a_client() {
@@ -108,7 +129,7 @@ fn a_store_is_sent_no_byte_of_a_client() {
     let gate: Gate = Gate::builder().fleet(fleet).build_toml(text).unwrap();
     let spy = Spy::default();
     let mut service = GateLayer::new(&gate).fleet(spy.clone()).clock(|| NOW).layer(Hello);
-    let values = ["Bearer {0}:secret", "{0}", "a:b", "a", "token}", "{", "*", "\u{e9}{}"];
+    let values = ["Bearer {0}:secret", "{0}", "a:b", "a:c", "a", "token}", "{", "*", "\u{e9}{}"];
     for value in values {
         for path in ["/", "/b:c", "/%0D%0AFLUSHALL", "/*"] {
             let mut request = get(client(1), path);

@@ -42,6 +42,10 @@ fn what_a_text_says_of_an_address_holds_for_both_spellings() {
             format!("deny = [\"0.0.0.0/0\"]\nallow = [\"{listed}\"]\n"),
             format!("deny = [\"0.0.0.0/0\"]\nexempt = [\"{listed}\"]\n"),
         ];
+        let set: CidrSet = listed.parse().unwrap();
+        for client in spellings(Ipv4Addr::new(192, 0, 2, 77)) {
+            assert!(set.contains(client), "{client} in {listed}");
+        }
         for (nth, text) in texts.iter().enumerate() {
             let gate = gate(text);
             for client in spellings(Ipv4Addr::new(192, 0, 2, 77)) {
@@ -96,13 +100,16 @@ fn a_client_has_one_bucket_and_shares_it_with_nobody() {
 #[test]
 fn proxies_and_whom_they_name_are_known_in_both_spellings() {
     let gate = gate("deny = [\"192.0.2.1\"]\n[client]\ntrust = [\"10.0.0.1\"]\n");
-    let mut service = GateLayer::new(&gate).layer(Hello);
+    gate.bans().add("198.51.100.7/32".parse().unwrap(), Duration::from_secs(9), "test", NOW);
+    let mut service = GateLayer::new(&gate).clock(|| NOW).layer(Hello);
     for proxy in ["10.0.0.1", "::ffff:10.0.0.1"] {
         for (named, status) in [
             ("192.0.2.1", 403),
             ("::ffff:192.0.2.1", 403),
             ("[::ffff:192.0.2.1]:80", 403),
             ("::FFFF:C000:201", 403),
+            ("198.51.100.7", 429),
+            ("::ffff:198.51.100.7", 429),
             ("192.0.2.2", 200),
             // Our own, in the other spelling: the chain goes on through it.
             ("192.0.2.1, ::ffff:10.0.0.1", 403),

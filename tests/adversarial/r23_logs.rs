@@ -102,6 +102,14 @@ fn nothing_that_is_said_to_people_can_redraw_a_terminal() {
             "[[rule]]\nname = \"r\"\nwhen = '''path eq \"{EVIL}\" and pth'''\nthen = \"deny\"\n"
         ),
         EVIL.to_owned(),
+        // As escapes, which a text may have; and as characters that only turn the direction of what follows.
+        "\"ma\\u001b[2J\\nrk\\u202e\" = 1\n".to_owned(),
+        "mode = \"\\u001b[2J\\u009b\"\n".to_owned(),
+        "[lists]\n\"a\\u001b[2J\" = []\n".to_owned(),
+        "[[rule]]\nname = \"r\"\nwhen = \"a\\u001b[2J eq 1 and $x\\u202e\"\nthen = \"deny\"\n"
+            .to_owned(),
+        "deny = [\"1.2.3.4\\u001b[2J\\u202e\"]\n".to_owned(),
+        "mode = \"on\" # \u{202e}\u{2066}\n".to_owned(),
     ] {
         let mistakes = Gate::from_toml(&text).unwrap_err().to_string();
         assert!(is_printable(&mistakes), "{mistakes:?}");
