@@ -9,7 +9,10 @@
 //! Ours: `src/limit/bucket.rs` I3 I4 (`clocks_that_disagree_gain_nothing`), `src/limit/keyed/mod.rs` I1 and its clock. This row asks
 //! whole gates and the layer.
 //!
-//! Shown to fail: see the table in `main.rs`.
+//! Shown to fail, tests counted from above:
+//! - `ticks.rs`, `take`: every denial heals, as if the debt were unlawful: 41 units of 40 with clocks a second apart
+//!   (test 1);
+//! - the same, a debt beyond an empty bucket taken for none: tests 1, 2 and 3.
 
 use std::{
     sync::{

@@ -9,7 +9,9 @@
 //! `all_are_charged_or_none`); `src/limit/bucket.rs` I2 (`a_denial_writes_nothing`). This row asks gates with limits of several kinds for
 //! what is left, after a flood of refusals.
 //!
-//! Shown to fail: see the table in `main.rs`.
+//! Shown to fail, tests counted from above:
+//! - `src/limit/group.rs`, `decide`: limits are charged where they should be looked at: tests 1 and 2;
+//! - `ticks.rs`, `take`: a denial charges, and writes it: test 3.
 
 use std::time::Duration;
 
@@ -89,22 +91,24 @@ fn a_refusal_keeps_no_place() {
     assert_eq!(held.len(), 50);
 }
 
-/// Who keeps asking while it has to wait waits no longer than who does not.
+/// Who keeps asking while it has to wait waits no longer than who does not: of a store of many, and of one bucket.
 #[test]
 fn asking_in_vain_does_not_lengthen_the_wait() {
-    let text = "[[limit]]\nname = \"each\"\nquota = \"1/s burst 3\"\n";
-    let (impatient, patient) = (gate(text), gate(text));
-    for gate in [&impatient, &patient] {
-        (0..3).for_each(|_| assert!(refused(gate, &Request::new(client(1)), NOW).is_none()));
-    }
-    for micros in 0..10_000 {
-        let now = NOW.saturating_add(Duration::from_micros(micros * 99));
-        assert!(refused(&impatient, &Request::new(client(1)), now).is_some());
-    }
-    let due = NOW.saturating_add(Duration::from_secs(1));
-    for gate in [&impatient, &patient] {
-        assert!(refused(gate, &Request::new(client(1)), due).is_none());
-        assert!(refused(gate, &Request::new(client(1)), due).is_some());
+    for by in ["", "by = []\n"] {
+        let text = format!("[[limit]]\nname = \"each\"\nquota = \"1/s burst 3\"\n{by}");
+        let (impatient, patient) = (gate(&text), gate(&text));
+        for gate in [&impatient, &patient] {
+            (0..3).for_each(|_| assert!(refused(gate, &Request::new(client(1)), NOW).is_none()));
+        }
+        for micros in 0..10_000 {
+            let now = NOW.saturating_add(Duration::from_micros(micros * 99));
+            assert!(refused(&impatient, &Request::new(client(1)), now).is_some());
+        }
+        let due = NOW.saturating_add(Duration::from_secs(1));
+        for gate in [&impatient, &patient] {
+            assert!(refused(gate, &Request::new(client(1)), due).is_none(), "{text}");
+            assert!(refused(gate, &Request::new(client(1)), due).is_some());
+        }
     }
 }
 

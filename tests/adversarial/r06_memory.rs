@@ -9,7 +9,9 @@
 //! `tests/guarantees` (`a_flood_of_fresh_keys_allocates_nothing`, `memory_does_not_grow_with_clients`). This row floods everything that
 //! a text can ask to be kept: clients, keys of headers, distinct paths, places in flight, bans, what a defence has seen, and metrics.
 //!
-//! Shown to fail: see the table in `main.rs`.
+//! Shown to fail, tests counted from above:
+//! - `src/gate/bans.rs`, `Table::add`: room for twice as many: test 1;
+//! - `src/limit/keyed/capacity.rs`: no keys made one: test 2.
 
 use portcullis::{Capacity, ExactLimiter, KeyedLimiter, Outcome, Quota, Request, Timestamp};
 

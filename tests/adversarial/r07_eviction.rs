@@ -10,7 +10,11 @@
 //! `src/gate/bans.rs` I2; a full gate judges newcomers by their network (`src/gate/limits/judge.rs` I3). This row has one attacker with
 //! very many addresses try all of it on a gate.
 //!
-//! Shown to fail: see the table in `main.rs`.
+//! Shown to fail, tests counted from above:
+//! - `src/limit/keyed/table.rs`, `settle`: a way that owes is vacant, too: the attacker starts afresh after 120
+//!   others (test 1);
+//! - `src/limit/shard.rs`, `is_free`: whoever owes is: test 3;
+//! - `src/gate/bans.rs`, `Table::add`: the oldest ban gives way, not the one that ends first: test 4.
 
 use std::{net::IpAddr, time::Duration};
 

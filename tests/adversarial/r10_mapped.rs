@@ -10,7 +10,11 @@
 //! (`short_ipv6_prefixes_do_not_cover_ipv4`). This row goes through everything in a text that names addresses, and everywhere that
 //! a client's address comes from. What else carries an IPv4 address (NAT64, 6to4, `::192.0.2.1`) is IPv6: see `cidr::embedded`.
 //!
-//! Shown to fail: see the table in `main.rs`.
+//! Shown to fail, tests counted from above:
+//! - `src/request/mod.rs`, `Peer::of` keeps what it is given: a banned client passes (test 2); with
+//!   `src/request/client.rs` as well, which holds limits by itself: test 3;
+//! - `src/cidr/addr.rs`, `Number::of_v6` never finds an IPv4 address, or `fold` folds nothing: test 1;
+//! - `src/request/client_ip/node.rs`, a named address is kept as it is: a banned one passes (test 4).
 
 use std::{
     net::{IpAddr, Ipv4Addr},

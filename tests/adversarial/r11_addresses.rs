@@ -9,7 +9,9 @@
 //! (`accepted_texts_are_those_of_the_standard_library`); in headers, what is no address ends the chain: `src/request/client_ip/mod.rs` I3; in PROXY
 //! headers: `tests/cases/proxy.tsv`. This row holds one table against all of them.
 //!
-//! Shown to fail: see the table in `main.rs`.
+//! Shown to fail, tests counted from above:
+//! - `src/cidr/parse.rs`, `spelled` drops leading zeros: `010.8.8.8` is a prefix (tests 1 and 3);
+//! - `src/request/client_ip/node.rs`, `parse` does: it is a client (test 1).
 
 use portcullis::{
     CidrSet, ClientIp, ForwardedBy, Gate, Request, Trust,

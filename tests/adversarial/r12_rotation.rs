@@ -9,7 +9,8 @@
 //! (`rotating_inside_a_64_gains_nothing`), `a_64_is_one_client_unless_told_otherwise`. Who has a whole /48 is 65,536 clients: the chapter on
 //! threats says what helps. This row rotates 65,536 addresses of one /64 at a gate from a text, behind a proxy, and at connections.
 //!
-//! Shown to fail: see the table in `main.rs`.
+//! Shown to fail, tests counted from above:
+//! - `src/request/client.rs`, an IPv6 client is a /128: tests 1 and 2 (the third says its own group).
 
 use std::{
     net::{IpAddr, Ipv6Addr},

@@ -10,7 +10,10 @@
 //! `src/request/client_ip/mod.rs` I1 to I5 (`what_a_client_prepends_changes_nothing`, `an_untrusted_peer_is_the_client`; fuzz target `forwarded`;
 //! a real nginx: `tests/e2e/tests/frameworks/nginx.rs`). This row is about what an attacker gains: units, an exemption, a ban of somebody else.
 //!
-//! Shown to fail: see the table in `main.rs`.
+//! Shown to fail, tests counted from above:
+//! - `src/request/client_ip/mod.rs`, `walk` goes on to the leftmost entry: tests 2 and 5;
+//! - without trust, the header is read all the same: test 1; the peer is not asked for: test 3;
+//! - no end of hops: test 5; the last of two single values is believed: test 4.
 
 use http::{HeaderValue, Request as HttpRequest};
 use portcullis::{Gate, GateLayer, Timestamp, tower::GateService};

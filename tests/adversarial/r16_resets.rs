@@ -10,7 +10,8 @@
 //! fleet: `tests/e2e/tests/frameworks/tower.rs`, `tests/e2e/tests/fleet/leaving.rs`. Streams that are reset below requests are the HTTP library's. This row
 //! drops ten thousand futures at each point of a request's life, under limits of each kind.
 //!
-//! Shown to fail: see the table in `main.rs`.
+//! Shown to fail, tests counted from above:
+//! - `src/gate/limits/pending.rs`, `Drop`: units are given back with places: test 1; places are not: test 2.
 
 use std::{
     convert::Infallible,

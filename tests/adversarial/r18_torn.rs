@@ -9,7 +9,11 @@
 //! (`lists_change_under_load`, `an_unchanged_limit_keeps_its_clients_under_load`); tables of lists by model checking
 //! (`src/cidr/live/loom_models.rs`). This row has two versions that differ in everything a verdict tells, and threads that compare.
 //!
-//! Shown to fail: see the table in `main.rs`.
+//! Shown to fail, tests counted from above:
+//! - `src/gate/check.rs`, `refuse` reads the snapshot anew for what it tells: the parts of a verdict are of two
+//!   versions (test 1);
+//! - `src/gate/reload.rs`: every other change is counted, and not put in place: a version older than the one that has
+//!   returned (test 1).
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU32, Ordering},

@@ -8,7 +8,10 @@
 //! limiting: `src/limit/remote/mod.rs` I5 and `call.rs` (`Malformed`). With real servers that stop, hang, lose data and are replaced:
 //! `tests/e2e/tests/fleet/faults.rs`, `tests/e2e/tests/frameworks/fleet.rs`. This row has a store fail in each way, from each call on, behind the layer.
 //!
-//! Shown to fail: see the table in `main.rs`.
+//! Shown to fail, tests counted from above:
+//! - `src/limit/remote/call.rs`, `read` takes whatever has the right shape: 12 units of 2 (tests 1 and 2);
+//! - `src/limit/remote/step.rs`, `refuses` without `Closed`: tests 1 and 3;
+//! - `src/limit/remote/settings.rs`, `Open` by default: tests 2 and 3.
 
 use std::{
     future::{pending, ready},

@@ -9,7 +9,8 @@
 //! (`a_panic_gives_the_permit_back`), `src/gate/trace/mod.rs` I4 (`a_subscriber_that_panics_takes_nothing_with_it`). This row has each callback of the layer, the service
 //! and keys panic at each of its calls, and then counts what is left.
 //!
-//! Shown to fail: see the table in `main.rs`.
+//! Shown to fail, tests counted from above:
+//! - `src/gate/limits/pending.rs`, `Drop` gives nothing back while a thread panics: tests 1 and 3.
 
 use std::{
     cell::Cell,

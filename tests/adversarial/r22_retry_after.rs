@@ -9,7 +9,9 @@
 //! (`a_wait_is_the_same_wherever_it_is_said`, `what_is_left_is_never_faster_than_the_quota_nor_early`). This row has a client that does as it is told, against quotas of
 //! all sizes, bans, and several limits, through the layer.
 //!
-//! Shown to fail: see the table in `main.rs`.
+//! Shown to fail, tests counted from above:
+//! - `src/adapt/answer/numbers.rs`, `seconds` rounded down: tests 1, 2 and 3; a second more than needed: tests 2 and
+//!   3.
 
 use std::sync::{
     Arc,

@@ -9,7 +9,10 @@
 //! `what_clients_write_is_no_markdown`), diagnostics can not redraw a terminal (`src/rule/render.rs` I2), and secrets are left out of `Debug`. This row has a hostile
 //! client refused in each way, with a subscriber to everything, and reads all that the gate can be made to say.
 //!
-//! Shown to fail: see the table in `main.rs`.
+//! Shown to fail, tests counted from above:
+//! - `src/limit/remote/settings.rs`, the secret in `Debug`: test 3;
+//! - `src/rule/render.rs`, `plain` lets everything through, or `src/request/mod.rs`, `Debug` shows the target as it
+//!   came: test 1.
 
 use portcullis::{Gate, Mode, Request, Timestamp, limit::remote::FleetSettings};
 
