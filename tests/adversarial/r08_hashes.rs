@@ -37,29 +37,26 @@ fn colliding() -> Vec<u64> {
     let own = store(20);
     let taken: Vec<u64> = (0..10_000).filter(|key| own.check(key, NOW).is_admitted()).collect();
     assert_eq!(taken.len(), own.stats(NOW).places());
-    // A place is freed: who finds one now has its set. Then the place is taken again, and one elsewhere is freed.
-    let mut fits = [[false; 4_000]; 2];
-    let mut freed = taken.iter().copied();
-    let mut of_first = Vec::new();
-    for nth in 0..2 {
-        let found = freed.find_map(|key| {
-            own.forgive(&key, NOW);
-            let who = |other: u64| own.peek_n(&(20_000 + other), 1, LATER).is_admitted();
-            let these: Vec<bool> = (0..4_000).map(who).collect();
-            assert!(own.check(&key, LATER).is_admitted());
-            // Of another set than the first, or nothing is learned.
-            let is_another = nth == 0 || these != of_first;
-            is_another.then_some(these)
-        });
-        let found = found.unwrap();
-        fits[nth].copy_from_slice(&found);
-        if nth == 0 {
-            of_first = found;
+    // A place is freed: who would find one now has its set among its two. Then the place is taken again, and one
+    // elsewhere is freed, until two sets are told apart.
+    let mut found: Vec<Vec<u64>> = Vec::new();
+    for key in taken {
+        own.forgive(&key, NOW);
+        let fits = |other: &u64| own.peek_n(other, 1, LATER).is_admitted();
+        let these: Vec<u64> = (20_000..24_000).filter(fits).collect();
+        assert!(own.check(&key, LATER).is_admitted());
+        // A few of one set differ by what is seated there.
+        let shared =
+            |of: &Vec<u64>| these.iter().filter(|key| of.binary_search(key).is_ok()).count();
+        if found.iter().all(|of| shared(of) * 10 < these.len() * 9) {
+            found.push(these);
+        }
+        if found.len() == 2 {
+            break;
         }
     }
-    let both =
-        (0..4_000_u64).filter(|at| fits.iter().all(|fits| fits[usize::try_from(*at).unwrap()]));
-    both.map(|at| 20_000 + at).take(21).collect()
+    let both = found[0].iter().filter(|key| found[1].binary_search(key).is_ok());
+    both.copied().take(21).collect()
 }
 
 /// In the store that they were made for they would have fourteen places. In any other they are like all keys.
