@@ -11,6 +11,7 @@
 //!
 //! Shown to fail, tests counted from above:
 //! - `src/limit/remote/settings.rs`, the secret in `Debug`: test 3;
+//! - `src/gate/trace/teller.rs`, the client among the fields of a denial: test 4;
 //! - `src/rule/render.rs`, `plain` lets everything through, or `src/request/mod.rs`, `Debug` shows the target as it
 //!   came: test 1.
 
