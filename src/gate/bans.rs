@@ -16,9 +16,20 @@
 //!   operator's does;
 //! - **I4** who is in no ban meets no lock, except by a chance of one in seventy in a full filter.
 //!
+//! | part | idea |
+//! |---|---|
+//! | `entry` | one ban, and how it changes |
+//! | `lengths` | which lengths of networks are banned at all |
+//! | `saved` | bans of networks, over a restart |
+//!
 //! # Bounds
 //! About 150 bytes a ban. Clearing the filter of what has ended reads one table, and is done once for as many
 //! needless look-ups as the table has entries.
+
+mod entry;
+mod lengths;
+#[cfg(feature = "serde")]
+mod saved;
 
 use alloc::{boxed::Box, vec::Vec};
 use core::{net::IpAddr, time::Duration};
@@ -26,10 +37,16 @@ use core::{net::IpAddr, time::Duration};
 use ahash::RandomState;
 use ipnet::IpNet;
 
+#[cfg(feature = "serde")]
+pub(super) use self::saved::SavedBan;
+use self::{
+    entry::{Change, Entry},
+    lengths::Lengths,
+};
 use crate::{
     limit::{agenda::Agenda, index::Index},
     rule::{Ban, Name},
-    sync::{AtomicU64, Mutex, Ordering, RwLock},
+    sync::{AtomicU64, Ordering, RwLock},
     time::Timestamp,
 };
 
@@ -89,14 +106,6 @@ impl BanInfo {
     }
 }
 
-/// Which lengths of networks are banned, a bit each.
-struct Lengths {
-    v4: AtomicU64,
-    v6: [AtomicU64; 3],
-    /// How many bans there are of each: 33 of IPv4, then 129 of IPv6.
-    counts: Mutex<[u32; 33 + 129]>,
-}
-
 /// One of the tables.
 struct Table {
     entries: Vec<Entry>,
@@ -108,43 +117,6 @@ struct Table {
     in_vain: AtomicU64,
     /// Room to make a filter.
     room: Vec<u64>,
-}
-
-struct Entry {
-    subject: Subject,
-    hash: u64,
-    until: Timestamp,
-    /// When the level is forgotten.
-    forgotten: Timestamp,
-    level: u32,
-    reason: Name,
-}
-
-/// How a ban changes what there is.
-#[derive(Clone, Copy)]
-enum Change {
-    Escalate(Ban),
-    Set(Duration),
-    /// As it is in another table.
-    Copy {
-        until: Timestamp,
-        forgotten: Timestamp,
-        level: u32,
-    },
-    /// As it was in another process; what is there already does not become less.
-    #[cfg(feature = "serde")]
-    Join {
-        until: Timestamp,
-        forgotten: Timestamp,
-        level: u32,
-    },
-}
-
-impl Change {
-    /// Whether it is of a ban that was made before, which displaces none that ends later.
-    fn is_of_before(self) -> bool {
-        !matches!(self, Self::Escalate(_) | Self::Set(_))
-    }
 }
 
 /// As many tables as this if there is much to hold, so that look-ups do not meet.
@@ -191,12 +163,7 @@ impl Bans {
     /// For how long a client with this address is still kept out, if it is.
     #[inline]
     pub(super) fn check(&self, address: IpAddr, now: Timestamp) -> Option<Duration> {
-        match address {
-            // Relaxed: a ban acts on the next check that sees it.
-            IpAddr::V4(_) if self.lengths.v4.load(Ordering::Relaxed) == 0 => None,
-            IpAddr::V6(_) if self.lengths.v6_is_empty() => None,
-            address => self.look_up(address, now),
-        }
+        if self.lengths.has_none(address) { None } else { self.look_up(address, now) }
     }
 
     /// For how long a key is still kept out, if it is.
@@ -536,115 +503,6 @@ impl Table {
 
 /// What clocks of threads differ by at most.
 const SLACK: Duration = Duration::from_secs(1);
-
-impl Entry {
-    fn new(subject: Subject, hash: u64, change: Change, reason: &Name, now: Timestamp) -> Self {
-        let reason_now = Name::clone(reason);
-        let mut entry =
-            Self { subject, hash, until: now, forgotten: now, level: 0, reason: reason_now };
-        entry.change(change, reason, now);
-        entry
-    }
-
-    fn change(&mut self, change: Change, reason: &Name, now: Timestamp) {
-        match change {
-            // I3.
-            Change::Escalate(_) if self.until > now => return,
-            Change::Escalate(ban) => {
-                let before = self.level_at(now);
-                self.level = before.saturating_add(1);
-                self.until = now.saturating_add(ban.time(before));
-                self.forgotten = self.until.saturating_add(ban.most);
-            }
-            Change::Set(time) => {
-                self.until = now.saturating_add(time);
-                self.forgotten = self.forgotten.max(self.until);
-            }
-            Change::Copy { until, forgotten, level } => {
-                (self.until, self.forgotten, self.level) = (until, forgotten, level);
-            }
-            #[cfg(feature = "serde")]
-            Change::Join { until, forgotten, level } => {
-                self.level = level.max(self.level_at(now));
-                self.forgotten = self.forgotten.max(forgotten);
-                if until < self.until {
-                    return;
-                }
-                self.until = until;
-            }
-        }
-        if self.reason != *reason {
-            self.reason = Name::clone(reason);
-        }
-    }
-
-    /// How often it was banned before, as far as that is remembered.
-    fn level_at(&self, now: Timestamp) -> u32 {
-        if self.forgotten > now { self.level } else { 0 }
-    }
-}
-
-impl Lengths {
-    fn new() -> Self {
-        Self {
-            v4: AtomicU64::new(0),
-            v6: core::array::from_fn(|_| AtomicU64::new(0)),
-            counts: Mutex::new([0; 33 + 129]),
-        }
-    }
-
-    #[inline]
-    fn v6_is_empty(&self) -> bool {
-        self.v6.iter().all(|word| word.load(Ordering::Relaxed) == 0)
-    }
-
-    /// The lengths that are banned, of this address's family.
-    fn of(&self, address: IpAddr) -> impl Iterator<Item = u8> {
-        let words = match address {
-            IpAddr::V4(_) => [self.v4.load(Ordering::Relaxed), 0, 0],
-            IpAddr::V6(_) => self.v6.each_ref().map(|word| word.load(Ordering::Relaxed)),
-        };
-        let bits = |word: u64| {
-            let mut left = word;
-            core::iter::from_fn(move || {
-                let bit = u8::try_from(left.trailing_zeros()).ok().filter(|_| left != 0)?;
-                left &= left.wrapping_sub(1);
-                Some(bit)
-            })
-        };
-        let words = (0_u8..).step_by(64).zip(words);
-        words.flat_map(move |(start, word)| bits(word).map(move |bit| start.saturating_add(bit)))
-    }
-
-    fn add_one(&self, subject: &Subject) {
-        self.change(subject, |count| count.saturating_add(1));
-    }
-
-    fn drop_one(&self, subject: &Subject) {
-        self.change(subject, |count| count.saturating_sub(1));
-    }
-
-    fn change(&self, subject: &Subject, to: impl Fn(u32) -> u32) {
-        let Subject::Net(net) = subject else { return };
-        let length = usize::from(net.prefix_len());
-        let (place, word) = match net {
-            IpNet::V4(_) => (length, Some(&self.v4)),
-            IpNet::V6(_) => (length.saturating_add(33), self.v6.get(length / 64)),
-        };
-        let mut counts = self.counts.lock();
-        let (Some(count), Some(word)) = (counts.get_mut(place), word) else { return };
-        *count = to(*count);
-        let bit = 1_u64.rotate_left(u32::from(net.prefix_len()));
-        // Relaxed, and nobody else writes it meanwhile: the counts are locked.
-        let before = word.load(Ordering::Relaxed);
-        word.store(if *count == 0 { before & !bit } else { before | bit }, Ordering::Relaxed);
-    }
-}
-
-#[cfg(feature = "serde")]
-mod saved;
-#[cfg(feature = "serde")]
-pub(super) use self::saved::SavedBan;
 
 #[cfg(all(test, not(loom)))]
 mod tests;

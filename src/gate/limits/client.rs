@@ -39,9 +39,7 @@ impl Limits {
         });
         denials.reduce(|one, other| if other.1.is_stricter_than(&one.1) { other } else { one })
     }
-}
 
-impl Limits {
     /// Where a client stands with each limit that is each client's, whatever it asks for.
     pub(in crate::gate) fn standings_of_client<'a>(
         &'a self,

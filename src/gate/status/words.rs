@@ -145,4 +145,18 @@ mod tests {
             assert_eq!(length(Duration::from_millis(millis)), text);
         }
     }
+
+    /// What is told can be written.
+    #[cfg(feature = "config")]
+    #[test]
+    fn a_configuration_reads_what_is_told() {
+        for text in ["500ms", "1s", "1m30s", "15m", "1d1h1m1s1ms"] {
+            let config = std::format!(
+                "[[limit]]\nname = 'a'\nquota = '1/s'\nthen = {{ ban = '{text}', max = '2d' }}\n"
+            );
+            let gate = crate::Gate::from_toml(&config).unwrap();
+            let status = gate.status(crate::Timestamp::from_secs(1));
+            assert_eq!(status.limits[0].words, std::format!("ban {text}"));
+        }
+    }
 }

@@ -46,7 +46,7 @@
 //! subscriber has to be there.)
 //!
 //! # Example: what is refused, on a console
-//! ```ignore
+//! ```text
 //! tracing_subscriber::fmt().with_env_filter("info,portcullis::deny=debug").init();
 //! ```
 

@@ -222,17 +222,7 @@ impl<'a> Found<'a> {
 /// # Errors
 /// Why it is no request; nothing is kept of it then.
 pub fn parse(line: &[u8], into: &mut Batch) -> Result<(), Reject> {
-    let mark = into.mark();
-    match read(line, into) {
-        Ok(record) => {
-            into.push(record);
-            Ok(())
-        }
-        Err(reject) => {
-            into.forget(mark);
-            Err(reject)
-        }
-    }
+    into.add(|batch| read(line, batch))
 }
 
 fn read(line: &[u8], into: &mut Batch) -> Result<Record, Reject> {

@@ -11,6 +11,8 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use super::Reject;
+
 use portcullis::{Request, Timestamp};
 
 /// A part of the text of a [`Batch`].
@@ -129,18 +131,25 @@ impl Batch {
         std::str::from_utf8(self.part(part)).unwrap_or_default()
     }
 
-    pub(super) fn push(&mut self, record: Record) {
-        self.records.push(record);
-    }
-
-    /// How far the text goes; for [`forget`](Self::forget).
-    pub(super) fn mark(&self) -> usize {
-        self.text.len()
-    }
-
-    /// Takes back what was kept after a mark (I2).
-    pub(super) fn forget(&mut self, mark: usize) {
-        self.text.truncate(mark);
+    /// Reads one more request.
+    ///
+    /// # Errors
+    /// Why it is none; nothing is kept of it then (I2).
+    pub(super) fn add(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<Record, Reject>,
+    ) -> Result<(), Reject> {
+        let mark = self.text.len();
+        match read(self) {
+            Ok(record) => {
+                self.records.push(record);
+                Ok(())
+            }
+            Err(reject) => {
+                self.text.truncate(mark);
+                Err(reject)
+            }
+        }
     }
 
     /// Keeps bytes as they are.
