@@ -41,9 +41,9 @@ fn texts() -> Vec<String> {
 
 #[test]
 fn different_parts_are_different_keys() {
-    let gate = gate(
-        "clients = 30_000\n[[limit]]\nname = \"both\"\nby = ['header[\"x-one\"]', 'header[\"x-two\"]']\nquota = \"1/d\"\n",
-    );
+    // Of 8,281 keys, some two share a place once in a hundred gates, by chance: with this seed none do.
+    let text = "clients = 30_000\n[[limit]]\nname = \"both\"\nby = ['header[\"x-one\"]', 'header[\"x-two\"]']\nquota = \"1/d\"\n";
+    let gate = Gate::builder().danger_seed(1).build_toml(text).unwrap();
     let texts = texts();
     assert_eq!(texts.len(), 91);
     let request = |one, two| Request::new(client(0)).header("x-one", one).header("x-two", two);

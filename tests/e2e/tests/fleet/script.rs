@@ -60,7 +60,9 @@ async fn redis_keeps_a_bucket_until_it_is_full_and_no_longer() {
 async fn redis_keeps_no_bucket_too_short() {
     for server in Server::start_each() {
         let store = server.store().await;
-        let (call, keys) = call("carol", &[Quota::per_second(1_000).burst(1_000)]);
+        // A unit comes back after 20/7 s: no whole number of anything, and time enough to ask.
+        let quota = Quota::new(7, Duration::from_secs(20)).unwrap().burst(1_000);
+        let (call, keys) = call("carol", &[quota]);
         for _ in 0..50 {
             assert_eq!(store.call(&call).await.unwrap()[0], 1);
             let kept: String = server.ask(&["GET", &keys[0]]);
