@@ -343,8 +343,9 @@ fn a_limit_that_stays_is_exact_over_a_storm_of_reloads() {
     gate.reload_with(base(), NOW).unwrap();
     gate.lists().replace("blocked", CidrSet::new()).unwrap();
     let mut left = 0;
+    // Few paths: the limit by path has room for some 2,000, and a slow machine leaves more than that to be asked for.
     while gate
-        .check(&Request::new(peer(2_000 + left)).target(&format!("/{left}")), NOW)
+        .check(&Request::new(peer(2_000 + left)).target(&format!("/{}", left % 100)), NOW)
         .is_admitted()
     {
         left += 1;
