@@ -8,7 +8,7 @@ use std::{
 use super::{
     super::{
         diagnostic::{Code, Diagnostic, Severity},
-        expr::{Expr, Node},
+        expr::{Atom, Expr, Node, Operand, Test},
         index::{Index, Names},
         list::{Lists, TextSet},
         reference,
@@ -281,10 +281,10 @@ fn any_regex() -> impl Strategy<Value = String> {
     "(\\(\\?i\\))?\\^?(\\.\\*)?([aB]|\\\\\\.|\\\\\\$|\\.){0,3}(\\.\\*)?\\$?"
 }
 
-fn atom(test: super::Test, folded: bool) -> Expr {
-    let value = super::Operand::header("x");
-    let operand = if folded { super::Operand::Lower(value.into()) } else { value };
-    Expr(Node::Atom(super::Atom { operand, test }))
+fn atom(test: Test, folded: bool) -> Expr {
+    let value = Operand::header("x");
+    let operand = if folded { Operand::Lower(value.into()) } else { value };
+    Expr(Node::Atom(Atom { operand, test }))
 }
 
 proptest! {
@@ -316,7 +316,7 @@ proptest! {
     #[test]
     fn literals_say_the_same_as_their_patterns(regex in any_regex(), value in "[aAbB.$]{0,5}") {
         let Some((test, folded)) = pattern::as_literal(&regex) else { return Ok(()) };
-        let pattern = atom(super::Test::Matches(regex.as_str().into()), false);
+        let pattern = atom(Test::Matches(regex.as_str().into()), false);
         let literal = atom(test, folded);
         let request = crate::Request::new(None).header("x", &value);
         let lists = Lists::new();
