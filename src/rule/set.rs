@@ -14,8 +14,10 @@ use super::{
     mentions::Mention,
     rule::{Action, Rule, RuleMode},
 };
-use crate::error::snippet;
-use crate::request::{Request, canonical::Canonical};
+use crate::{
+    error::snippet,
+    request::{Request, canonical::Canonical},
+};
 
 /// Rules in their order, compiled to be judged together. Clones share what is compiled.
 #[derive(Clone)]

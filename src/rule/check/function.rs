@@ -4,6 +4,7 @@ use alloc::{boxed::Box, format, string::String, vec::Vec};
 
 use super::{Checker, Meant, words::told};
 use crate::{
+    error::snippet,
     limit::Share,
     rule::{
         diagnostic::{Code, Diagnostic},
@@ -11,7 +12,7 @@ use crate::{
         field::Kind,
         hint,
         lexer::{Plain, Span},
-        parser::{Head, Value, shortened},
+        parser::{Head, Value},
     },
 };
 
@@ -39,7 +40,7 @@ impl Checker<'_> {
         arguments: &[Value<'_>],
     ) -> Option<Meant> {
         let Some((_, least, most)) = FUNCTIONS.iter().find(|(known, ..)| *known == name) else {
-            let message = format!("unknown function `{}`", shortened(name));
+            let message = format!("unknown function `{}`", snippet(name));
             let help = hint::function(name);
             self.report_help(Code::UnknownFunction, named.clone(), message, help);
             for argument in arguments {
@@ -207,7 +208,7 @@ impl Checker<'_> {
             return Some(Operand::Counter((**known).into()));
         }
         let name = String::from_utf8_lossy(&name);
-        let message = format!("limit \"{}\" is not defined", shortened(&name));
+        let message = format!("limit \"{}\" is not defined", snippet(&name));
         let help = hint::limit(&name, self.scheme);
         self.report_help(Code::UnknownLimit, value.span.clone(), message, help);
         None

@@ -21,9 +21,10 @@ use super::{
     expr::{Atom, DEEPEST, Expr, Literal, Node, Operand, Term, Test},
     field::{Kind, Phase},
     lexer::{self, Span},
-    parser::{self, Comparison, Head, Join, Operator, Right, Value, Written, shortened},
+    parser::{self, Comparison, Head, Join, Operator, Right, Value, Written},
     scheme::Scheme,
 };
+use crate::error::snippet;
 
 /// The most bytes of a text.
 pub(crate) const LONGEST: usize = 16 * 1_024;
@@ -120,7 +121,7 @@ impl Checker<'_> {
 
     /// How it is written, short enough to be quoted.
     fn quoted(&self, span: &Span) -> String {
-        shortened(self.text.get(span.clone()).unwrap_or_default())
+        snippet(self.text.get(span.clone()).unwrap_or_default())
     }
 
     fn node(&mut self, written: &Written<'_>) -> Option<Node> {

@@ -9,13 +9,16 @@ use super::{
     Checker,
     words::{several, told},
 };
-use crate::rule::{
-    diagnostic::Code,
-    expr::{Addresses, Literal, Operand, Set, Test},
-    field::{Builtin, Kind, POSTURES, Type},
-    hint,
-    lexer::{Plain, Span},
-    parser::{Head, Item, Right, Value, shortened},
+use crate::{
+    error::snippet,
+    rule::{
+        diagnostic::Code,
+        expr::{Addresses, Literal, Operand, Set, Test},
+        field::{Builtin, Kind, POSTURES, Type},
+        hint,
+        lexer::{Plain, Span},
+        parser::{Head, Item, Right, Value},
+    },
 };
 
 impl Checker<'_> {
@@ -35,7 +38,7 @@ impl Checker<'_> {
                 }
                 let message = format!(
                     "`${}` is a list of {}, and `{}` is {}",
-                    shortened(name),
+                    snippet(name),
                     several(holds),
                     self.quoted(&left.span),
                     told(kind)
@@ -85,7 +88,7 @@ impl Checker<'_> {
         if let Some(holds) = self.scheme.lists.get(name) {
             return Some(*holds);
         }
-        let message = format!("list `${}` is not defined", shortened(name));
+        let message = format!("list `${}` is not defined", snippet(name));
         let help = hint::list(name, self.scheme);
         self.report_help(Code::UnknownList, span.clone(), message, help);
         None
@@ -211,7 +214,7 @@ impl Checker<'_> {
                 if let Some((_, number)) = POSTURES.iter().find(|(known, _)| known == name) {
                     return Some(*number);
                 }
-                let message = format!("`{}` is no posture", shortened(name));
+                let message = format!("`{}` is no posture", snippet(name));
                 let help = hint::posture(name);
                 self.report_help(Code::Type, value.span.clone(), message, help);
                 return None;

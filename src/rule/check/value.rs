@@ -3,13 +3,16 @@
 use alloc::{borrow::ToOwned, boxed::Box, format};
 
 use super::{Checker, Meant};
-use crate::rule::{
-    diagnostic::Code,
-    expr::{Name, Operand},
-    field::{BUILTINS, Builtin, FIRST_OF, HEADER_NAMES, Kind, Phase, SUPPLIED, Supplied},
-    hint,
-    lexer::{Plain, Span},
-    parser::{Head, Index, Value, shortened},
+use crate::{
+    error::snippet,
+    rule::{
+        diagnostic::Code,
+        expr::{Name, Operand},
+        field::{BUILTINS, Builtin, FIRST_OF, HEADER_NAMES, Kind, Phase, SUPPLIED, Supplied},
+        hint,
+        lexer::{Plain, Span},
+        parser::{Head, Index, Value},
+    },
 };
 
 /// What a name is, before what stands in brackets after it.
@@ -95,7 +98,7 @@ impl Checker<'_> {
             let field = Supplied { name: Name::clone(name), kind: (*holds).into() };
             return Some(Named::Operand(Operand::Supplied(field)));
         }
-        let message = format!("unknown field `{}`", shortened(name));
+        let message = format!("unknown field `{}`", snippet(name));
         self.report_help(Code::UnknownField, span.clone(), message, hint::field(name, self.scheme));
         None
     }

@@ -23,6 +23,7 @@ use super::{
     hint,
     lexer::{Is, Span, Token},
 };
+use crate::error::snippet;
 
 /// A condition.
 pub(super) fn condition<'t>(tokens: &[Token<'t>], found: &mut Vec<Diagnostic>) -> Written<'t> {
@@ -165,18 +166,6 @@ impl<'t> Parser<'_, 't> {
         Written::Comparison(Comparison { left, right: Some((operator, operator_span, right)) })
     }
 
-    /// Whether a condition can end here.
-    fn ends_here(&self) -> bool {
-        self.join().is_some() || matches!(self.peek(), Is::End | Is::Sign(")" | "]" | "}" | ","))
-    }
-
-    /// Whether the word is an operator, and no call of a function with the same name.
-    fn is_reserved(&self) -> bool {
-        let Is::Word(word) = self.peek() else { return false };
-        let operator = OPERATORS.iter().any(|(known, _)| known == word);
-        (operator || *word == "not" || self.join().is_some()) && *self.peek_after() != Is::Sign("(")
-    }
-
     /// What helps where a comparison goes on and should not.
     fn join_meant(&self) -> Option<String> {
         match self.peek() {
@@ -217,15 +206,10 @@ impl<'t> Parser<'_, 't> {
         if !operand || !matches!(self.peek(), Is::Word(_)) {
             return None;
         }
-        let message = format!("unknown operator `{}`", shortened(word));
+        let message = format!("unknown operator `{}`", snippet(word));
         let unknown = Diagnostic::new(Code::UnknownOperator, span.clone(), message);
         self.report_as(unknown.with_help(hint::operator(word)));
         self.advance();
         Some((Operator::Unknown, span))
     }
-}
-
-/// The start of a word, short enough to be quoted.
-pub(super) fn shortened(word: &str) -> String {
-    crate::error::snippet(word)
 }

@@ -7,8 +7,8 @@ use super::{
         diagnostic::{Code, Diagnostic},
         lexer::{Is, Plain},
     },
-    Head, Index, Item, Operator, Right, Value,
     tokens::Parser,
+    written::{Head, Index, Item, OPERATORS, Operator, Right, Value},
 };
 
 impl<'t> Parser<'_, 't> {
@@ -23,8 +23,7 @@ impl<'t> Parser<'_, 't> {
             return self.braces();
         }
         if self.ends_here() {
-            let before = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
-            let span = before.map_or(start, |token| token.span.clone());
+            let span = self.taken().map_or(start, |token| token.span.clone());
             let help = match operator {
                 Operator::In => "as in `ip.src in $office` or `path in {\"/a\" \"/b\"}`",
                 _ => "as in `path eq \"/login\"`",
@@ -114,6 +113,13 @@ impl<'t> Parser<'_, 't> {
         }
         let span = named.start..self.end().max(named.end);
         Value { head, named, indices, span }
+    }
+
+    /// Whether the word is an operator, and no call of a function with the same name.
+    fn is_reserved(&self) -> bool {
+        let Is::Word(word) = self.peek() else { return false };
+        let operator = OPERATORS.iter().any(|(known, _)| known == word);
+        (operator || *word == "not" || self.join().is_some()) && *self.peek_after() != Is::Sign("(")
     }
 
     fn call(&mut self, word: &'t str) -> Head<'t> {

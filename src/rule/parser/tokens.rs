@@ -9,12 +9,14 @@ use super::{
         expr::DEEPEST,
         lexer::{Is, Plain, Span, Token},
     },
-    Join, Written, shortened,
+    written::{Join, Written},
 };
+use crate::error::snippet;
 
+/// Goes through the tokens, and knows how deep in brackets and how many tests that was.
 pub(super) struct Parser<'p, 't> {
-    pub(super) tokens: &'p [Token<'t>],
-    pub(super) at: usize,
+    tokens: &'p [Token<'t>],
+    at: usize,
     pub(super) depth: usize,
     pub(super) tests: usize,
     found: &'p mut Vec<Diagnostic>,
@@ -43,10 +45,14 @@ impl<'p, 't> Parser<'p, 't> {
         self.tokens.get(self.at).or(self.tokens.last()).map_or(0..0, |token| token.span.clone())
     }
 
+    /// The last token that was taken.
+    pub(super) fn taken(&self) -> Option<&Token<'t>> {
+        self.tokens.get(self.at.checked_sub(1)?)
+    }
+
     /// The end of the last token that was taken.
     pub(super) fn end(&self) -> usize {
-        let before = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
-        before.map_or(0, |token| token.span.end)
+        self.taken().map_or(0, |token| token.span.end)
     }
 
     pub(super) fn advance(&mut self) {
@@ -86,9 +92,9 @@ impl<'p, 't> Parser<'p, 't> {
 
     pub(super) fn describe(&self) -> String {
         match self.peek() {
-            Is::Word(word) => format!("`{}`", shortened(word)),
+            Is::Word(word) => format!("`{}`", snippet(word)),
             Is::Sign(sign) => format!("`{sign}`"),
-            Is::List(name) => format!("`${}`", shortened(name)),
+            Is::List(name) => format!("`${}`", snippet(name)),
             Is::Literal(Plain::Text(_)) => "text".into(),
             Is::Literal(Plain::Int(_) | Plain::Decimal(_)) => "number".into(),
             Is::Literal(_) => "literal".into(),
@@ -122,6 +128,11 @@ impl<'p, 't> Parser<'p, 't> {
             Is::Word("and") | Is::Sign("&&") => Join::And,
             _ => return None,
         })
+    }
+
+    /// Whether a condition can end here.
+    pub(super) fn ends_here(&self) -> bool {
+        self.join().is_some() || matches!(self.peek(), Is::End | Is::Sign(")" | "]" | "}" | ","))
     }
 
     /// What stands in parentheses, of which the first is taken; it is at `paren`.
