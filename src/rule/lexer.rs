@@ -18,7 +18,10 @@ use core::{net::IpAddr, ops::Range};
 use ipnet::IpNet;
 
 use super::diagnostic::{Code, Diagnostic};
-use crate::cidr::{CidrProblem, parse_prefix};
+use crate::{
+    cidr::{CidrProblem, parse_prefix},
+    error::snippet,
+};
 
 /// Bytes of the text.
 pub(super) type Span = Range<usize>;
@@ -196,14 +199,11 @@ impl<'t> Lexer<'t> {
             '|' => (Some(Is::Sign("||")), "write `||` or `or`"),
             '^' => (Some(Is::Sign("^^")), "write `^^` or `xor`"),
             '\'' | '\u{201c}' | '\u{201d}' => {
-                // The text up to its other end is one mistake.
-                let close = |c: char| c == '\'' || c == '\u{201d}';
-                let line = self.rest().lines().next().unwrap_or_default();
-                if let Some((text, quote)) =
-                    line.find(close).and_then(|at| line.split_at_checked(at))
-                {
-                    let quote = quote.chars().next().map_or(0, char::len_utf8);
-                    self.take(text.len().saturating_add(quote));
+                // The text up to its other end, on this line, is one mistake.
+                let ends = |c: char| matches!(c, '\'' | '\u{201c}' | '\u{201d}' | '\n');
+                let end = self.rest().char_indices().find(|(_, c)| ends(*c));
+                if let Some((at, quote)) = end.filter(|(_, c)| *c != '\n') {
+                    self.take(at.saturating_add(quote.len_utf8()));
                 }
                 (Some(Is::Literal(Plain::Broken)), "write texts as \"…\", patterns as r\"…\"")
             }
@@ -295,7 +295,7 @@ impl<'t> Lexer<'t> {
         let mut quotes = rest.match_indices('"').map(|(at, _)| at);
         let end = quotes.find(|at| {
             let after = rest.as_bytes().iter().skip(at.saturating_add(1));
-            after.take(hashes).filter(|byte| **byte == b'#').count() == hashes
+            after.take(hashes).take_while(|byte| **byte == b'#').count() == hashes
         });
         match end {
             Some(end) => {
@@ -383,7 +383,7 @@ impl<'t> Lexer<'t> {
             Err(error) => {
                 if matches!(error.kind(), CidrProblem::NotAnAddress) {
                     let number = !lump.contains([':', '/']) && lump.matches('.').count() < 3;
-                    let lump = crate::error::snippet(lump);
+                    let lump = snippet(lump);
                     let message =
                         format!("`{lump}` is no {}", if number { "number" } else { "address" });
                     let help = if number {
@@ -412,9 +412,7 @@ fn raw_start(rest: &str) -> Option<usize> {
 }
 
 fn word_length(rest: &str) -> usize {
-    let length = rest.find(|c| !in_word(c)).unwrap_or(rest.len());
-    // A range ends a word.
-    rest.get(..length).and_then(|word| word.find("..")).unwrap_or(length)
+    length_while(rest, in_word)
 }
 
 /// Whether an IPv6 address starts here, which no digit need begin.
@@ -425,16 +423,34 @@ fn starts_address(rest: &str) -> bool {
 
 /// The length of what begins like a number, or like an address.
 fn number_length(rest: &str) -> usize {
-    let sign = usize::from(rest.starts_with('-'));
-    let mut length = sign;
+    let (sign, rest) = match rest.strip_prefix('-') {
+        Some(rest) => (1_usize, rest),
+        None => (0, rest),
+    };
     let mut colon = false;
-    for c in rest.chars().skip(sign) {
+    let length = length_while(rest, |c| {
         colon |= c == ':';
         // Zones of addresses are taken in to be refused as such.
-        if !(in_word(c) || matches!(c, ':' | '/') || colon && c == '%') {
-            break;
-        }
-        length = length.saturating_add(c.len_utf8());
-    }
-    rest.get(..length).and_then(|lump| lump.find("..")).unwrap_or(length)
+        in_word(c) || matches!(c, ':' | '/') || colon && c == '%'
+    });
+    sign.saturating_add(length)
 }
+
+/// The length of a word whose characters all fit; a range ends it, too. No more of the text is looked at,
+/// however many ranges follow.
+fn length_while(rest: &str, mut fits: impl FnMut(char) -> bool) -> usize {
+    let mut after_dot = false;
+    for (at, c) in rest.char_indices() {
+        if !fits(c) {
+            return at;
+        }
+        if c == '.' && after_dot {
+            return at.saturating_sub(1);
+        }
+        after_dot = c == '.';
+    }
+    rest.len()
+}
+
+#[cfg(test)]
+mod tests;
