@@ -126,12 +126,12 @@ impl Checker<'_> {
                 Operand::Substring { of: boxed(of)?, start: start?, end }
             }
             "cidr" => {
-                let v4 = rest.first().and_then(|bits| self.bits(bits, 32));
-                let v6 = rest.get(1).map_or(Some(128), |bits| self.bits(bits, 128));
+                let v4 = rest.first().and_then(|bits| self.bits(name, bits, 32));
+                let v6 = rest.get(1).map_or(Some(128), |bits| self.bits(name, bits, 128));
                 Operand::Cidr { of: boxed(of)?, v4: v4?, v6: v6? }
             }
             "cidr6" => {
-                let v6 = rest.first().and_then(|bits| self.bits(bits, 128));
+                let v6 = rest.first().and_then(|bits| self.bits(name, bits, 128));
                 Operand::Cidr { of: boxed(of)?, v4: 32, v6: v6? }
             }
             _ => return None,
@@ -163,8 +163,8 @@ impl Checker<'_> {
         }
     }
 
-    fn bits(&mut self, value: &Value<'_>, most: u8) -> Option<u8> {
-        let bits = self.int_argument("cidr", value)?;
+    fn bits(&mut self, name: &str, value: &Value<'_>, most: u8) -> Option<u8> {
+        let bits = self.int_argument(name, value)?;
         let bits = u8::try_from(bits).ok().filter(|bits| *bits <= most);
         if bits.is_none() {
             let message = format!("a prefix length here is from 0 to {most}");
@@ -235,5 +235,23 @@ fn counted(least: usize, most: usize) -> String {
         (1, 1) => "one argument".into(),
         (least, most) if least == most => format!("{least} arguments"),
         (least, most) => format!("{least} or {most} arguments"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::format;
+
+    use crate::rule::Scheme;
+
+    /// Both read lengths of prefixes in one way.
+    #[test]
+    fn a_mistake_names_the_function_that_was_called() {
+        for name in ["cidr", "cidr6"] {
+            let text = format!("{name}(ip.src, \"a\") eq ::1");
+            let mistakes = Scheme::new().parse(&text).unwrap_err();
+            let told = mistakes.iter().next().map(|mistake| mistake.message());
+            assert_eq!(told, Some(&*format!("`{name}` takes a number here")));
+        }
     }
 }
