@@ -130,42 +130,7 @@ macro_rules! fields {
         }),*];
 
         impl Builtin {
-    /// What of a request's canonical form it is, or is made of.
-    pub(crate) const fn needs(self) -> Needs {
-        match self {
-            Self::Host => Needs::HOST,
-            Self::Oversize => Needs::OVERSIZE,
-            Self::Path | Self::RawPath => Needs::PATH,
-            Self::Query | Self::Args | Self::ArgNames | Self::ArgValues => Needs::QUERY,
-            Self::Uri
-            | Self::DotSegments
-            | Self::EncodedSlash
-            | Self::DoubleEncoded
-            | Self::BadPercent
-            | Self::Nul
-            | Self::Backslash
-            | Self::DoubleSlash
-            | Self::NonUtf8 => Needs::TARGET,
-            Self::IpSrc
-            | Self::Client
-            | Self::Method
-            | Self::RawHost
-            | Self::RawUri
-            | Self::Headers
-            | Self::HeaderNames
-            | Self::HeaderValues
-            | Self::Cookies
-            | Self::Posture
-            | Self::Load
-            | Self::ClientKnown
-            | Self::Score
-            | Self::Tag
-            | Self::Status
-            | Self::LatencyMs
-            | Self::ResponseSize => Needs::NOTHING,
-        }
-    }
-
+            /// How it is written, and what it is.
             pub(crate) const fn entry(self) -> &'static Entry {
                 match self {
                     $(Self::$field => &Entry {
@@ -268,6 +233,42 @@ pub(crate) fn is_taken(name: &str) -> bool {
 impl Builtin {
     pub(crate) const fn kind(self) -> Kind {
         self.entry().kind
+    }
+
+    /// What of a request's canonical form it is, or is made of.
+    pub(crate) const fn needs(self) -> Needs {
+        match self {
+            Self::Host => Needs::HOST,
+            Self::Oversize => Needs::OVERSIZE,
+            Self::Path | Self::RawPath => Needs::PATH,
+            Self::Query | Self::Args | Self::ArgNames | Self::ArgValues => Needs::QUERY,
+            Self::Uri
+            | Self::DotSegments
+            | Self::EncodedSlash
+            | Self::DoubleEncoded
+            | Self::BadPercent
+            | Self::Nul
+            | Self::Backslash
+            | Self::DoubleSlash
+            | Self::NonUtf8 => Needs::TARGET,
+            Self::IpSrc
+            | Self::Client
+            | Self::Method
+            | Self::RawHost
+            | Self::RawUri
+            | Self::Headers
+            | Self::HeaderNames
+            | Self::HeaderValues
+            | Self::Cookies
+            | Self::Posture
+            | Self::Load
+            | Self::ClientKnown
+            | Self::Score
+            | Self::Tag
+            | Self::Status
+            | Self::LatencyMs
+            | Self::ResponseSize => Needs::NOTHING,
+        }
     }
 
     /// Whether rules change it while a request is judged.
