@@ -58,7 +58,7 @@ impl Decision {
     #[inline]
     #[must_use]
     pub const fn is_admitted(&self) -> bool {
-        matches!(self.outcome(), Outcome::Admitted | Outcome::Saturated { admitted: true, .. })
+        matches!(self.outcome(), Outcome::Admitted | Outcome::Saturated { admitted: true })
     }
 
     /// Whether the request must be refused.

@@ -13,7 +13,8 @@
 //! Invariants, each with a test that cites it:
 //! - **L1** a line is an entry, or nothing but blanks and a remark, or refused: nothing is passed over;
 //! - **L2** each byte is looked at a bounded number of times, and nothing is allocated, except a
-//!   snippet of bounded length for a refused line that is told.
+//!   snippet of bounded length for a refused line that is told, and, for a moment, a copy as short
+//!   where something looks like an address and is none.
 
 use core::{iter::FusedIterator, net::IpAddr, ops::Range};
 

@@ -4,14 +4,14 @@
 pub(crate) mod packed;
 mod text;
 pub(crate) mod ticks;
-#[cfg(feature = "config")]
-pub(crate) use self::text::unit_nanos;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
 use core::time::Duration;
 
+#[cfg(feature = "config")]
+pub(crate) use self::text::unit_nanos;
 use crate::{
     error::QuotaError,
     time::{self, NANOS_PER_SEC},

@@ -45,8 +45,8 @@ impl ClientGroup {
     }
 }
 
-#[cfg(feature = "std")]
 /// One client, as a key: two families that cannot collide, and one for peers that are not known.
+#[cfg(feature = "std")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Client {
     V4(u32),

@@ -87,7 +87,7 @@ impl Peer {
     }
 }
 
-/// Headers up to this number are kept without an allocation.
+/// Header lines, and fields of the service's own, up to this number are kept without an allocation.
 const INLINE: usize = 4;
 
 impl<'a> Request<'a> {

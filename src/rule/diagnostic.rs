@@ -1,9 +1,9 @@
 //! What is wrong with a text, and how to mend it.
 //!
 //! Whoever finds a mistake knows the bytes of the text that it read. If that text lies in a file, its
-//! bytes are made those of the file, and what the file says there is added
-//! as a [place](Diagnostic::at_place); so all mistakes of a file end up in one [`Diagnostics`], in the
-//! order of the file, however many texts it is made of.
+//! bytes are made those of the file, and what the file says there is added as a
+//! [place](Diagnostic::at_place); so all mistakes of a file end up in one [`Diagnostics`], in the order
+//! of the file, however many texts it is made of.
 //!
 //! # Invariants
 //! - **I1** a diagnostic in a [`Diagnostics`] has a span that lies within the text and on boundaries of

@@ -25,8 +25,8 @@ pub(crate) const MOST_TESTS: usize = 4_096;
 
 /// A condition: yes or no for each request.
 ///
-/// Made from a text by [`Scheme::parse`](super::Scheme::parse), or by the functions of
-/// `rule::build`. It prints as a text that parses to the same expression.
+/// Made from a text by [`Scheme::parse`](super::Scheme::parse), or in Rust by what is in
+/// [`rule::build`](super::build). It prints as a text that parses to the same expression.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Expr(pub(crate) Node);
 

@@ -1,7 +1,7 @@
-//! Rules: what.
+//! Rules: what a request has to be like, and what follows from that.
 //!
-//! Conditions over requests, in the expression language of Cloudflare's rules, and what follows from
-//! them. Conditions are texts that a [`Scheme`] reads, or are [built](build) in Rust.
+//! Conditions are in the expression language of Cloudflare's rules: texts that a [`Scheme`] reads, or trees
+//! that are [built](build) in Rust. A [`Rule`] says what follows, and a [`RuleSet`] is many of them, compiled.
 //!
 #![doc = include_str!("language.md")]
 

@@ -414,10 +414,8 @@ impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "denied by \"{}\"", self.name)?;
         match self.retry_after() {
-            Some(wait) if wait < Duration::MAX => {
-                write!(f, ", again in {:?}", rounded_up(wait))
-            }
-            Some(_) | None => Ok(()),
+            Some(wait) => write!(f, ", again in {:?}", rounded_up(wait)),
+            None => Ok(()),
         }
     }
 }

@@ -281,7 +281,8 @@ fn is_said<B: Bits>(table: &impl Table<B, bool>, pieces: &[Piece<B>]) -> bool {
     pieces.iter().all(|piece| is_all(table, piece.first, piece.last, piece.mark))
 }
 
-/// What covers `first..=last` after changes within it, of the runs that cover it, and more, so far.
+/// The runs that cover `first..=last` after changes within it. The `old` ones cover it, too, and may go on
+/// beyond it.
 fn overlaid<B: Bits>(
     old: impl Iterator<Item = Run<B, bool>>,
     first: B,

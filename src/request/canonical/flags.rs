@@ -35,6 +35,7 @@ impl UriFlags {
         self.0 & flag != 0
     }
 
+    /// The flags that either of them has.
     pub(super) const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }

@@ -85,7 +85,7 @@ pub(crate) struct Index {
     tests: Box<[Test]>,
     /// What is read of a request's canonical form.
     needs: Needs,
-    /// The same of what keys are asked of is nothing.
+    /// Whether what keys are asked of is none of that.
     finds_without_target: bool,
     /// The bytes of all regular expressions.
     regexes: usize,

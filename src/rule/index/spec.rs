@@ -8,7 +8,7 @@ use core::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::source::{Meaning, Pick, Source, Step};
+use super::source::{Base, Meaning, NO_SLOT, Pick, Source, Step};
 use crate::rule::{
     expr::{Addresses, Atom, Literal, Name, Set, Test},
     list::Lists,
@@ -64,8 +64,7 @@ impl Asked {
         match Source::of(&atom.operand, tags) {
             None => NOTHING,
             Some(Meaning::Array(elements)) if atom.test == Test::Exists => {
-                let base =
-                    super::source::Base::Elements(elements, Pick::First(super::source::NO_SLOT));
+                let base = Base::Elements(elements, Pick::First(NO_SLOT));
                 Self { source: Source { base, steps: Vec::new() }, spec: Spec::Exists }
             }
             Some(Meaning::Array(_)) => NOTHING,

@@ -36,7 +36,7 @@ const ALWAYS: usize = 16;
 
 /// What of a text a key must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Anchor {
+pub(super) enum Anchor {
     /// Its beginning.
     Prefix,
     /// All of it.
@@ -45,7 +45,7 @@ pub(crate) enum Anchor {
 
 /// Keys with values, to be walked with texts.
 #[derive(Clone, Debug)]
-pub(crate) struct Trie {
+pub(super) struct Trie {
     folded: bool,
     /// The first is the root, whose label is what all keys begin with, and may be empty. Those after it stand level by level.
     nodes: Box<[Node]>,
@@ -86,7 +86,7 @@ impl Trie {
     ///
     /// If `folded`, the case of ASCII letters does not matter. For [`walk_back`](Self::walk_back), keys
     /// are given reversed.
-    pub(crate) fn build(mut entries: Vec<(Box<[u8]>, Anchor, u32)>, folded: bool) -> Self {
+    pub(super) fn build(mut entries: Vec<(Box<[u8]>, Anchor, u32)>, folded: bool) -> Self {
         if folded {
             entries.iter_mut().for_each(|(key, ..)| key.make_ascii_lowercase());
         }
@@ -96,7 +96,7 @@ impl Trie {
 
     /// Visits the values of all keys that the text equals or begins with.
     #[inline]
-    pub(crate) fn walk(&self, text: &[u8], visit: impl FnMut(u32)) {
+    pub(super) fn walk(&self, text: &[u8], visit: impl FnMut(u32)) {
         if self.folded {
             self.go::<false, true>(text, visit);
         } else {
@@ -106,7 +106,7 @@ impl Trie {
 
     /// Visits the values of all keys that, read from its end, the text equals or begins with.
     #[inline]
-    pub(crate) fn walk_back(&self, text: &[u8], visit: impl FnMut(u32)) {
+    pub(super) fn walk_back(&self, text: &[u8], visit: impl FnMut(u32)) {
         if self.folded {
             self.go::<true, true>(text, visit);
         } else {
@@ -115,7 +115,7 @@ impl Trie {
     }
 
     /// The memory of what is compiled, in bytes, without the struct itself.
-    pub(crate) fn memory_bytes(&self) -> usize {
+    pub(super) fn memory_bytes(&self) -> usize {
         [
             size_of_val(&*self.nodes),
             size_of_val(&*self.words),
