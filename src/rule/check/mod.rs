@@ -225,7 +225,7 @@ impl Checker<'_> {
                     (BoolEqual { to: false, negated }, false) => {
                         let exists = Atom { operand, test: Test::Exists };
                         let node =
-                            Node::all(alloc::vec![Node::Atom(exists), Node::Atom(is).negated(),]);
+                            Node::all(alloc::vec![Node::Atom(exists), Node::Atom(is).negated()]);
                         if negated { node.negated() } else { node }
                     }
                 }

@@ -43,7 +43,7 @@ impl Hits {
 
     /// The lists, if they are few enough to be merged.
     #[inline]
-    pub(super) fn few(&self) -> Option<Lists<'_>> {
+    pub(super) fn few(&self) -> Option<FewLists<'_>> {
         if self.over {
             return None;
         }
@@ -56,13 +56,14 @@ impl Hits {
                 return None;
             }
         }
-        Some(Lists(spans))
+        Some(FewLists(spans))
     }
 }
 
-pub(super) struct Lists<'h>(&'h [(u32, u32)]);
+/// Lists that are few enough to be merged by their heads.
+pub(super) struct FewLists<'h>(&'h [(u32, u32)]);
 
-impl Lists<'_> {
+impl FewLists<'_> {
     #[inline]
     pub(super) const fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -332,8 +332,7 @@ fn longest(operand: &Operand) -> Option<usize> {
     match operand {
         Operand::Builtin(Builtin::Uri) => None,
         Operand::Lower(of) | Operand::Upper(of) => longest(of),
-        Operand::Substring { of, start: 0.., end: Some(end @ 0..) } => {
-            let Operand::Substring { start, .. } = operand else { return None };
+        Operand::Substring { of, start: start @ 0.., end: Some(end @ 0..) } => {
             let most = usize::try_from(end.saturating_sub(*start).max(0)).ok()?;
             Some(longest(of).map_or(most, |longest| longest.min(most)))
         }
