@@ -23,6 +23,8 @@
 //! | `era` | under which seed and quota; both can change |
 //! | `table` | the protocol: find, charge, claim |
 //! | `moves` | what becomes of a bucket over a change |
+//! | `change` | how one begins |
+//! | `stats` | what a store holds, for whoever watches |
 //! | `snapshot` | what is known, over a restart |
 //!
 //! # Invariants
@@ -42,6 +44,7 @@
 //! - **I7** a change of the seed or the quota forgives nothing.
 
 mod capacity;
+mod change;
 mod clock;
 mod counters;
 mod era;
@@ -50,6 +53,7 @@ pub(super) mod rules;
 mod set;
 #[cfg(feature = "serde")]
 mod snapshot;
+mod stats;
 mod table;
 mod word;
 
@@ -60,11 +64,12 @@ use ahash::RandomState;
 pub use capacity::Capacity;
 #[cfg(feature = "serde")]
 pub use snapshot::KeyedSnapshot;
+pub use stats::KeyedStats;
 
 use self::{
     clock::Clock,
     counters::Counters,
-    era::{Era, Shape, View},
+    era::{Era, Shape},
     set::{Set, WAYS},
     table::{Ask, Table},
 };
@@ -75,7 +80,7 @@ use super::{
     seeds::Seeds,
 };
 use crate::{
-    error::{ChangeError, KeyedLimiterError},
+    error::KeyedLimiterError,
     quota::{
         Quota,
         ticks::{SLACK, Ticks},
@@ -315,87 +320,6 @@ impl KeyedLimiter {
         self.table.refund(self.hash(key), None, now);
     }
 
-    /// Moves all keys to other places, while checks go on and without forgiving anything.
-    ///
-    /// Who floods a store and watches a victim's denials can, with patience, find keys that share the
-    /// victim's sets. After this they do not. A key moves with what it owes when it next comes;
-    /// regulars stay established. Call it now and then, or when an attack is seen.
-    ///
-    /// # Errors
-    /// [`ChangeError::TooSoon`] while keys are still moving from the change before the last: for the
-    /// time of a burst and a minute after it.
-    pub fn rotate_seed(&self, now: Timestamp) -> Result<(), ChangeError> {
-        let quota = self.quota.lock();
-        self.change(*quota, now)
-    }
-
-    /// Changes the quota for all keys, while checks go on.
-    ///
-    /// Debt is carried over in units: what a key had taken and not got back, it still owes, rounded
-    /// up to the tick. A check during the change is judged wholly by one of both quotas, and no
-    /// interval admits more than the larger of both bounds. (A key that finds no new place in a full
-    /// store is judged by the old quota until it does.)
-    ///
-    /// # Errors
-    /// [`ChangeError::OutOfRange`] when the new quota does not fit the ticks of the one that the limiter
-    /// was built with: its interval must be at least 64 of those, and is rounded up to a whole number of them;
-    /// its burst and room for debt at most some 2³⁴. And as
-    /// [`rotate_seed`](Self::rotate_seed), which this does as well.
-    pub fn set_quota(&self, quota: Quota, now: Timestamp) -> Result<(), ChangeError> {
-        let mut present = self.quota.lock();
-        self.change(quota, now)?;
-        *present = quota;
-        Ok(())
-    }
-
-    /// Whether [`set_quota`](Self::set_quota) would do it now, if nobody else does it first.
-    pub(crate) fn can_become(&self, quota: Quota, now: Timestamp) -> bool {
-        let _present = self.quota.lock();
-        let reclaimed = self.advance(now).1;
-        self.ticks_of(quota).is_some() && self.table.era.blocked(reclaimed).is_none()
-    }
-
-    /// The quota in force.
-    #[must_use]
-    pub fn quota(&self) -> Quota {
-        *self.quota.lock()
-    }
-
-    /// What the store holds at `now`, and what has become of keys so far.
-    ///
-    /// # Cost
-    /// Reads the whole store.
-    #[must_use]
-    pub fn stats(&self, now: Timestamp) -> KeyedStats {
-        let at = self.table.at(now);
-        let frame = self.table.clock.frame();
-        // Words are read where `F` is, and judged where a check would take it.
-        let ahead = self.table.clock.ahead(frame, at);
-        let mut stats = KeyedStats {
-            places: self.table.sets.len().saturating_mul(WAYS),
-            owing: 0,
-            established: 0,
-            taken: 0,
-            times_reclaimed: self.table.counters.times_reclaimed(),
-            times_unseated: self.table.counters.times_unseated(),
-        };
-        for set in &self.table.sets {
-            for word in (0..WAYS).map(|way| set.way(way)) {
-                let held = !word.is_empty() && frame.until_free(word) > ahead;
-                let owing = !word.is_empty() && frame.debt(word, at) > 0;
-                stats.owing = stats.owing.saturating_add(usize::from(owing));
-                stats.taken = stats.taken.saturating_add(usize::from(held));
-                let established = held && word.is_established();
-                stats.established = stats.established.saturating_add(usize::from(established));
-            }
-        }
-        stats
-    }
-
-    pub(crate) fn times_unseated(&self) -> u64 {
-        self.table.counters.times_unseated()
-    }
-
     /// The memory that this limiter takes, in bytes: all that it will ever take.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
@@ -446,38 +370,6 @@ impl KeyedLimiter {
         })
     }
 
-    /// Starts the next era; the caller holds the lock.
-    fn change(&self, quota: Quota, now: Timestamp) -> Result<(), ChangeError> {
-        let table = &self.table;
-        let ticks = self.ticks_of(quota).ok_or(ChangeError::OutOfRange { quota })?;
-        let (view, reclaimed) = self.advance(now);
-        let present = table.ticks(&view);
-        let at = table.at(now);
-        // By then all that was owed is paid, and regulars have had the time to come by.
-        let paid = at.max(reclaimed).saturating_add(present.lawful);
-        let paid = paid.saturating_add(table.clock.protection()).saturating_add(table.clock.lag());
-        let limit = if quota.is_zero() { 0 } else { quota.max_burst() };
-        let seed = if table.is_seeded { following_seed(&view) } else { fresh_seed(&view) };
-        table
-            .era
-            .change(seed, ticks.scale.interval, limit, paid, reclaimed)
-            .map_err(|until| ChangeError::TooSoon { until: table.scale.first_of(until) })
-    }
-
-    /// The ticks of another quota, on the scale of the one that the limiter was built with.
-    fn ticks_of(&self, quota: Quota) -> Option<Ticks> {
-        Ticks::packed_on(self.table.scale, quota, self.table.room)
-            .filter(|ticks| u32::try_from(ticks.scale.interval).is_ok())
-    }
-
-    /// The present era, and the reclaim clock by `now`.
-    fn advance(&self, now: Timestamp) -> (View, u64) {
-        let table = &self.table;
-        let view = table.era.view();
-        let ticks = table.ticks(&view);
-        (view, table.clock.advance(table.at(now), &table.sets, &ticks).reclaimed)
-    }
-
     #[inline]
     fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
         self.hasher.hash_one(key)
@@ -514,59 +406,6 @@ impl OnKey<'_> {
     }
 }
 
-/// What a [`KeyedLimiter`] holds, and what it has done: a snapshot.
-///
-/// Counts are taken one after the other while checks go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyedStats {
-    places: usize,
-    owing: usize,
-    established: usize,
-    taken: usize,
-    times_reclaimed: u64,
-    times_unseated: u64,
-}
-
-impl KeyedStats {
-    /// All places that there are.
-    #[must_use]
-    pub fn places(&self) -> usize {
-        self.places
-    }
-
-    /// Keys that owe something.
-    #[must_use]
-    pub fn owing(&self) -> usize {
-        self.owing
-    }
-
-    /// Established keys.
-    #[must_use]
-    pub fn established(&self) -> usize {
-        self.established
-    }
-
-    /// Places that a new key cannot have: their keys owe something, did a moment ago, or are
-    /// established.
-    #[must_use]
-    pub fn taken(&self) -> usize {
-        self.taken
-    }
-
-    /// How often a place went from one key to another.
-    #[must_use]
-    pub fn times_reclaimed(&self) -> u64 {
-        self.times_reclaimed
-    }
-
-    /// How often a key found no place. More than none means that the store is too small for its
-    /// traffic.
-    #[must_use]
-    pub fn times_unseated(&self) -> u64 {
-        self.times_unseated
-    }
-}
-
 /// Its size and answer, not its keys' debts.
 impl fmt::Debug for KeyedLimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -582,21 +421,6 @@ impl fmt::Debug for KeyedLimiter {
 const LAG: Duration = Duration::from_millis(1);
 /// How long an established key keeps its place after its bucket is full.
 const PROTECTION: Duration = Duration::from_secs(60);
-
-#[cfg(not(any(test, loom)))]
-fn fresh_seed(_: &View) -> u64 {
-    Seeds::of_chance().number()
-}
-
-/// Models and tests of probabilities must do the same in every run.
-#[cfg(any(test, loom))]
-fn fresh_seed(before: &View) -> u64 {
-    following_seed(before)
-}
-
-fn following_seed(before: &View) -> u64 {
-    before.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1)
-}
 
 #[cfg(all(test, not(loom)))]
 mod tests;
