@@ -8,23 +8,27 @@
 //! - **I2** nothing is charged, counted, banned or marked;
 //! - **I3** what is printed tells nothing that the request has sent, except the client's address.
 
-use alloc::{boxed::Box, string::String, vec::Vec};
-use core::{fmt, net::IpAddr, time::Duration};
+mod display;
+mod report;
 
+use alloc::{boxed::Box, vec::Vec};
+use core::{net::IpAddr, time::Duration};
+
+pub use self::report::{LimitFate, LimitReport, RuleFate, RuleReport, Stage, StageOutcome};
 use super::{
     Gate, Mode,
     bans::Bans,
     effects::{Effect, End, Fared},
-    limits::{Fits, InFlight, Pause, Ruling, Sentence, Stand},
+    limits::{Pause, Ruling, Sentence, Stand},
     pipeline::{Found, Refusal, Witness},
     snapshot::{Setting, Snapshot},
 };
 use crate::{
     detect::{Applied, Glance},
-    request::{Client, Reason, Request, Resolved, canonical::Needs},
-    rule::{Expr, Facts, Name},
+    request::{Client, Request, Resolved, canonical::Needs},
+    rule::{Facts, Name},
     time::Timestamp,
-    verdict::{Denial, Standing},
+    verdict::Denial,
 };
 
 /// What a gate would say to a request, and why; made by [`Gate::explain`].
@@ -37,101 +41,6 @@ pub struct Explanation {
     rules: Vec<RuleReport>,
     limits: Vec<LimitReport>,
     denial: Option<Denial>,
-}
-
-/// A stage of a check, in the order in which they are passed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum Stage {
-    /// The client's address is found.
-    Client,
-    /// Exempt addresses.
-    Exempt,
-    /// Banned clients.
-    Bans,
-    /// The deny list, and the allow list.
-    Lists,
-    /// Rules.
-    Rules,
-    /// Mitigations that the gate has found by itself.
-    Mitigations,
-    /// What is left for unknown clients, and for requests of this importance.
-    Shedding,
-    /// Limits.
-    Limits,
-}
-
-/// What a stage has said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum StageOutcome {
-    /// The request goes on to the next stage, or to the service after the last.
-    Passed,
-    /// The request passes without the stages after this one.
-    Admitted,
-    /// The request is refused here.
-    Denied,
-    /// An earlier stage has decided.
-    NotReached,
-}
-
-/// How a rule fares with a request.
-#[derive(Clone, Debug)]
-pub struct RuleReport {
-    name: Name,
-    fate: RuleFate,
-    failing: Option<Expr>,
-}
-
-/// How a rule fares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum RuleFate {
-    /// It holds, and has its effect.
-    Enforced,
-    /// It holds, and is only counted.
-    InShadow,
-    /// It holds, and an earlier rule skips its group.
-    Skipped,
-    /// It does not hold.
-    DoesNotHold,
-    /// An earlier rule, or an earlier stage, has decided.
-    NotReached,
-}
-
-/// How a limit fares with a request.
-#[derive(Clone, Debug)]
-pub struct LimitReport {
-    name: Name,
-    fate: LimitFate,
-    standing: Option<Standing>,
-    in_flight: Option<InFlight>,
-}
-
-/// How a limit fares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum LimitFate {
-    /// It has what the request asks for.
-    Admits,
-    /// It has not.
-    Denies,
-    /// It has no place for the request's key, which something coarser judges.
-    Saturated,
-    /// The request lacks a part of its key, and is denied for that.
-    MissingKey,
-    /// The request's key is banned for so long.
-    Banned(Duration),
-    /// It is off, or its condition does not hold.
-    DoesNotApply,
-    /// The request has no key that it counts by.
-    NoKey,
-    /// It is one of a fleet, and its store would have to be asked.
-    AsksStore,
-    /// An earlier stage has decided before anything was known of the request.
-    NotReached,
 }
 
 impl Gate {
@@ -369,215 +278,5 @@ impl Explanation {
     #[must_use]
     pub fn limits(&self) -> &[LimitReport] {
         &self.limits
-    }
-}
-
-impl RuleReport {
-    /// The rule's name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// How it fares.
-    #[must_use]
-    pub fn fate(&self) -> RuleFate {
-        self.fate
-    }
-
-    /// Why it does not hold: the first part of a conjunction that fails, or else the whole condition.
-    #[must_use]
-    pub fn failing(&self) -> Option<&Expr> {
-        self.failing.as_ref()
-    }
-}
-
-impl LimitReport {
-    fn new(name: &Name, stand: Option<Stand>) -> Self {
-        let mut in_flight = None;
-        let (fate, standing) = match stand {
-            Some(Stand::InFlight { now, fits }) => {
-                in_flight = Some(now);
-                let fate = match fits {
-                    Fits::In => LimitFate::Admits,
-                    Fits::Not => LimitFate::Denies,
-                    Fits::Nowhere => LimitFate::Saturated,
-                };
-                (fate, None)
-            }
-            None => (LimitFate::NotReached, None),
-            Some(Stand::DoesNotApply) => (LimitFate::DoesNotApply, None),
-            Some(Stand::NoKey) => (LimitFate::NoKey, None),
-            Some(Stand::MissingKey) => (LimitFate::MissingKey, None),
-            Some(Stand::Banned { wait }) => (LimitFate::Banned(wait), None),
-            Some(Stand::Elsewhere) => (LimitFate::AsksStore, None),
-            Some(Stand::Asked(decision)) => {
-                let fate = match (decision.is_saturated(), decision.is_admitted()) {
-                    (true, _) => LimitFate::Saturated,
-                    (_, true) => LimitFate::Admits,
-                    _ => LimitFate::Denies,
-                };
-                (fate, Some(decision.standing()))
-            }
-        };
-        Self { name: Name::clone(name), fate, standing, in_flight }
-    }
-
-    /// The limit's name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// How it fares.
-    #[must_use]
-    pub fn fate(&self) -> LimitFate {
-        self.fate
-    }
-
-    /// Where the request's key stands with it now; `None` for a limit of requests in flight.
-    #[must_use]
-    pub fn standing(&self) -> Option<Standing> {
-        self.standing
-    }
-
-    /// What the request's key has in flight, for a limit of requests in flight.
-    #[must_use]
-    pub fn in_flight(&self) -> Option<InFlight> {
-        self.in_flight
-    }
-}
-
-impl Stage {
-    /// All of them, in their order.
-    pub const ALL: &'static [Self] = &[
-        Self::Client,
-        Self::Exempt,
-        Self::Bans,
-        Self::Lists,
-        Self::Rules,
-        Self::Mitigations,
-        Self::Shedding,
-        Self::Limits,
-    ];
-
-    /// In a word, as in explanations and labels.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Client => "client",
-            Self::Exempt => "exempt",
-            Self::Bans => "bans",
-            Self::Lists => "lists",
-            Self::Rules => "rules",
-            Self::Mitigations => "mitigations",
-            Self::Shedding => "shedding",
-            Self::Limits => "limits",
-        }
-    }
-}
-
-/// A report of several lines.
-impl fmt::Display for Explanation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (stage, outcome) in self.stages() {
-            write!(f, "{:<12}{}", stage.name(), outcome.text())?;
-            match (stage, self.client) {
-                (Stage::Client, Some(Resolved { ip, reason })) => {
-                    write!(f, ": {ip}, {}", text_of(reason))?;
-                }
-                (Stage::Client, None) => f.write_str(": not known")?,
-                _ => {}
-            }
-            f.write_str("\n")?;
-            match stage {
-                Stage::Rules => self.rules.iter().try_for_each(|rule| writeln!(f, "  {rule}"))?,
-                Stage::Limits => {
-                    self.limits.iter().try_for_each(|limit| writeln!(f, "  {limit}"))?
-                }
-                _ => {}
-            }
-        }
-        let verdict = match (&self.denial, self.mode) {
-            (None, _) => String::from("admitted"),
-            (Some(denial), Mode::Enforce) => alloc::format!("{denial}, status {}", denial.status()),
-            (Some(denial), Mode::Observe) => {
-                alloc::format!("admitted, as the gate only observes; else {denial}")
-            }
-            (Some(denial), Mode::Off) => {
-                alloc::format!("admitted, as the gate is off; else {denial}")
-            }
-        };
-        write!(f, "verdict     {verdict}")
-    }
-}
-
-impl fmt::Display for RuleReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, fate, failing } = self;
-        match (fate, failing) {
-            (RuleFate::Enforced, _) => write!(f, "{name:?} holds"),
-            (RuleFate::InShadow, _) => write!(f, "{name:?} holds, in shadow"),
-            (RuleFate::Skipped, _) => write!(f, "{name:?} holds, but its group is skipped"),
-            (RuleFate::DoesNotHold, Some(part)) => write!(f, "{name:?} does not hold: not {part}"),
-            (RuleFate::DoesNotHold, None) => write!(f, "{name:?} does not hold"),
-            (RuleFate::NotReached, _) => write!(f, "{name:?} is not asked"),
-        }
-    }
-}
-
-impl fmt::Display for LimitReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, fate, standing, in_flight } = self;
-        write!(f, "{name:?} ")?;
-        match fate {
-            LimitFate::Admits => f.write_str("admits")?,
-            LimitFate::Denies => f.write_str("denies")?,
-            LimitFate::Saturated => return f.write_str("has no place for the key"),
-            LimitFate::MissingKey => return f.write_str("denies: a part of the key is missing"),
-            LimitFate::Banned(wait) => return write!(f, "has banned the key, for {wait:?}"),
-            LimitFate::DoesNotApply => return f.write_str("does not apply"),
-            LimitFate::AsksStore => return f.write_str("is for the store to say"),
-            LimitFate::NoKey => return f.write_str("does not apply: there is no key"),
-            LimitFate::NotReached => return f.write_str("is not asked"),
-        }
-        if let Some(now) = in_flight {
-            write!(f, ", {} of {} in flight", now.in_use(), now.limit())?;
-        }
-        match standing {
-            Some(standing) => {
-                write!(f, ", {} of {} left", standing.remaining(), standing.limit())?;
-                match standing.retry_after() {
-                    Duration::ZERO => Ok(()),
-                    Duration::MAX => f.write_str(", and waiting does not help"),
-                    wait => write!(f, ", again in {wait:?}"),
-                }
-            }
-            None => Ok(()),
-        }
-    }
-}
-
-impl StageOutcome {
-    fn text(self) -> &'static str {
-        match self {
-            Self::Passed => "passed",
-            Self::Admitted => "admitted here",
-            Self::Denied => "denied here",
-            Self::NotReached => "not reached",
-        }
-    }
-}
-
-fn text_of(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Peer => "the peer, as no proxy is trusted",
-        Reason::Header => "the first in the header that is no trusted proxy",
-        Reason::AllHopsTrusted => "the first in the header, where all are trusted proxies",
-        Reason::PeerUntrusted => "the peer, which is no trusted proxy",
-        Reason::NoHeader => "the peer, a trusted proxy that has sent no header",
-        Reason::TooFewHops => "the peer, as the header is too short",
-        Reason::Malformed => "the last in the header before what is no address",
-        Reason::TooManyHops => "the last in the header that was followed to",
     }
 }
