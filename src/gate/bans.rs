@@ -20,6 +20,7 @@
 //! |---|---|
 //! | `entry` | one ban, and how it changes |
 //! | `lengths` | which lengths of networks are banned at all |
+//! | `table` | those that one lock guards: by who is banned, and by when they end |
 //! | `saved` | bans of networks, over a restart |
 //!
 //! # Bounds
@@ -30,6 +31,7 @@ mod entry;
 mod lengths;
 #[cfg(feature = "serde")]
 mod saved;
+mod table;
 
 use alloc::{boxed::Box, vec::Vec};
 use core::{net::IpAddr, time::Duration};
@@ -42,9 +44,9 @@ pub(super) use self::saved::SavedBan;
 use self::{
     entry::{Change, Entry},
     lengths::Lengths,
+    table::{Table, bits_of, number, word_of},
 };
 use crate::{
-    limit::{agenda::Agenda, index::Index},
     rule::{Ban, Name},
     sync::{AtomicU64, Ordering, RwLock},
     time::Timestamp,
@@ -104,19 +106,6 @@ impl BanInfo {
     pub fn level(&self) -> u32 {
         self.level
     }
-}
-
-/// One of the tables.
-struct Table {
-    entries: Vec<Entry>,
-    most: usize,
-    index: Index,
-    /// When each ends.
-    ends: Agenda,
-    /// Look-ups in vain since the filter was made.
-    in_vain: AtomicU64,
-    /// Room to make a filter.
-    room: Vec<u64>,
 }
 
 /// As many tables as this if there is much to hold, so that look-ups do not meet.
@@ -376,33 +365,6 @@ impl Bans {
 /// More than anybody needs; seats are numbers of 32 bits.
 const MOST: usize = 1 << 26;
 
-/// The two bits of a hash in its word.
-#[inline]
-fn bits_of(hash: u64) -> u64 {
-    1_u64.rotate_left(low(hash)) | 1_u64.rotate_left(low(hash >> 6))
-}
-
-/// The low bits of a hash; a rotation takes the last six.
-#[inline]
-fn low(hash: u64) -> u32 {
-    u32::try_from(hash & 63).unwrap_or(0)
-}
-
-/// The word of a hash among so many, a power of two.
-#[inline]
-fn word_of(hash: u64, words: usize) -> usize {
-    usize::try_from(hash >> 12 & 0xffff_ffff).unwrap_or(0) & words.wrapping_sub(1)
-}
-
-/// The hash that the index of a table knows.
-fn index_hash(hash: u64) -> u32 {
-    u32::try_from(hash >> 20 & 0xffff_ffff).unwrap_or(0)
-}
-
-fn number(seat: usize) -> u32 {
-    u32::try_from(seat).unwrap_or(u32::MAX)
-}
-
 /// Without host bits, and IPv4 where it is that.
 fn canonical(net: IpNet) -> IpNet {
     let net = net.trunc();
@@ -414,95 +376,6 @@ fn canonical(net: IpNet) -> IpNet {
         _ => net,
     }
 }
-
-impl Table {
-    fn new(most: usize, words: usize) -> Self {
-        let seats = number(most);
-        Self {
-            entries: Vec::with_capacity(most),
-            most,
-            index: Index::new(seats),
-            ends: Agenda::new(seats),
-            in_vain: AtomicU64::new(0),
-            room: alloc::vec![0; words],
-        }
-    }
-
-    fn seat(&self, hash: u64, subject: &Subject) -> Option<usize> {
-        let is_it = |seat: u32| {
-            let entry = usize::try_from(seat).ok().and_then(|seat| self.entries.get(seat));
-            entry.is_some_and(|entry| entry.subject == *subject)
-        };
-        self.index.find(index_hash(hash), is_it).and_then(|seat| usize::try_from(seat).ok())
-    }
-
-    /// Adds what is not there, instead of what ends first if there is no room.
-    fn add(&mut self, entry: Entry) -> Option<Entry> {
-        let displaced = if self.entries.len() >= self.most {
-            let (_, first) = self.ends.first()?;
-            self.remove(usize::try_from(first).ok()?)
-        } else {
-            None
-        };
-        self.index.insert(index_hash(entry.hash), number(self.entries.len()));
-        self.ends.add(entry.until.as_nanos());
-        self.entries.push(entry);
-        displaced
-    }
-
-    /// Whether it is full of what ends after that moment.
-    fn has_no_room_before(&self, until: Timestamp) -> bool {
-        let first = self.ends.first().filter(|_| self.entries.len() >= self.most);
-        first.is_some_and(|(end, _)| end > until.as_nanos())
-    }
-
-    fn remove(&mut self, seat: usize) -> Option<Entry> {
-        let last = self.entries.len().checked_sub(1)?;
-        let hash = self.entries.get(seat)?.hash;
-        self.index.remove(index_hash(hash), number(seat));
-        if seat != last {
-            let moved = self.entries.get(last)?.hash;
-            self.index.remove(index_hash(moved), number(last));
-            self.index.insert(index_hash(moved), number(seat));
-        }
-        self.ends.remove(number(seat));
-        Some(self.entries.swap_remove(seat))
-    }
-
-    /// Notes a look-up in vain; says whether it is worth while to make the filter anew.
-    fn was_in_vain(&self) -> bool {
-        let before = self.in_vain.fetch_add(1, Ordering::Relaxed);
-        usize::try_from(before).is_ok_and(|before| before >= self.entries.len().max(16))
-    }
-
-    /// Leaves what is in force in the filter, and nothing else.
-    fn clear_filter(&mut self, filter: &[AtomicU64], now: Timestamp) {
-        self.in_vain.store(0, Ordering::Relaxed);
-        self.room.fill(0);
-        for entry in &self.entries {
-            // Clocks may differ: for another thread it may not have ended.
-            if entry.until.saturating_add(SLACK) > now {
-                if let Some(word) = self.room.get_mut(word_of(entry.hash, filter.len())) {
-                    *word |= bits_of(entry.hash);
-                }
-            }
-        }
-        for (word, made) in filter.iter().zip(&self.room) {
-            word.store(*made, Ordering::Relaxed);
-        }
-    }
-
-    fn memory_bytes(&self) -> usize {
-        size_of::<Self>()
-            .saturating_add(self.entries.capacity().saturating_mul(size_of::<Entry>()))
-            .saturating_add(self.index.memory_bytes())
-            .saturating_add(self.ends.memory_bytes())
-            .saturating_add(size_of_val(&*self.room))
-    }
-}
-
-/// What clocks of threads differ by at most.
-const SLACK: Duration = Duration::from_secs(1);
 
 #[cfg(all(test, not(loom)))]
 mod tests;

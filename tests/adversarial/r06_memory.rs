@@ -10,7 +10,7 @@
 //! a text can ask to be kept: clients, keys of headers, distinct paths, places in flight, bans, what a defence has seen, and metrics.
 //!
 //! Shown to fail, tests counted from above:
-//! - `src/gate/bans.rs`, `Table::add`: room for twice as many: test 1;
+//! - `src/gate/bans/table.rs`, `Table::add`: room for twice as many: test 1;
 //! - `src/limit/keyed/capacity.rs`: no keys made one: test 2.
 
 use portcullis::{Capacity, ExactLimiter, KeyedLimiter, Outcome, Quota, Request, Timestamp};

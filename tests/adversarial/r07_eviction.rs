@@ -14,7 +14,7 @@
 //! - `src/limit/keyed/table.rs`, `settle`: a way that owes is vacant, too: the attacker starts afresh after 120
 //!   others (test 1);
 //! - `src/limit/shard.rs`, `is_free`: whoever owes is: test 3;
-//! - `src/gate/bans.rs`, `Table::add`: the oldest ban gives way, not the one that ends first: test 4.
+//! - `src/gate/bans/table.rs`, `Table::add`: the oldest ban gives way, not the one that ends first: test 4.
 
 use std::{net::IpAddr, time::Duration};
 
