@@ -1,6 +1,11 @@
+//! A layer without a store: what passes, what is refused and how, and who is told what.
+
+mod ends;
+mod services;
+
 use core::{
     convert::Infallible,
-    future::{Future, Ready, ready},
+    future::Future,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     pin::pin,
     task::{Context, Poll, Waker},
@@ -19,44 +24,13 @@ use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use self::services::{Hello, Streaming, Text};
 use super::{GateBody, GateLayer, GateService, refusal};
 use crate::{
-    Admitted, Denial, Gate, LimitFields, LimitRule, MissingPeer, Mode, Quota, Timestamp,
+    Denial, Gate, LimitFields, LimitRule, MissingPeer, Mode, Quota, Timestamp,
     gate::MissingKey,
     rule::{Action, Rule, Scheme, Type},
 };
-
-/// A service that answers with its text and never fails.
-#[derive(Clone)]
-struct Hello;
-
-impl Service<Request<()>> for Hello {
-    type Response = Response<Text>;
-    type Error = Infallible;
-    type Future = Ready<Result<Response<Text>, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Request<()>) -> Self::Future {
-        ready(Ok(Response::new(Text(Some(Bytes::from_static(b"hello"))))))
-    }
-}
-
-struct Text(Option<Bytes>);
-
-impl Body for Text {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: core::pin::Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.take().map(|text| Ok(http_body::Frame::data(text))))
-    }
-}
 
 fn now<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
@@ -84,6 +58,12 @@ fn ask(service: &mut GateService<Hello>, peer: Option<IpAddr>) -> Response<GateB
 }
 
 const CLIENT: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)));
+
+fn from_client() -> Request<()> {
+    let mut request = Request::new(());
+    request.extensions_mut().insert(CLIENT.unwrap());
+    request
+}
 
 fn one_per_second() -> Gate {
     Gate::builder().limit("per client", Quota::per_second(1)).build().unwrap()
@@ -251,63 +231,6 @@ fn the_gate_never_makes_a_caller_wait() {
     assert_eq!(gate.stats().would_deny(), 1);
 }
 
-/// A cancelled request stays charged.
-#[test]
-fn dropping_the_future_gives_nothing_back() {
-    let gate = Gate::builder().limit("per client", Quota::per_hour(2)).build().unwrap();
-    let mut service = GateLayer::new(&gate).layer(Hello);
-    for _ in 0..2 {
-        let mut request = Request::new(());
-        request.extensions_mut().insert(CLIENT.unwrap());
-        drop(service.call(request));
-    }
-    assert_eq!(ask(&mut service, CLIENT).status(), 429);
-    assert_eq!(gate.stats().finished_with_class(2), 0);
-}
-
-/// What the inner service has found among the extensions of its request, and a body that goes on.
-#[derive(Clone)]
-struct Streaming(Arc<AtomicU64>);
-
-impl Service<Request<()>> for Streaming {
-    type Response = Response<Endless>;
-    type Error = Infallible;
-    type Future = Ready<Result<Response<Endless>, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<()>) -> Self::Future {
-        let admitted = request.extensions().get::<Admitted>();
-        if admitted.is_some_and(|admitted| admitted.client() == CLIENT) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-        ready(Ok(Response::new(Endless)))
-    }
-}
-
-/// Three bytes at a time, for ever.
-struct Endless;
-
-impl Body for Endless {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        self: core::pin::Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
-        Poll::Ready(Some(Ok(http_body::Frame::data(Bytes::from_static(b"abc")))))
-    }
-}
-
-fn from_client() -> Request<()> {
-    let mut request = Request::new(());
-    request.extensions_mut().insert(CLIENT.unwrap());
-    request
-}
-
 #[test]
 fn handlers_are_told_what_the_gate_has_said() {
     let gate = Gate::builder().limit("per client", Quota::per_hour(2)).build().unwrap();
@@ -317,74 +240,6 @@ fn handlers_are_told_what_the_gate_has_said() {
         now(service.call(from_client())).unwrap();
     }
     assert_eq!(told.load(Ordering::Relaxed), 2, "and who is refused never comes as far");
-}
-
-#[test]
-fn a_stream_keeps_its_place_until_it_is_dropped() {
-    let gate = Gate::builder().limit_rule(LimitRule::in_flight("in flight", 2)).build().unwrap();
-    let mut service = GateLayer::new(&gate).layer(Streaming(Arc::default()));
-    let mut ask = || now(service.call(from_client())).unwrap();
-    let (first, second) = (ask(), ask());
-    assert_eq!([first.status(), second.status(), ask().status()], [200, 200, 429]);
-    assert_eq!(gate.stats().finished_with_class(2), 2, "their heads are there");
-    drop(first);
-    assert_eq!(ask().status(), 200, "and this one is dropped at once");
-    drop(second);
-}
-
-#[test]
-fn a_body_that_ends_gives_its_place_back_before_it_is_dropped() {
-    let gate = Gate::builder().limit_rule(LimitRule::in_flight("in flight", 1)).build().unwrap();
-    let mut service = GateLayer::new(&gate).layer(Hello);
-    let response = ask(&mut service, CLIENT);
-    assert_eq!(ask(&mut service, CLIENT).status(), 429);
-    let mut body = pin!(response.into_body());
-    let mut context = Context::from_waker(Waker::noop());
-    assert!(matches!(body.as_mut().poll_frame(&mut context), Poll::Ready(Some(Ok(_)))));
-    assert_eq!(ask(&mut service, CLIENT).status(), 429);
-    assert!(matches!(body.as_mut().poll_frame(&mut context), Poll::Ready(None)));
-    assert_eq!(ask(&mut service, CLIENT).status(), 200);
-}
-
-/// Ten thousand clients that leave before there is a response.
-#[test]
-fn cancelled_requests_are_charged_once_each_and_leave_no_place_taken() {
-    let gate = Gate::builder()
-        .limit("per client", Quota::per_hour(20_000))
-        .limit_rule(LimitRule::in_flight("in flight", 1))
-        .build()
-        .unwrap();
-    let clock = || Timestamp::from_secs(1);
-    let mut service = GateLayer::new(&gate).clock(clock).fields(LimitFields::on_all()).layer(Hello);
-    for _ in 0..10_000 {
-        drop(service.call(from_client()));
-    }
-    let response = now(service.call(from_client())).unwrap();
-    assert_eq!(response.status(), 200);
-    assert_eq!(gate.stats().admitted(), 10_001);
-    let left = response.headers()["ratelimit"].to_str().unwrap();
-    assert!(left.starts_with("\"per client\";r=9999;"), "{left}");
-}
-
-/// A limit by bytes learns what has gone out, also when the client leaves in the middle.
-#[test]
-fn a_size_is_settled_when_the_body_is_at_its_end() {
-    let cost = Scheme::new().parse_response_term("response.size").unwrap();
-    let limit = LimitRule::new("bytes", Quota::per_hour(9)).cost_of(cost);
-    let gate = Gate::builder().limit_rule(limit).build().unwrap();
-    let mut service =
-        GateLayer::new(&gate).clock(|| Timestamp::from_secs(1)).layer(Streaming(Arc::default()));
-    let mut left = |frames: usize| {
-        let response = now(service.call(from_client())).unwrap();
-        let status = response.status().as_u16();
-        let mut body = pin!(response.into_body());
-        let mut context = Context::from_waker(Waker::noop());
-        for _ in 0..frames {
-            assert!(body.as_mut().poll_frame(&mut context).is_ready());
-        }
-        status
-    };
-    assert_eq!([left(1), left(1), left(1), left(1)], [200, 200, 200, 429]);
 }
 
 #[test]
@@ -445,146 +300,4 @@ fn grpc_is_refused_in_its_own_way() {
         (200, &"8".parse().unwrap())
     );
     assert!(response.body().is_end_stream());
-}
-
-/// A service that panics, in its call or later, keeps no place.
-#[test]
-fn a_panic_gives_places_back() {
-    #[derive(Clone)]
-    struct Panics;
-    impl Service<Request<()>> for Panics {
-        type Response = Response<Text>;
-        type Error = Infallible;
-        type Future = Ready<Result<Response<Text>, Infallible>>;
-
-        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn call(&mut self, _: Request<()>) -> Self::Future {
-            panic!("as services do")
-        }
-    }
-    let gate = Gate::builder().limit_rule(LimitRule::in_flight("in flight", 1)).build().unwrap();
-    let layer = GateLayer::new(&gate);
-    let mut service = layer.layer(Panics);
-    let call = core::panic::AssertUnwindSafe(|| drop(service.call(from_client())));
-    assert!(std::panic::catch_unwind(call).is_err());
-    assert_eq!(ask(&mut layer.layer(Hello), CLIENT).status(), 200);
-}
-
-/// A body of frames that are there at once, which says when there are no more.
-struct Frames(std::collections::VecDeque<Result<http_body::Frame<Bytes>, &'static str>>);
-
-impl Body for Frames {
-    type Data = Bytes;
-    type Error = &'static str;
-
-    fn poll_frame(
-        mut self: core::pin::Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Bytes>, &'static str>>> {
-        Poll::Ready(self.0.pop_front())
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        http_body::SizeHint::with_exact(7)
-    }
-}
-
-/// A service of one answer, which is not `Send`, not `Clone` and borrows.
-struct Once<'a>(&'a core::cell::Cell<Option<Result<Frames, &'static str>>>);
-
-impl Service<Request<()>> for Once<'_> {
-    type Response = Response<Frames>;
-    type Error = &'static str;
-    type Future = Ready<Result<Response<Frames>, &'static str>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), &'static str>> {
-        Poll::Pending
-    }
-
-    fn call(&mut self, _: Request<()>) -> Self::Future {
-        ready(self.0.take().unwrap().map(Response::new))
-    }
-}
-
-fn frames<const N: usize>(
-    frames: [Result<http_body::Frame<Bytes>, &'static str>; N],
-) -> core::cell::Cell<Option<Result<Frames, &'static str>>> {
-    core::cell::Cell::new(Some(Ok(Frames(frames.into()))))
-}
-
-#[test]
-fn a_body_that_passes_is_the_services_own() {
-    let trailers = || {
-        let mut map = http::HeaderMap::new();
-        map.insert("grpc-status", http::HeaderValue::from_static("0"));
-        map
-    };
-    let frame = http_body::Frame::<Bytes>::data;
-    let answer =
-        frames([Ok(frame(Bytes::from_static(b"abc"))), Ok(http_body::Frame::trailers(trailers()))]);
-    let mut service = GateLayer::new(&one_per_second()).layer(Once(&answer));
-    let mut context = Context::from_waker(Waker::noop());
-    assert!(service.poll_ready(&mut context).is_pending(), "readiness is the service's");
-    let mut body = pin!(now(service.call(from_client())).unwrap().into_body());
-    assert_eq!(body.size_hint().exact(), Some(7));
-    assert!(!body.is_end_stream());
-    let Poll::Ready(Some(Ok(first))) = body.as_mut().poll_frame(&mut context) else { panic!() };
-    assert_eq!(first.into_data().unwrap(), "abc");
-    let Poll::Ready(Some(Ok(last))) = body.as_mut().poll_frame(&mut context) else { panic!() };
-    assert_eq!(last.into_trailers().unwrap(), trailers());
-    assert!(body.is_end_stream());
-}
-
-/// Places are given back by each way in which a response can end, before anything is dropped.
-#[test]
-fn every_end_gives_places_back() {
-    let gate = Gate::builder().limit_rule(LimitRule::in_flight("in flight", 1)).build().unwrap();
-    let layer = GateLayer::new(&gate);
-    let is_free = || {
-        let status = ask(&mut layer.layer(Hello), CLIENT).status();
-        assert!(status == 200 || status == 429);
-        status == 200
-    };
-    let mut context = Context::from_waker(Waker::noop());
-    let data = || Ok(http_body::Frame::data(Bytes::from_static(b"abc")));
-
-    let error = core::cell::Cell::new(Some(Err("no answer")));
-    let mut service = layer.layer(Once(&error));
-    let mut future = pin!(service.call(from_client()));
-    assert!(!is_free());
-    assert!(matches!(future.as_mut().poll(&mut context), Poll::Ready(Err("no answer"))));
-    assert!(is_free(), "the service has failed");
-
-    let nothing = frames([]);
-    let kept = now(layer.layer(Once(&nothing)).call(from_client())).unwrap();
-    assert!(is_free(), "there is no body to wait for");
-    drop(kept);
-
-    let two = frames([data(), data()]);
-    let mut body = pin!(now(layer.layer(Once(&two)).call(from_client())).unwrap().into_body());
-    assert!(body.as_mut().poll_frame(&mut context).is_ready() && !is_free());
-    assert!(body.as_mut().poll_frame(&mut context).is_ready());
-    assert!(is_free(), "the body has said that this was the last");
-
-    let broken = frames([data(), Err("broken"), data()]);
-    let mut body = pin!(now(layer.layer(Once(&broken)).call(from_client())).unwrap().into_body());
-    assert!(body.as_mut().poll_frame(&mut context).is_ready() && !is_free());
-    assert!(matches!(body.as_mut().poll_frame(&mut context), Poll::Ready(Some(Err("broken")))));
-    assert!(is_free(), "the body has failed");
-}
-
-/// What lasts does not make a response larger that has nothing that lasts, and keeps it `Send`.
-#[test]
-fn a_body_costs_a_pointer() {
-    fn is_send<T: Send + Sync>() {}
-    is_send::<GateBody<Vec<u8>>>();
-    let pointer = size_of::<usize>();
-    assert!(size_of::<GateBody<[u64; 8]>>() <= size_of::<[u64; 8]>() + 2 * pointer);
 }
