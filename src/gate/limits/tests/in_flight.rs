@@ -1,3 +1,8 @@
+//! Limits of requests in flight: who gets a place, and when it comes back.
+
+mod reload;
+mod told;
+
 use std::{
     sync::atomic::{AtomicU32, Ordering},
     thread, vec,
@@ -278,63 +283,6 @@ fn keys_beyond_the_table_are_as_saturation_says() {
     assert_eq!(unseated, 5, "a request counts once, in however many limits it has no seat");
 }
 
-/// A reload: another number is in force at once, and what is in flight stays in flight.
-#[test]
-fn another_number_acts_at_once() {
-    let mut world = limits([two()]);
-    let request = from(CLIENT);
-    let mut all = fill(&world, &request);
-    world.reload(plan([LimitRule::in_flight("a", 3)]), NOW);
-    assert_eq!(in_flight(&world, 0, &request), (2, 3));
-    all.extend(fill(&world, &request));
-    world.reload(plan([LimitRule::in_flight("a", 1)]), NOW);
-    assert_eq!(in_flight(&world, 0, &request), (3, 1));
-    all.drain(..2);
-    assert!(is_full(&world, &request));
-    all.clear();
-    assert_eq!(fill(&world, &request).len(), 1);
-}
-
-/// A reload: how many clients are remembered means nothing to a limit that has no keys.
-#[test]
-fn without_a_key_another_number_of_clients_changes_nothing() {
-    let mut world = limits([two().by([])]);
-    let _all = fill(&world, &from(CLIENT));
-    world.reload(Plan { clients: Some(2_000), ..plan([two().by([])]) }, NOW);
-    assert!(is_full(&world, &from(CLIENT)));
-}
-
-/// A reload: where a place was taken, there it goes back.
-#[test]
-fn places_go_back_to_the_limit_that_they_are_of() {
-    let request = from(CLIENT);
-    let others: [Vec<LimitRule>; 4] = [
-        vec![],
-        vec![LimitRule::new("a", Quota::per_hour(9))],
-        vec![two().by([])],
-        vec![LimitRule::new("b", Quota::per_hour(9)).count_if(response("status == 404")), two()],
-    ];
-    for (nth, other) in others.into_iter().enumerate() {
-        let mut world = limits([two()]);
-        let mut all = fill(&world, &request);
-        let hold = all[0].hold();
-        world.reload(plan(other.clone()), NOW);
-        let new = fill_at_most(&world, &request, if nth == 3 { 0 } else { 1 });
-        if nth == 3 {
-            assert_eq!(in_flight(&world, 1, &request).0, 2, "the definition is the same");
-        }
-        all.pop().unwrap().finish(status(200), NOW);
-        drop((all, hold));
-        if nth == 2 {
-            assert_eq!(in_flight(&world, 0, &request).0, 1, "only the new one's own");
-        }
-        drop(new);
-        world.reload(plan([two()]), NOW);
-        assert_eq!(in_flight(&world, 0, &request).0, 0);
-        assert_eq!(fill(&world, &request).len(), 2);
-    }
-}
-
 /// With a limit that the response settles: each has its own end.
 #[test]
 fn what_is_held_is_apart_from_what_is_settled() {
@@ -381,110 +329,6 @@ fn whoever_asks_for_the_size_of_the_response_awaits_it() {
     let mut pending = world.passes(&request, NOW);
     let _hold = pending.hold();
     assert!(pending.awaits_size());
-}
-
-#[test]
-fn expressions_read_what_is_in_flight() {
-    let busy = LimitRule::new("busy", Quota::per_hour(0)).when(when("counter(\"a\") >= 2"));
-    let shadow = two().mode(RuleMode::Shadow);
-    let world = limits([shadow, busy]);
-    let lists = Lists::new();
-    let in_use = |request: &Request<'_>| {
-        Canonical::with(request, |canonical| {
-            let facts = Facts::of(request, canonical, &lists);
-            let counters = world.limits.at(NOW);
-            crate::rule::Counters::in_use(&counters, "a", &facts)
-        })
-    };
-    assert_eq!(in_use(&from(CLIENT)), 0);
-    let _all = fill_at_most(&world, &from(CLIENT), 2);
-    assert_eq!(
-        (in_use(&from(CLIENT)), in_use(&from(OTHER)), in_use(&Request::new(None))),
-        (2, 0, 0)
-    );
-}
-
-/// What an explanation says of each limit, and in all.
-#[test]
-fn what_would_be_said_is_told_without_taking_anything() {
-    let world = limits([two(), LimitRule::in_flight("b", 1).mode(RuleMode::Shadow)]);
-    let request = from(CLIENT);
-    let fits = |world: &World| -> Vec<_> {
-        let stands = world.explain(&request, NOW).into_iter();
-        stands
-            .map(|stand| match stand {
-                Stand::InFlight { fits, .. } => fits,
-                other => panic!("{other:?}"),
-            })
-            .collect()
-    };
-    let mut out = Vec::new();
-    for (stands, would_deny) in [
-        ([Fits::In, Fits::In], Some(0)),
-        ([Fits::In, Fits::Not], Some(0b10)),
-        ([Fits::Not; 2], None),
-    ] {
-        for _ in 0..3 {
-            assert_eq!(fits(&world), stands);
-            match world.foresee(&request, NOW) {
-                Ruling::Passes { would_deny: found, .. } => assert_eq!(Some(found), would_deny),
-                Ruling::Full { limit: 0, of_all: false, .. } => assert_eq!(would_deny, None),
-                other => panic!("{other:?}"),
-            }
-        }
-        out.push(world.rule_and_rest(&request, NOW).1);
-    }
-}
-
-/// What makes no sense there is told, each with what would.
-#[test]
-fn parts_that_need_a_time_or_a_response_are_refused() {
-    let told = |limit: LimitRule| -> Vec<std::string::String> {
-        problems(&plan([limit])).iter().map(std::string::ToString::to_string).collect()
-    };
-    assert!(told(two()).is_empty());
-    assert!(told(two().cost(3)).is_empty());
-    for (limit, text) in [
-        (
-            two().count_if(response("status == 404")),
-            "limit 1, \"a\": count_if asks for the response, and with it the place is given back: \
-             leave it out, or use a quota",
-        ),
-        (
-            two().distinct(term("path")),
-            "limit 1, \"a\": distinct counts values over a time, and a place is for one request: \
-             leave it out, or use a quota",
-        ),
-        (
-            two().cost_of(term("response.size")),
-            "limit 1, \"a\": cost asks for the response, and with it the place is given back: use a \
-             number",
-        ),
-        (
-            two().then(Then::Ban(Ban::new(Duration::from_secs(1)))),
-            "limit 1, \"a\": then bans for many requests in flight, which slow answers make as well as \
-             attackers: leave it out, or use a quota",
-        ),
-    ] {
-        assert_eq!(told(limit), [text]);
-    }
-    assert_eq!(told(two().cost(0)).len(), 1);
-}
-
-/// They are settled with those that ask for the response: eight of them together.
-#[test]
-fn there_are_eight_at_most() {
-    let all = |n: usize| -> Vec<LimitRule> {
-        let settled = LimitRule::new("s", Quota::per_hour(9)).count_if(response("status == 404"));
-        (1..n).map(|at| LimitRule::in_flight(&std::format!("{at}"), 2)).chain([settled]).collect()
-    };
-    assert!(problems(&plan(all(8))).is_empty());
-    assert_eq!(problems(&plan(all(9))), [BuildProblem::TooManySettled { limits: 9, most: 8 }]);
-    let world = limits(all(8));
-    let pending = world.passes(&from(CLIENT), NOW);
-    assert!((0..7).all(|at| in_flight(&world, at, &from(CLIENT)).0 == 1));
-    drop(pending);
-    assert!((0..7).all(|at| in_flight(&world, at, &from(CLIENT)).0 == 0));
 }
 
 #[test]
