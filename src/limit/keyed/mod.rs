@@ -41,7 +41,9 @@
 //! - **I4** nothing allocates after construction, and `memory_bytes` is what was asked for at most;
 //! - **I5** a lost exchange never admits;
 //! - **I6** no idleness, however long, reads as debt;
-//! - **I7** a change of the seed or the quota forgives nothing.
+//! - **I7** a change of the seed or the quota forgives nothing;
+//! - **I8** a key that came back after its bucket had filled keeps its place for a minute after its bucket is full,
+//!   whoever else comes; at most four of the seven places of a set are kept so (two threads at once may make it five).
 
 mod capacity;
 mod change;

@@ -194,7 +194,7 @@ fn memory_is_what_was_asked_for() {
     assert!(refused(Capacity::bytes(1 << 50)).contains("cannot be had"));
 }
 
-/// Regulars keep their places through a flood; no more than four of a set are kept so.
+/// I8: regulars keep their places through a flood; no more than four of a set are kept so.
 #[test]
 fn established_keys_outlast_a_flood() {
     let store = fixed(TENS, Capacity::bytes(size_of::<KeyedLimiter>() + 200 * size_of::<Set>()));
