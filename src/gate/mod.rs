@@ -27,10 +27,10 @@
 //!
 //! # Invariants
 //! - **I1** all clones of a gate share one state: limits do not multiply with layers or workers;
-//! - **I2** a check allocates nothing, reads no clock, and takes no lock but that of a shard of a limit of
-//!   requests in flight, or of a set of keys of a fleet; one that asks the store of a fleet allocates. (A thread's first check makes an
-//!   entry for the thread, of a few hundred bytes; threads that start later take over those of threads
-//!   that have ended);
+//! - **I2** a check allocates nothing, reads no clock, and waits for no lock but that of a shard of a limit of
+//!   requests in flight, of a set of keys of a fleet, or of a table of bans where it finds or makes one; one that asks the store of a
+//!   fleet allocates. (A thread's first check makes an entry for the thread, of a few hundred
+//!   bytes; threads that start later take over those of threads that have ended);
 //! - **I3** a denial consumes from no limit;
 //! - **I4** memory is allocated when a gate is built or changed, and does not grow with traffic;
 //! - **I5** an IPv4 address is the same address in every spelling, in lists and in limits.
@@ -127,8 +127,8 @@ use crate::{
 ///
 /// # Concurrency
 /// `Send` and `Sync`, and lock-free: a check is one exchange of one word in each limit, and no
-/// thread waits for another; except for limits of requests in flight by a key, which take the lock of one
-/// shard for a few memory accesses.
+/// thread waits for another; except for limits of requests in flight by a key and limits of a fleet, which take the
+/// lock of one shard or set for a few memory accesses, and for bans that are found or made, which are behind one, too.
 ///
 /// # Memory
 /// Fixed when it is built or changed, see [`memory_bytes`](Self::memory_bytes).
