@@ -13,6 +13,34 @@
     )),
     doc = "Rate limiting and traffic filtering that you build into a Rust service."
 )]
+//!
+//! ## The way of a request
+//!
+//! ```text
+//!  a connection     axum::GateListener, Gate::check_peer: bans, deny list, places -> closed
+//!       |
+//!  a request        an adapter: who is the peer, and what does it ask for?
+//!       v
+//!  Gate::check      gate: one snapshot of rules, lists and limits for all that follows
+//!   |  client       request   the address, behind proxies that are trusted
+//!   |  exempt                                                                     -> passes
+//!   |  watched      detect    every request is counted, some are looked at closely
+//!   |  bans         gate                                                          -> denied
+//!   |  lists        cidr      the deny list, but for who is on the allow list     -> denied
+//!   |  canonical    request   of path and host, what anything below reads
+//!   |  rules        rule      until one allows, denies or bans                    -> denied
+//!   |  defence      detect    mitigations, and what is left in an attack          -> denied
+//!   |  limits       limit     in flight, of a fleet, by time: all of them or none -> denied
+//!       v
+//!  Verdict          counted; an Admission for the service, or a Denial to answer with
+//!       |
+//!  a response       an adapter: its head, and its body until the end
+//!       v
+//!  Gate::finish     what only the response tells is settled, bans for it are made, places come back,
+//!                   and detection learns how it went
+//! ```
+//!
+//! What each of these modules knows of the others, where state is and what bounds it: `portcullis::docs::architecture`.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -13,6 +13,7 @@
 //! | I have eight instances, and want one limit. | [on a fleet](on_a_fleet) |
 //! | How much memory does it take, and how much does it need? | [tuning memory](tuning_memory) |
 //! | How do I see what it does? | [observe] |
+//! | How is it built, and where do I change what? | [architecture] |
 //! | What is promised, and who says that it is kept? | [guarantees] |
 //! | What can it not do for me, and what has to stand in front? | [threats] |
 //! | I know another one. What is this called here? | [coming from elsewhere](coming_from) |
@@ -23,6 +24,8 @@
 //! (`192.0.2.0/24`, `198.51.100.0/24`, `203.0.113.0/24`, `2001:db8::/32`). Configurations are TOML and need the
 //! feature `config`; all that they say can be said by [`GateBuilder`](crate::GateBuilder) too, without it.
 
+#[doc = include_str!("architecture.md")]
+pub mod architecture {}
 #[doc = include_str!("behind_proxies.md")]
 pub mod behind_proxies {}
 #[doc = include_str!("choose_a_limit.md")]
@@ -45,3 +48,5 @@ pub mod write_rules {}
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_architecture;
