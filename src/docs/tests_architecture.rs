@@ -91,6 +91,7 @@ fn named(source: &str) -> BTreeSet<String> {
             }
         }
     }
+    names.remove("");
     names
 }
 
