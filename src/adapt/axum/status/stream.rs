@@ -14,14 +14,12 @@ use alloc::{string::String, sync::Arc};
 use core::{
     convert::Infallible,
     pin::Pin,
-    sync::atomic::{AtomicBool, Ordering},
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::Bytes;
 use futures_core::Stream;
-use parking_lot::Mutex;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 use super::reply::json;
@@ -29,6 +27,7 @@ use crate::{
     adapt::setting::Clock,
     gate::Gate,
     limit::{Permit, Permits},
+    sync::{AtomicU64, Mutex, Ordering},
     time::{SystemClock, Timestamp},
 };
 
@@ -54,7 +53,8 @@ pub(super) struct Feed {
 struct Shared {
     last: Mutex<Option<Last>>,
     places: Permits,
-    is_closed: AtomicBool,
+    /// 1 once it is.
+    is_closed: AtomicU64,
 }
 
 struct Last {
@@ -67,7 +67,7 @@ impl Feed {
         let shared = Shared {
             last: Mutex::new(None),
             places: Permits::new(MOST_STREAMS),
-            is_closed: AtomicBool::new(false),
+            is_closed: AtomicU64::new(0),
         };
         Self { gate: gate.clone(), clock: None, shared: Arc::new(shared) }
     }
@@ -127,11 +127,11 @@ impl Feed {
 
     pub(super) fn close(&self) {
         // Relaxed: a stream sees it at one of its next ticks.
-        self.shared.is_closed.store(true, Ordering::Relaxed);
+        self.shared.is_closed.store(1, Ordering::Relaxed);
     }
 
     fn is_closed(&self) -> bool {
-        self.shared.is_closed.load(Ordering::Relaxed)
+        self.shared.is_closed.load(Ordering::Relaxed) != 0
     }
 
     /// Streams that are open.
