@@ -76,10 +76,11 @@ impl Gate {
     pub fn reload_with(&self, builder: GateBuilder, now: Timestamp) -> Result<(), BuildError> {
         #[cfg(feature = "config")]
         let base = builder.plan.clone();
-        self.reload_plan(builder.plan, now)
-            .inspect_err(|error| self.refused_reload(error.problems().len(), now))?;
+        let change = || self.reload_plan(builder.plan, now);
         #[cfg(feature = "config")]
-        self.0.base.set(base);
+        let change = || self.0.base.change(base, change);
+        // Told once nothing is held any more.
+        change().inspect_err(|error| self.refused_reload(error.problems().len(), now))?;
         self.reloaded();
         Ok(())
     }

@@ -23,6 +23,9 @@ use crate::{
 pub type ConfigError = Diagnostics;
 
 /// What the program has described of a gate, which texts come on top of.
+///
+/// Whoever changes what is described holds it until the gate has changed, too: else the text of one change could come on top of
+/// what another has just replaced.
 pub(in crate::gate) struct Base(Mutex<Plan>);
 
 impl Base {
@@ -30,7 +33,19 @@ impl Base {
         Self(Mutex::new(plan.clone()))
     }
 
-    pub(in crate::gate) fn set(&self, plan: Plan) {
+    /// Makes it another one, if the gate changes as well.
+    pub(in crate::gate) fn change<E>(
+        &self,
+        plan: Plan,
+        gate: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut base = self.0.lock();
+        gate()?;
+        *base = plan;
+        Ok(())
+    }
+
+    fn set(&self, plan: Plan) {
         *self.0.lock() = plan;
     }
 
@@ -121,9 +136,9 @@ impl Gate {
     }
 
     fn reload_text(&self, text: &str, now: Timestamp) -> Result<(), ConfigError> {
-        let base = self.0.base.get();
+        let base = self.0.base.0.lock();
         let Read { plan, places } = Read::new(text, base.clone())?;
-        self.reload_plan(plan, now).map_err(|error| places.place_all(text, base, &error))
+        self.reload_plan(plan, now).map_err(|error| places.place_all(text, base.clone(), &error))
     }
 }
 

@@ -8,9 +8,9 @@ use core::{
     net::IpAddr,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
-use std::thread;
+use std::{sync::Barrier, thread, vec::Vec};
 
-use crate::{Gate, Request, Timestamp};
+use crate::{Gate, Quota, Request, Timestamp};
 
 fn text(round: usize) -> String {
     let extra = if round % 3 == 0 {
@@ -82,4 +82,34 @@ fn the_rules_of_a_text_are_a_candidate() {
         assert!(gate.set_candidate_toml(wrong).is_err(), "{wrong}");
     }
     assert_eq!(gate.candidate_report().unwrap().would_deny(), 1, "the other one goes on");
+}
+
+/// A text comes on top of what the program describes at that moment: of two changes at a time one is first, and none is
+/// half of the other.
+#[test]
+fn a_text_comes_on_top_of_what_stands_when_it_is_its_turn() {
+    let now = Timestamp::from_secs(1);
+    let program = |round: u32| {
+        Gate::builder().clients(10).bans(1).limit(format!("program {round}"), Quota::per_hour(1))
+    };
+    let gate = program(0).build().unwrap();
+    let of_the_program = || -> Vec<String> {
+        let policies = gate.policies();
+        let names = policies.iter().map(|policy| policy.name().to_string());
+        names.filter(|name| name.starts_with("program")).collect()
+    };
+    for round in 1..=200 {
+        let start = Barrier::new(2);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                start.wait();
+                gate.reload_with(program(round), now).unwrap();
+            });
+            start.wait();
+            gate.reload("[[limit]]\nname = 'text'\nquota = '1/h'\n", now).unwrap();
+        });
+        let stands = of_the_program();
+        gate.reload("", now).unwrap();
+        assert_eq!(of_the_program(), stands, "round {round}: what texts come on top of is another");
+    }
 }
