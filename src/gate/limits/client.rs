@@ -5,13 +5,7 @@
 //! - **I2** nothing is taken.
 
 use super::{Cost, Entry, Limits, Met};
-use crate::{
-    gate::plan::Then,
-    limit::{Limit, heal},
-    rule::Facts,
-    time::Timestamp,
-    verdict::Decision,
-};
+use crate::{gate::plan::Then, limit::heal, rule::Facts, time::Timestamp, verdict::Decision};
 
 impl Limits {
     /// The strictest of the limits that deny all that this client may ask for, if there is one.
@@ -28,7 +22,7 @@ impl Limits {
             }
             let Met::Asks(asked) = self.meet(limit, entry, facts, now) else { return None };
             let bucket = entry.state.bucket(asked.hash, false)?;
-            let decision = bucket.peek_n(asked.units, now);
+            let decision = bucket.look_n(asked.units, now);
             // A client without a place may find one, or has others to judge it.
             if decision.is_admitted() || decision.is_saturated() {
                 return None;
@@ -51,7 +45,7 @@ impl Limits {
                 return None;
             }
             let Met::Asks(asked) = self.meet(limit, entry, facts, now) else { return None };
-            let decision = entry.state.bucket(asked.hash, false)?.peek_n(1, now);
+            let decision = entry.state.bucket(asked.hash, false)?.look_n(1, now);
             (!decision.is_saturated()).then_some((limit, decision))
         })
     }

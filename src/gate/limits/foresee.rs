@@ -16,7 +16,6 @@ use super::{
 };
 use crate::{
     gate::bans::Bans,
-    limit::Limit,
     rule::{Counters, Facts, RuleMode},
     time::Timestamp,
 };
@@ -102,10 +101,10 @@ impl Limits {
         }
         let units = if asked.is_known { 1 } else { asked.units };
         let own = entry.state.bucket(asked.hash, false);
-        let decision = match own.map(|bucket| bucket.peek_n(units, now)) {
+        let decision = match own.map(|bucket| bucket.look_n(units, now)) {
             Some(full) if full.is_saturated() => {
                 let network = entry.network_of(facts, self.missing_peer).1;
-                network.map(|bucket| bucket.peek_n(units, now))
+                network.map(|bucket| bucket.look_n(units, now))
             }
             other => other,
         };
@@ -152,7 +151,7 @@ impl Limits {
         }
         entry.state.bucket(asked.hash, false).map_or(Stand::NoKey, |bucket| {
             let units = if asked.is_known { 1 } else { asked.units };
-            Stand::Asked(bucket.peek_n(units, now))
+            Stand::Asked(bucket.look_n(units, now))
         })
     }
 
@@ -183,7 +182,7 @@ impl Counters for LimitsAt<'_> {
             return i64::from(places.in_use(hash));
         }
         let decision = match &entry.fleet {
-            None => entry.state.bucket(hash, false).map(|bucket| bucket.peek_n(1, now)),
+            None => entry.state.bucket(hash, false).map(|bucket| bucket.look_n(1, now)),
             // As far as this node remembers.
             Some(_) => limits.remembered(entry, &Asked::default(), facts, now),
         };

@@ -90,8 +90,10 @@ pub(super) struct Sources {
 enum Judge<'a> {
     Bucket(Bucket<'a>),
     /// A bucket that is asked whether there is a unit, and keeps it.
-    Looked(Bucket<'a>),
+    Asked(Bucket<'a>),
     Budget(&'a AdjustableBucket),
+    /// The same, only to know what they would say.
+    Looked(Bucket<'a>),
     LookedBudget(&'a AdjustableBucket),
 }
 
@@ -201,11 +203,13 @@ impl<'a> Judges<'a> {
     fn present(self) -> impl Iterator<Item = (Option<usize>, u32, Judge<'a>)> + Clone {
         let buckets = self.asked.iter().enumerate().filter_map(move |(place, asked)| {
             let bucket = self.bucket(place, asked)?;
-            Some(match asked.is_known {
-                true => (Some(place), 1, Judge::Looked(bucket)),
-                false if self.only_looks => (Some(place), asked.units, Judge::Looked(bucket)),
-                false => (Some(place), asked.units, Judge::Bucket(bucket)),
-            })
+            let units = if asked.is_known { 1 } else { asked.units };
+            let judge = match asked.is_known {
+                _ if self.only_looks => Judge::Looked(bucket),
+                true => Judge::Asked(bucket),
+                false => Judge::Bucket(bucket),
+            };
+            Some((Some(place), units, judge))
         });
         let budget = self.limits.newcomers.as_ref().filter(|_| self.beyond != 0);
         let only_looks = self.only_looks;
@@ -288,7 +292,8 @@ impl Limit for Judge<'_> {
     #[inline]
     fn peek_n(&self, n: u32, now: Timestamp) -> Decision {
         match self {
-            Self::Bucket(bucket) | Self::Looked(bucket) => bucket.peek_n(n, now),
+            Self::Bucket(bucket) | Self::Asked(bucket) => bucket.peek_n(n, now),
+            Self::Looked(bucket) => bucket.look_n(n, now),
             Self::Budget(budget) | Self::LookedBudget(budget) => budget.peek_n(n, now),
         }
     }
@@ -297,7 +302,8 @@ impl Limit for Judge<'_> {
     fn check_n(&self, n: u32, now: Timestamp) -> Decision {
         match self {
             Self::Bucket(bucket) => bucket.check_n(n, now),
-            Self::Looked(bucket) => bucket.peek_n(n, now),
+            Self::Asked(bucket) => bucket.peek_n(n, now),
+            Self::Looked(bucket) => bucket.look_n(n, now),
             Self::Budget(budget) => budget.check_n(n, now),
             Self::LookedBudget(budget) => budget.peek_n(n, now),
         }
@@ -306,7 +312,7 @@ impl Limit for Judge<'_> {
     fn refund_n(&self, n: u32, now: Timestamp) {
         match self {
             Self::Bucket(bucket) => bucket.refund_n(n, now),
-            Self::Looked(_) | Self::LookedBudget(_) => {}
+            Self::Asked(_) | Self::Looked(_) | Self::LookedBudget(_) => {}
             Self::Budget(budget) => budget.refund_n(n, now),
         }
     }

@@ -91,7 +91,7 @@ use super::{
 };
 use crate::{
     limit::{
-        AdjustableBucket, Limit as _, Share, decide,
+        AdjustableBucket, Share, decide,
         remote::{Fleet, FleetLimit, Held},
     },
     request::{Client, canonical::Needs},
@@ -403,7 +403,7 @@ impl Entry {
         if let Some((asked, counted)) =
             asked.and_then(|asked| Some((asked, self.state.counted(asked.hash)?)))
         {
-            let left = counted.peek_n(asked.units, now);
+            let left = counted.look_n(asked.units, now);
             let (remaining, most) = (left.standing().remaining(), left.standing().limit());
             // What a request costs can be its client's choice: then nothing may be left, or who asks for much at once
             // would be banned for what one failure has taken.

@@ -347,6 +347,15 @@ impl State {
 }
 
 impl Bucket<'_> {
+    /// What a check would say, only to know it: a key without a place is not counted as such.
+    #[inline]
+    pub(super) fn look_n(&self, n: u32, now: Timestamp) -> Decision {
+        match self {
+            Self::Key(key) => key.look_n(n, now),
+            Self::One(bucket) => bucket.peek_n(n, now),
+        }
+    }
+
     /// Takes units whether they are there or not, as far as there is room for debt.
     pub(super) fn charge_n(&self, n: u32, now: Timestamp) {
         match self {

@@ -36,6 +36,24 @@ fn fill(gate: &Gate) {
     assert_eq!(gate.stats().saturated(), 0);
 }
 
+/// Only checks count who finds no place: neither explanations, nor peers that come in, nor who looks at the gate.
+#[test]
+fn who_only_looks_counts_nobody_without_a_place() {
+    let gate = tiny(&[Quota::per_hour(3), Quota::per_hour(4)]).build().unwrap();
+    fill(&gate);
+    let unseated =
+        || gate.status(NOW).limits.iter().map(|limit| limit.unseated.unwrap()).sum::<u64>();
+    assert_eq!(unseated(), 0);
+    let request = Request::new(address("192.0.2.1"));
+    for _ in 0..3 {
+        assert!(gate.explain(&request, NOW).is_admitted(), "by the network");
+        assert!(gate.check_peer_with_limits(address("192.0.2.1"), NOW).is_ok());
+    }
+    assert_eq!(unseated(), 0);
+    drop(check(&gate, "192.0.2.1", NOW));
+    assert!(unseated() >= 2, "in each limit");
+}
+
 /// I3 of the clients: the newcomers of a network are limited as one, and those of others are served.
 #[test]
 fn who_finds_no_place_is_judged_by_the_network() {

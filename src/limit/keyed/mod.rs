@@ -237,11 +237,11 @@ impl KeyedLimiter {
         self.table.take(self.hash(key), n, now)
     }
 
-    /// What [`check_n`](Self::check_n) would answer, without taking anything.
+    /// What [`check_n`](Self::check_n) would answer, without taking anything. A key that finds no place is counted as such.
     ///
     /// The standing of an admission is the present one, as before the units are taken.
     pub fn peek_n<Q: Hash + ?Sized>(&self, key: &Q, n: u32, now: Timestamp) -> Decision {
-        self.table.peek(self.hash(key), n, now)
+        self.table.ask(self.hash(key), n, now)
     }
 
     /// Gives back `n` units of the key's that were taken before; its bucket is then at most full, one
@@ -386,7 +386,13 @@ pub(crate) struct OnKey<'a> {
 }
 
 impl OnKey<'_> {
+    /// As a member of a group, which asks before it takes.
     pub(crate) fn peek_n(&self, n: u32, now: Timestamp) -> Decision {
+        self.table.ask(self.hash, n, now)
+    }
+
+    /// Only to know it.
+    pub(crate) fn look_n(&self, n: u32, now: Timestamp) -> Decision {
         self.table.peek(self.hash, n, now)
     }
 

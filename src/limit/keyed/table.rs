@@ -272,7 +272,7 @@ impl Table {
         Decision::saturated(self.asked(&view, units, now), false, now)
     }
 
-    /// What [`take`](Self::take) would answer, without taking anything.
+    /// What [`take`](Self::take) would answer, without taking or counting anything.
     pub(super) fn peek(&self, hash: u64, n: u32, now: Timestamp) -> Decision {
         let at = self.at(now);
         let mut view = self.era.view();
@@ -302,11 +302,19 @@ impl Table {
             let owed = closed.map_or(0, |word| word.debt(at)).max(ahead).max(before.owed);
             let decision = self.foretell(&view, owed, n, now);
             if decision.is_admitted() && ticks.scale.cost(n) > 0 && !vacant {
-                self.counters.unseated(hash);
                 return self.unseated(&view, n, now, until);
             }
             return decision;
         }
+    }
+
+    /// The same, and a key without a place is counted: for groups of limits, which ask before they take, and then do not.
+    pub(super) fn ask(&self, hash: u64, n: u32, now: Timestamp) -> Decision {
+        let decision = self.peek(hash, n, now);
+        if decision.is_saturated() {
+            self.counters.unseated(hash);
+        }
+        decision
     }
 
     /// What a bucket that owes so much would answer; the standing of an admission is the present one.
