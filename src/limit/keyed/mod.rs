@@ -241,7 +241,7 @@ impl KeyedLimiter {
     ///
     /// The standing of an admission is the present one, as before the units are taken.
     pub fn peek_n<Q: Hash + ?Sized>(&self, key: &Q, n: u32, now: Timestamp) -> Decision {
-        self.table.ask(self.hash(key), n, now)
+        self.on_key(key).peek_n(n, now)
     }
 
     /// Gives back `n` units of the key's that were taken before; its bucket is then at most full, one
@@ -386,9 +386,13 @@ pub(crate) struct OnKey<'a> {
 }
 
 impl OnKey<'_> {
-    /// As a member of a group, which asks before it takes.
+    /// As a member of a group, which asks before it takes, and then does not: a key without a place is counted.
     pub(crate) fn peek_n(&self, n: u32, now: Timestamp) -> Decision {
-        self.table.ask(self.hash, n, now)
+        let decision = self.table.peek(self.hash, n, now);
+        if decision.is_saturated() {
+            self.table.counters.unseated(self.hash);
+        }
+        decision
     }
 
     /// Only to know it.

@@ -308,15 +308,6 @@ impl Table {
         }
     }
 
-    /// The same, and a key without a place is counted: for groups of limits, which ask before they take, and then do not.
-    pub(super) fn ask(&self, hash: u64, n: u32, now: Timestamp) -> Decision {
-        let decision = self.peek(hash, n, now);
-        if decision.is_saturated() {
-            self.counters.unseated(hash);
-        }
-        decision
-    }
-
     /// What a bucket that owes so much would answer; the standing of an admission is the present one.
     #[inline]
     fn foretell(&self, view: &View, owed: i64, n: u32, now: Timestamp) -> Decision {
