@@ -136,6 +136,9 @@ impl Totals {
         ];
         let own = own.into_iter().map(|(tally, stage)| tally.snapshot(RuleKind::Own, stage));
         let refused = self.saturated.denied.get().saturating_add(self.saturated.would_deny.get());
+        // I2.
+        let (by_network, by_newcomers) =
+            (saturation.by_network.get(), saturation.by_newcomers.get());
         GateStats {
             rules: own.chain(rules).collect(),
             admitted: self.admitted.get(),
@@ -144,8 +147,8 @@ impl Totals {
             allowed: self.allowed.get(),
             missing_peer: self.missing_peer.get(),
             saturated: saturation.unseated.get(),
-            judged_by_network: saturation.by_network.get(),
-            judged_as_newcomers: saturation.by_newcomers.get(),
+            judged_by_network: by_network,
+            judged_as_newcomers: by_newcomers,
             saturated_refused: refused,
             finished: self.finished.each_ref().map(Counter::get),
             refused_reloads: self.refused_reloads.get(),
@@ -208,11 +211,64 @@ impl Counter {
 
     #[inline]
     pub(in crate::gate) fn add(&self) {
-        // Relaxed: nothing is ordered by a count.
-        self.0.fetch_add(1, Ordering::Relaxed);
+        // Release, for I2: whoever reads a part reads the whole that was counted before it.
+        self.0.fetch_add(1, Ordering::Release);
     }
 
     pub(in crate::gate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_models {
+    use std::vec::Vec;
+
+    use loom::{sync::Arc, thread};
+
+    use super::{RuleKind, Saturation, Stage, Tally, Totals};
+
+    /// I2 of a rule, where clamping does not help.
+    #[test]
+    fn loom_stats_no_part_of_a_rules_counts_is_larger_than_the_whole() {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(|| {
+            let tally = Arc::new(Tally::new("rule".into()));
+            let counting = Arc::clone(&tally);
+            let counter = thread::spawn(move || {
+                counting.holds_in_shadow(true);
+                counting.holds();
+                counting.denies(false);
+            });
+            let reader = thread::spawn(move || {
+                let stats = tally.snapshot(RuleKind::Rule, Stage::Rules);
+                assert!(stats.would_deny <= stats.in_shadow && stats.in_shadow <= stats.matched);
+            });
+            counter.join().unwrap();
+            reader.join().unwrap();
+        });
+    }
+
+    /// I2 of clients without a place: those that another rule has judged are some of them.
+    #[test]
+    fn loom_stats_no_more_are_judged_otherwise_than_have_no_place() {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(2);
+        builder.check(|| {
+            let all = Arc::new((Totals::new(), Saturation::new()));
+            let threads: Vec<_> = (0..2)
+                .map(|thread| {
+                    let all = Arc::clone(&all);
+                    thread::spawn(move || {
+                        all.1.unseated.add();
+                        if thread == 0 { &all.1.by_network } else { &all.1.by_newcomers }.add();
+                    })
+                })
+                .collect();
+            let stats = all.0.snapshot(core::iter::empty(), &all.1);
+            assert!(stats.judged_by_network + stats.judged_as_newcomers <= stats.saturated);
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
+        });
     }
 }
