@@ -85,3 +85,35 @@ mod tests {
         assert_eq!(sparse.lets(at(6_000)), Some(3_999));
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_models {
+    use std::vec::Vec;
+
+    use loom::{sync::Arc, thread};
+
+    use super::Sparse;
+    use crate::Timestamp;
+
+    /// Of three that come at once one is let through, and none is forgotten.
+    #[test]
+    fn loom_sparse_one_is_let_through_and_the_others_are_counted() {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(|| {
+            let sparse = Arc::new(Sparse::new());
+            let threads: Vec<_> = (0..3)
+                .map(|_| {
+                    let sparse = Arc::clone(&sparse);
+                    thread::spawn(move || sparse.lets(Timestamp::from_secs(5)))
+                })
+                .collect();
+            let let_through: Vec<u64> =
+                threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect();
+            let [suppressed] = let_through[..] else { panic!("{let_through:?}") };
+            // The next one tells of those that this one has not.
+            let next = sparse.lets(Timestamp::from_secs(6)).unwrap();
+            assert_eq!(suppressed + next, 2);
+        });
+    }
+}

@@ -175,8 +175,8 @@ impl Tracer {
         if !tracing::enabled!(target: ROOM, Level::WARN) {
             return;
         }
-        let unseated = since(&self.unseated, setting.limits.saturation().unseated.get());
-        let displaced = since(&self.displaced, setting.bans.times_displaced());
+        let unseated = since(&self.unseated, || setting.limits.saturation().unseated.get());
+        let displaced = since(&self.displaced, || setting.bans.times_displaced());
         if unseated > 0 || displaced > 0 {
             event!(
                 target: ROOM,
@@ -349,10 +349,17 @@ fn say_shadow(traces: &Traces, told: Option<Mark>) {
 }
 
 /// How much was counted since this was told; then it is told.
-fn since(told: &AtomicU64, counted: u64) -> u64 {
-    let before = told.swap(counted, Ordering::Relaxed);
-    // What was counted anew after a reload is told as a whole.
-    counted.checked_sub(before).unwrap_or(counted)
+///
+/// Nothing, if another thread tells meanwhile: what it has not seen yet is told the next time.
+fn since(told: &AtomicU64, counted: impl FnOnce() -> u64) -> u64 {
+    // Acquire and Release, and before it is counted: who sees what another thread has told counts no less than that one.
+    let before = told.load(Ordering::Acquire);
+    let counted = counted();
+    match told.compare_exchange(before, counted, Ordering::Release, Ordering::Relaxed) {
+        // What was counted anew after a reload is told as a whole.
+        Ok(_) => counted.checked_sub(before).unwrap_or(counted),
+        Err(_) => 0,
+    }
 }
 
 impl Refusal {
@@ -372,5 +379,40 @@ impl Refusal {
             | Self::Mitigated { .. }
             | Self::Shed { .. } => RuleKind::Own,
         }
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_models {
+    use std::vec::Vec;
+
+    use loom::{sync::Arc, thread};
+
+    use super::since;
+    use crate::sync::{AtomicU64, Ordering};
+
+    /// Two threads tell what a third one counts: together, and with what is left, they tell each once.
+    #[test]
+    fn loom_told_what_is_counted_is_told_once() {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(|| {
+            let all = Arc::new((AtomicU64::new(0), AtomicU64::new(0)));
+            let tell =
+                |all: &(AtomicU64, AtomicU64)| since(&all.0, || all.1.load(Ordering::Relaxed));
+            let counting = Arc::clone(&all);
+            let counter = thread::spawn(move || {
+                (0..2).for_each(|_| _ = counting.1.fetch_add(1, Ordering::Relaxed));
+            });
+            let tellers: Vec<_> = (0..2)
+                .map(|_| {
+                    let all = Arc::clone(&all);
+                    thread::spawn(move || tell(&all))
+                })
+                .collect();
+            counter.join().unwrap();
+            let told: u64 = tellers.into_iter().map(|teller| teller.join().unwrap()).sum();
+            assert_eq!(told + tell(&all), 2);
+        });
     }
 }
