@@ -49,6 +49,8 @@ mod fleet;
 mod guard;
 mod limits;
 mod lists;
+#[cfg(all(test, loom))]
+mod loom_models;
 mod metrics;
 mod peer;
 mod pipeline;
@@ -58,6 +60,8 @@ mod problems;
 mod reload;
 #[cfg(feature = "serde")]
 mod saved;
+#[cfg(all(test, shuttle))]
+mod shuttle_models;
 mod snapshot;
 mod stats;
 pub mod status;

@@ -149,7 +149,7 @@ impl Gate {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 impl GateSnapshot {
     /// With another network in its first ban, and the sum that fits.
     pub(super) fn with_net(mut self, net: &str) -> Self {

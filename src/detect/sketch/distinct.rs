@@ -18,7 +18,8 @@ use alloc::boxed::Box;
 
 use crate::sync::{AtomicU64, Ordering};
 
-const BITS: u32 = 12;
+/// Fewer in models, where each word is a step.
+const BITS: u32 = if cfg!(any(loom, shuttle)) { 4 } else { 12 };
 const REGISTERS: u32 = 1 << BITS;
 /// Eight registers, of a byte each, in a word.
 const WORDS: usize = (REGISTERS / 8) as usize;

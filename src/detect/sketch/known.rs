@@ -38,10 +38,10 @@ use core::ops::Range;
 use super::super::KeyedHash;
 use crate::sync::{AtomicU64, Ordering};
 
-/// Bits of the number of a line.
-const LINE_BITS: u32 = 11;
+/// Bits of the number of a line; fewer in models, where each word is a step.
+const LINE_BITS: u32 = if cfg!(any(loom, shuttle)) { 4 } else { 11 };
 const LINES: usize = 1 << LINE_BITS;
-const WORDS: usize = 8;
+const WORDS: usize = if cfg!(any(loom, shuttle)) { 2 } else { 8 };
 /// A line with more bits takes no more networks.
 const MOST_BITS: u32 = 3 * 64 * 8 / 4;
 /// With more networks than this in the current generation, it is time for the next one.
@@ -202,6 +202,12 @@ impl Known {
     /// Bytes, all of them allocated when it was made.
     pub(crate) const fn memory_bytes(&self) -> usize {
         size_of::<Self>().saturating_add(size_of::<[[Line; LINES]; 4]>())
+    }
+
+    /// The part that a network is in, for models.
+    #[cfg(all(test, any(loom, shuttle)))]
+    pub(crate) fn part_of(&self, net_key: u64) -> usize {
+        self.place(net_key).line / (LINES / Self::PARTS)
     }
 
     /// The top bits of the hash are the line, and the following ones say one of 64 bits for each word.

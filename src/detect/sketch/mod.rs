@@ -23,6 +23,8 @@ mod distinct;
 mod hot_keys;
 mod known;
 mod latencies;
+#[cfg(all(test, loom))]
+mod loom_models;
 mod recent;
 #[cfg(any(test, feature = "__reference"))]
 #[allow(
@@ -33,6 +35,8 @@ mod recent;
 )]
 pub mod reference;
 mod reservoir;
+#[cfg(all(test, shuttle))]
+mod shuttle_models;
 #[cfg(test)]
 mod streams;
 mod top;

@@ -314,3 +314,37 @@ mod tests {
         assert!(distinct.len() > 1, "{numbers:?}");
     }
 }
+
+#[cfg(all(test, shuttle))]
+mod shuttle_models {
+    use std::sync::Arc;
+
+    use super::Counters;
+    use crate::schedules::{Dice, explore, together};
+
+    /// I1: ticks take while checks count, and together they have taken what was counted.
+    #[test]
+    fn shuttle_counters_what_is_counted_is_taken_once() {
+        explore(|| {
+            let dice = Dice;
+            let counters = Arc::new(Counters::new(false));
+            let shared = Arc::clone(&counters);
+            let taken = together(5, move |thread| {
+                if thread < 2 {
+                    let taken = shared.take();
+                    return taken.offered + taken.answered.iter().sum::<u64>();
+                }
+                for _ in 0..4 {
+                    let (_, stripe) = shared.stripe();
+                    let stripe = stripe.unwrap();
+                    stripe.offered.add(1);
+                    stripe.answered(dice.of(&[200, 301, 404, 403, 500]));
+                }
+                0
+            });
+            let rest = counters.take();
+            let rest = rest.offered + rest.answered.iter().sum::<u64>();
+            assert_eq!(taken.into_iter().sum::<u64>() + rest, 3 * 4 * 2);
+        });
+    }
+}

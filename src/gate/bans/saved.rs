@@ -44,7 +44,7 @@ impl SavedBan {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 impl SavedBan {
     pub(in crate::gate) fn with_net(self, net: &str) -> Self {
         Self { net: net.parse().unwrap(), ..self }

@@ -5,6 +5,7 @@
 mod adjustable;
 mod bucket;
 mod exact;
+mod group;
 mod keyed;
 mod leased;
 mod permits;

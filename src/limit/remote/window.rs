@@ -124,3 +124,42 @@ mod tests {
         assert_eq!(enters(&window), FEW - 2);
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_models {
+    use std::vec::Vec;
+
+    use loom::{sync::Arc, thread};
+
+    use super::{LEAST, Window};
+
+    /// I1 and I2: however wide it is made meanwhile, no more ask at a time than it was wide at most, and all leave.
+    #[test]
+    fn loom_remote_no_more_ask_than_the_window_is_wide() {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(2);
+        builder.check(|| {
+            let window = Arc::new(Window::new());
+            // A call that is late makes it half a one narrower.
+            (0..99).for_each(|_| window.late());
+            let threads: Vec<_> = (0..3)
+                .map(|_| {
+                    let window = Arc::clone(&window);
+                    thread::spawn(move || {
+                        let asks = window.enter();
+                        if asks {
+                            window.late();
+                        }
+                        asks
+                    })
+                })
+                .collect();
+            let asking = threads.into_iter().map(|thread| thread.join().unwrap());
+            let asking = asking.filter(|asks| *asks).count();
+            // Of three, one may be in the way of another for a moment, and still leave it out.
+            assert!((1..=2).contains(&asking), "{asking} of {LEAST}");
+            (0..asking).for_each(|_| window.leave());
+            assert!(window.enter() && window.enter() && !window.enter());
+        });
+    }
+}
