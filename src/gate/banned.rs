@@ -12,7 +12,7 @@ use crate::{rule::Name, time::Timestamp};
 ///
 /// There are at most as many as [`GateBuilder::bans`](crate::GateBuilder::bans) says, and they survive a
 /// [reload](Gate::reload_with), except bans by the key of a limit that starts anew. If a reload changes that number,
-/// what is banned in the very moment of the change may not be.
+/// whom a rule or a limit bans in the very moment of the change may not be banned after it; an operator's bans are.
 #[derive(Clone)]
 pub struct GateBans(Gate);
 
@@ -48,12 +48,20 @@ impl GateBans {
     }
 
     /// Bans a network from `now` on for so long, whatever was before. Exempt addresses in it still pass.
+    ///
+    /// Waits for a change of the gate that is being made.
     pub fn add(&self, net: IpNet, time: Duration, reason: &str, now: Timestamp) {
+        // So that no reload has taken the bans along before this one is there.
+        let _writer = self.0.0.writer.lock();
         self.0.0.snapshot.load().setting.bans.add(net, time, &Name::from(reason), now);
     }
 
     /// Ends the ban of exactly this network, and forgets how often it was banned. `false` if it was not.
+    ///
+    /// Waits for a change of the gate that is being made.
     pub fn remove(&self, net: IpNet, now: Timestamp) -> bool {
+        // As above: or it would be banned again.
+        let _writer = self.0.0.writer.lock();
         self.0.0.snapshot.load().setting.bans.remove(net, now)
     }
 
