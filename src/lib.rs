@@ -89,6 +89,8 @@ mod quota;
 pub mod request;
 #[cfg(feature = "std")]
 pub mod rule;
+#[cfg(all(test, shuttle))]
+mod schedules;
 mod sync;
 mod time;
 mod verdict;

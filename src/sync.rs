@@ -1,12 +1,97 @@
 //! Atomics and locks, real or modelled: the only file that names them.
 //!
-//! Under `cfg(loom)` the same names are loom's, so that the models in the tests run the shipped code.
+//! Under `cfg(loom)` the same names are loom's, and under `cfg(shuttle)` shuttle's, so that the models in the tests run the
+//! shipped code: loom all schedules of small ones, and what weak memory may show; shuttle some schedules of larger ones.
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) use core::sync::atomic::{AtomicU64, Ordering};
+
+#[cfg(shuttle)]
+pub(crate) use self::breakable::{AtomicU64, Ordering};
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};
+
+#[cfg(shuttle)]
+mod breakable {
+    use core::ops::Deref;
+
+    use shuttle::sync::atomic;
+    pub(crate) use shuttle::sync::atomic::Ordering;
+
+    /// shuttle's word, whose exchanges a model can break: then it has to fail, or it would show nothing.
+    #[derive(Debug, Default)]
+    pub(crate) struct AtomicU64(atomic::AtomicU64);
+
+    impl Deref for AtomicU64 {
+        type Target = atomic::AtomicU64;
+
+        fn deref(&self) -> &atomic::AtomicU64 {
+            &self.0
+        }
+    }
+
+    impl AtomicU64 {
+        pub(crate) const fn new(value: u64) -> Self {
+            Self(atomic::AtomicU64::new(value))
+        }
+
+        pub(crate) fn compare_exchange(
+            &self,
+            current: u64,
+            new: u64,
+            success: Ordering,
+            failure: Ordering,
+        ) -> Result<u64, u64> {
+            if !is_broken() {
+                return self.0.compare_exchange(current, new, success, failure);
+            }
+            // Two steps, between which another thread may be at it.
+            let seen = self.0.load(Ordering::SeqCst);
+            if seen != current {
+                return Err(seen);
+            }
+            self.0.store(new, Ordering::SeqCst);
+            Ok(seen)
+        }
+
+        pub(crate) fn compare_exchange_weak(
+            &self,
+            current: u64,
+            new: u64,
+            success: Ordering,
+            failure: Ordering,
+        ) -> Result<u64, u64> {
+            self.compare_exchange(current, new, success, failure)
+        }
+
+        pub(crate) fn fetch_update(
+            &self,
+            success: Ordering,
+            failure: Ordering,
+            change: impl Fn(u64) -> Option<u64>,
+        ) -> Result<u64, u64> {
+            let mut seen = self.0.load(failure);
+            while let Some(new) = change(seen) {
+                match self.compare_exchange(seen, new, success, failure) {
+                    Ok(before) => return Ok(before),
+                    Err(newer) => seen = newer,
+                }
+            }
+            Err(seen)
+        }
+    }
+
+    #[cfg(test)]
+    fn is_broken() -> bool {
+        crate::schedules::exchanges_are_broken()
+    }
+
+    #[cfg(not(test))]
+    fn is_broken() -> bool {
+        false
+    }
+}
 
 /// A fence in models only: loom takes SeqCst accesses for AcqRel ones, and knows SeqCst fences.
 #[cfg(feature = "std")]
@@ -89,10 +174,10 @@ pub(crate) use alloc::sync::Arc;
 #[cfg(all(feature = "std", loom))]
 pub(crate) use loom::sync::Arc;
 
-#[cfg(all(feature = "std", not(loom)))]
+#[cfg(all(feature = "std", not(any(loom, shuttle))))]
 pub(crate) use parking_lot::{Mutex, RwLock};
 
-#[cfg(all(feature = "std", loom))]
+#[cfg(all(feature = "std", any(loom, shuttle)))]
 pub(crate) use self::modelled::{Mutex, RwLock};
 
 /// The same value where only real threads share it; under loom a copy.
@@ -112,14 +197,14 @@ pub(crate) fn shared<T: Clone>(value: Arc<T>) -> alloc::sync::Arc<T> {
 /// # Memory
 /// A thread's first [`load`](Self::load) makes an entry for it, of a few hundred bytes; later threads
 /// take over the entries of those that have ended.
-#[cfg(all(feature = "std", not(loom)))]
+#[cfg(all(feature = "std", not(any(loom, shuttle))))]
 pub(crate) struct Swap<T>(arc_swap::ArcSwap<T>);
 
 /// A value of a [`Swap`] as it was when it was loaded; alive as long as this is.
-#[cfg(all(feature = "std", not(loom)))]
+#[cfg(all(feature = "std", not(any(loom, shuttle))))]
 pub(crate) struct Held<T>(arc_swap::Guard<Arc<T>>);
 
-#[cfg(all(feature = "std", not(loom)))]
+#[cfg(all(feature = "std", not(any(loom, shuttle))))]
 impl<T> Swap<T> {
     pub(crate) fn new(value: T) -> Self {
         Self(arc_swap::ArcSwap::from_pointee(value))
@@ -137,7 +222,7 @@ impl<T> Swap<T> {
     }
 }
 
-#[cfg(all(feature = "std", not(loom)))]
+#[cfg(all(feature = "std", not(any(loom, shuttle))))]
 impl<T> core::ops::Deref for Held<T> {
     type Target = T;
 
@@ -147,27 +232,33 @@ impl<T> core::ops::Deref for Held<T> {
     }
 }
 
-#[cfg(all(feature = "std", loom))]
+#[cfg(all(feature = "std", any(loom, shuttle)))]
 pub(crate) use self::modelled::Swap;
 
-#[cfg(all(feature = "std", loom))]
+#[cfg(all(feature = "std", any(loom, shuttle)))]
 mod modelled {
+    #[cfg(loom)]
+    use loom::sync as checked;
+    #[cfg(shuttle)]
+    use shuttle::sync as checked;
     use std::sync::PoisonError;
 
-    /// loom's lock for readers and writers, with parking_lot's face.
+    /// The checker's lock for readers and writers, with parking_lot's face.
     #[derive(Debug)]
-    pub(crate) struct RwLock<T>(loom::sync::RwLock<T>);
+    pub(crate) struct RwLock<T>(checked::RwLock<T>);
 
     impl<T> RwLock<T> {
-        pub(crate) fn new(value: T) -> Self {
-            Self(loom::sync::RwLock::new(value))
+        const_fn! {
+            pub(crate) fn new(value: T) -> Self {
+                Self(checked::RwLock::new(value))
+            }
         }
 
-        pub(crate) fn read(&self) -> loom::sync::RwLockReadGuard<'_, T> {
+        pub(crate) fn read(&self) -> checked::RwLockReadGuard<'_, T> {
             self.0.read().unwrap_or_else(PoisonError::into_inner)
         }
 
-        pub(crate) fn write(&self) -> loom::sync::RwLockWriteGuard<'_, T> {
+        pub(crate) fn write(&self) -> checked::RwLockWriteGuard<'_, T> {
             self.0.write().unwrap_or_else(PoisonError::into_inner)
         }
     }
@@ -189,20 +280,22 @@ mod modelled {
         }
     }
 
-    /// loom's mutex with parking_lot's face: no poisoning to handle.
+    /// The checker's mutex with parking_lot's face: no poisoning to handle.
     #[derive(Debug)]
-    pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
+    pub(crate) struct Mutex<T>(checked::Mutex<T>);
 
     impl<T> Mutex<T> {
-        pub(crate) fn new(value: T) -> Self {
-            Self(loom::sync::Mutex::new(value))
+        const_fn! {
+            pub(crate) fn new(value: T) -> Self {
+                Self(checked::Mutex::new(value))
+            }
         }
 
-        pub(crate) fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
+        pub(crate) fn lock(&self) -> checked::MutexGuard<'_, T> {
             self.0.lock().unwrap_or_else(PoisonError::into_inner)
         }
 
-        pub(crate) fn try_lock(&self) -> Option<loom::sync::MutexGuard<'_, T>> {
+        pub(crate) fn try_lock(&self) -> Option<checked::MutexGuard<'_, T>> {
             self.0.try_lock().ok()
         }
     }

@@ -128,7 +128,9 @@ pub use window::SlidingWindow;
 #[cfg(feature = "std")]
 pub use window::{KeyedWindow, WindowLog};
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, any(loom, shuttle)))]
 use keyed::rules as keyed_rules;
 #[cfg(all(test, loom))]
 mod loom_models;
+#[cfg(all(test, shuttle))]
+mod shuttle_models;

@@ -38,6 +38,8 @@ mod log;
 #[cfg(all(test, loom))]
 mod loom_models;
 mod reader;
+#[cfg(all(test, shuttle))]
+mod shuttle_models;
 #[cfg(test)]
 mod tests;
 

@@ -24,31 +24,31 @@ pub(in crate::limit) enum Rule {
 }
 
 impl Rule {
-    #[cfg(all(test, loom))]
+    #[cfg(all(test, any(loom, shuttle)))]
     pub(in crate::limit) fn broken(self) -> bool {
         BROKEN.get() == Some(self)
     }
 
-    #[cfg(not(all(test, loom)))]
+    #[cfg(not(all(test, any(loom, shuttle))))]
     #[inline]
     pub(in crate::limit) const fn broken(self) -> bool {
         false
     }
 
     /// Breaks this rule for the models of this test.
-    #[cfg(all(test, loom))]
+    #[cfg(all(test, any(loom, shuttle)))]
     pub(in crate::limit) fn break_it(self) {
         BROKEN.set(Some(self));
     }
 
     /// Mends the rule that was broken.
-    #[cfg(all(test, loom))]
+    #[cfg(all(test, any(loom, shuttle)))]
     pub(in crate::limit) fn keep_all() {
         BROKEN.set(None);
     }
 }
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, any(loom, shuttle)))]
 std::thread_local! {
     static BROKEN: core::cell::Cell<Option<Rule>> = const { core::cell::Cell::new(None) };
 }

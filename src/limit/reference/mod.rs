@@ -270,6 +270,12 @@ impl Bucket {
         to
     }
 
+    /// Lets time pass: a full bucket is full since `now`, as who is about to charge one notes that nobody has charged for
+    /// long. Whoever's clock is behind is told to wait until then.
+    pub fn pass(&mut self, now: Timestamp) {
+        self.full_at = self.full_at.max(self.ticks(now));
+    }
+
     fn charge(&mut self, n: u32, now: Timestamp) {
         self.full_at = self.full_at.max(self.ticks(now)) + u128::from(n) * self.interval;
     }

@@ -124,6 +124,14 @@ impl Parts {
         self.newest = self.newest.max(nanos(now) / self.slot);
     }
 
+    /// The newest slot in which something counts is over before `now`, and no more is known: what others see of a check that has
+    /// closed it.
+    pub fn close(&mut self, now: Timestamp) {
+        let slot = nanos(now) / self.slot;
+        let next = if self.taken.is_empty() { slot } else { self.newest + 1 };
+        self.newest = self.newest.max(next.min(slot));
+    }
+
     /// What counted in a slot more than a second after `now` counts in that of `now`.
     fn heal(&mut self, now: Timestamp) {
         let a_second_on = now.saturating_add(Duration::from_secs(1));
