@@ -197,3 +197,62 @@ fn what_rustdoc_does_not_run_of_the_readme_is_so_too() {
     assert_eq!(ignored.len(), 1, "what else is ignored?");
     assert!(plain(&example).contains(&plain(ignored[0])), "{}", ignored[0]);
 }
+
+/// Every model of threads is in the list of them, under its file, and every row is one that exists.
+#[test]
+fn the_list_of_models_is_that_of_the_sources() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let Ok(page) = fs::read_to_string(root.join("tests/models.md")) else {
+        return eprintln!("SKIPPED: a package has no list of models");
+    };
+    let mut listed = BTreeMap::new();
+    let mut file = "";
+    for (line, text) in page.lines().enumerate() {
+        if let Some(heading) = text.strip_prefix("### ") {
+            file = quoted(heading).next().unwrap_or_default();
+        } else if let Some(model) = text.strip_prefix("| `").and_then(|rest| rest.split('`').next())
+        {
+            if is_model(model) {
+                let again = listed.insert((file.to_string(), model.to_string()), line + 1);
+                assert!(again.is_none(), "line {}: {model} is there twice", line + 1);
+            }
+        }
+    }
+    let mut there = Vec::new();
+    let mut folders = std::vec![root.join("src")];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|is| is == "rs") {
+                let name = path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/");
+                there.extend(
+                    models_of(&fs::read_to_string(&path).unwrap()).map(|it| (name.clone(), it)),
+                );
+            }
+        }
+    }
+    let unlisted: Vec<_> = there.iter().filter(|model| !listed.contains_key(model)).collect();
+    let gone: Vec<_> = listed.iter().filter(|(model, _)| !there.contains(model)).collect();
+    assert!(unlisted.is_empty() && gone.is_empty(), "not listed: {unlisted:#?}, gone: {gone:#?}");
+    assert!(there.len() > 140, "only {} models are found", there.len());
+}
+
+fn is_model(name: &str) -> bool {
+    name.starts_with("loom_") || name.starts_with("shuttle_")
+}
+
+/// The models that a source defines: functions without arguments, by the beginnings of their names.
+fn models_of(source: &str) -> impl Iterator<Item = String> + '_ {
+    let functions = source.lines().filter_map(|line| line.trim_start().strip_prefix("fn "));
+    let names = functions.filter_map(|rest| rest.split_once("()")).map(|(name, _)| name);
+    names.filter(|name| is_model(name)).map(String::from)
+}
+
+/// The look-up itself.
+#[test]
+fn models_are_found_in_sources() {
+    let source =
+        "#[test]\n    fn loom_a() {\n fn loom_b(n: u32) {}\nfn shuttle_c() {}\n// fn loom_d() {}\n";
+    assert_eq!(models_of(source).collect::<Vec<_>>(), ["loom_a", "shuttle_c"]);
+}
