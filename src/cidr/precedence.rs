@@ -93,6 +93,7 @@ pub struct AccessList {
 
 /// An outcome and what it is due to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Ruling {
     /// The outcome.
     pub access: Access,

@@ -141,6 +141,7 @@ pub struct ClientConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged, expecting = "addresses of proxies in an array, or the number of proxies")]
+#[non_exhaustive]
 pub enum TrustConfig {
     /// So many, the peer among them.
     Hops(u8),
@@ -171,6 +172,7 @@ pub enum FieldType {
     untagged,
     expecting = "an array of addresses, texts or numbers, or a table with type and values"
 )]
+#[non_exhaustive]
 pub enum ListConfig {
     /// These values, whose type can be seen; if there are none, it is the one that conditions need.
     Values(Vec<ListValue>),
@@ -182,6 +184,7 @@ pub enum ListConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct TypedList {
     /// What it holds.
     #[serde(rename = "type")]
@@ -212,11 +215,20 @@ pub enum ListType {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged, expecting = "a text or a whole number")]
+#[non_exhaustive]
 pub enum ListValue {
     /// A whole number.
     Number(i64),
     /// A text, an address or a prefix.
     Text(String),
+}
+
+impl TypedList {
+    /// A list of this type that holds these values at first.
+    #[must_use]
+    pub const fn new(holds: ListType, values: Vec<ListValue>) -> Self {
+        Self { holds, values }
+    }
 }
 
 impl GateConfig {

@@ -158,6 +158,7 @@ pub struct ClientIp {
 
 /// An address, and why it is this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Resolved {
     /// The client's address, as far as it can be believed; in its canonical form.
     pub ip: IpAddr,

@@ -74,6 +74,7 @@ pub struct LimitConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged, expecting = "a whole number, or an expression that has one")]
+#[non_exhaustive]
 pub enum CostConfig {
     /// So many units.
     Units(u32),
@@ -85,6 +86,7 @@ pub enum CostConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged, expecting = "\"throttle\", or a table with ban, escalate and max")]
+#[non_exhaustive]
 pub enum LimitThen {
     /// In a word.
     Word(LimitWord),
@@ -103,6 +105,21 @@ pub enum LimitWord {
 }
 
 /// A ban of who has used up a limit.
+///
+/// # Example: a limit that bans, by a program
+/// ```
+/// use portcullis::{Gate, gate::config::*};
+///
+/// let mut limit = LimitConfig::default();
+/// limit.name = "logins".into();
+/// limit.quota = Some("5/min".into());
+/// limit.then = Some(LimitThen::Table(LimitBan::new(BanConfig::For("15m".into()))));
+/// let mut config = GateConfig::default();
+/// config.limit = vec![limit];
+/// config.lists.insert("offices".into(), ListConfig::Typed(TypedList::new(ListType::Addresses, vec![])));
+/// let gate = Gate::builder().build_config(&config)?;
+/// # Ok::<(), portcullis::gate::config::ConfigError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -116,4 +133,12 @@ pub struct LimitBan {
     /// But never longer than this; a day unless it is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<String>,
+}
+
+impl LimitBan {
+    /// A ban of this length, each time, unless more is said.
+    #[must_use]
+    pub const fn new(ban: BanConfig) -> Self {
+        Self { ban, escalate: None, max: None }
+    }
 }

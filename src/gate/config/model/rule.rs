@@ -69,6 +69,7 @@ pub struct RuleConfig {
     untagged,
     expecting = "\"deny\", \"allow\", \"count\" or \"log\", an array of these, or a table of actions"
 )]
+#[non_exhaustive]
 #[allow(clippy::large_enum_variant, reason = "a configuration is small")]
 pub enum RuleThen {
     /// One thing, or several.
@@ -139,6 +140,7 @@ pub struct Actions {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged, expecting = "true, or a table with bypass")]
+#[non_exhaustive]
 pub enum AllowConfig {
     /// Limits and shedding still apply.
     Plain(bool),
@@ -173,6 +175,7 @@ pub enum Bypass {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged, expecting = "true, a status, or a table with status")]
+#[non_exhaustive]
 pub enum DenyConfig {
     /// With status 403.
     Plain(bool),
@@ -200,6 +203,7 @@ pub struct DenyTable {
     untagged,
     expecting = "a length of time, as in \"15m\", or a table with for, escalate and max"
 )]
+#[non_exhaustive]
 pub enum BanConfig {
     /// So long, each time.
     For(String),
