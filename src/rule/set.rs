@@ -1,7 +1,7 @@
 //! A set of rules, compiled.
 
 use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
-use core::ops::ControlFlow;
+use core::{fmt, ops::ControlFlow};
 
 use super::{
     diagnostic::{Code, Diagnostic, Diagnostics},
@@ -34,6 +34,12 @@ pub(crate) struct Compiled {
     pub(crate) rules: Box<[Rule]>,
     pub(crate) tags: Box<[Name]>,
     index: Index,
+}
+
+impl fmt::Debug for RuleSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RuleSet").field(&self.compiled.rules).finish()
+    }
 }
 
 impl RuleSet {

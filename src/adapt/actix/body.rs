@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use core::{
     error::Error,
+    fmt,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -41,6 +42,12 @@ pin_project! {
             has_ended: bool,
             rest: Option<Rest>,
         },
+    }
+}
+
+impl<B> fmt::Debug for GateBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GateBody").finish_non_exhaustive()
     }
 }
 

@@ -7,6 +7,7 @@
 
 use alloc::{boxed::Box, rc::Rc, string::String, sync::Arc};
 use core::{
+    fmt,
     future::Future,
     net::IpAddr,
     pin::Pin,
@@ -53,6 +54,12 @@ pub(super) struct Waiter<S, T> {
     pub(super) peer: Option<IpAddr>,
     pub(super) route: Option<String>,
     pub(super) setting: Arc<MiddlewareSetting<T>>,
+}
+
+impl<S: Service<ServiceRequest>, T> fmt::Debug for FleetFuture<S, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FleetFuture").finish_non_exhaustive()
+    }
 }
 
 impl<S: Service<ServiceRequest>, T> FleetFuture<S, T> {

@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use core::{
+    fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -36,6 +37,12 @@ pin_project! {
         },
         // `None` once it has been answered.
         Refused { response: Option<(ServiceResponse, Option<Rest>)> },
+    }
+}
+
+impl<F, T> fmt::Debug for GateFuture<F, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GateFuture").finish_non_exhaustive()
     }
 }
 
