@@ -105,21 +105,6 @@ pub enum LimitWord {
 }
 
 /// A ban of who has used up a limit.
-///
-/// # Example: a limit that bans, by a program
-/// ```
-/// use portcullis::{Gate, gate::config::*};
-///
-/// let mut limit = LimitConfig::default();
-/// limit.name = "logins".into();
-/// limit.quota = Some("5/min".into());
-/// limit.then = Some(LimitThen::Table(LimitBan::new(BanConfig::For("15m".into()))));
-/// let mut config = GateConfig::default();
-/// config.limit = vec![limit];
-/// config.lists.insert("offices".into(), ListConfig::Typed(TypedList::new(ListType::Addresses, vec![])));
-/// let gate = Gate::builder().build_config(&config)?;
-/// # Ok::<(), portcullis::gate::config::ConfigError>(())
-/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -137,6 +122,21 @@ pub struct LimitBan {
 
 impl LimitBan {
     /// A ban of this length, each time, unless more is said.
+    ///
+    /// # Example: a limit that bans, by a program
+    /// ```
+    /// use portcullis::{Gate, gate::config::*};
+    ///
+    /// let mut limit = LimitConfig::default();
+    /// limit.name = "logins".into();
+    /// limit.quota = Some("5/min".into());
+    /// limit.then = Some(LimitThen::Table(LimitBan::new(BanConfig::For("15m".into()))));
+    /// let mut config = GateConfig::default();
+    /// config.limit = vec![limit];
+    /// config.lists.insert("offices".into(), ListConfig::Typed(TypedList::new(ListType::Addresses, vec![])));
+    /// let gate = Gate::builder().build_config(&config)?;
+    /// # Ok::<(), portcullis::gate::config::ConfigError>(())
+    /// ```
     #[must_use]
     pub const fn new(ban: BanConfig) -> Self {
         Self { ban, escalate: None, max: None }
