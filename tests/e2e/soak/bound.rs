@@ -71,7 +71,8 @@ impl Ledger {
     }
 
     fn at(&self, moment: Instant) -> i128 {
-        moment.saturating_duration_since(self.origin).as_nanos().cast_signed()
+        let nanos = moment.saturating_duration_since(self.origin).as_nanos();
+        i128::try_from(nanos).expect("no run is that long")
     }
 
     /// Whether a request that is sent now must be admitted.

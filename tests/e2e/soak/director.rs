@@ -1,6 +1,8 @@
 //! What happens when: cycles of peace, flood and rest, and in them everything that can be done to a gate at work.
 
 use std::{
+    cmp::Reverse,
+    collections::BTreeMap,
     fmt::Write as _,
     sync::{
         Arc,
@@ -11,7 +13,7 @@ use std::{
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use portcullis::{
-    CidrSet, GateSnapshot, Posture, SystemClock, cidr::CidrEdit, ipnet::IpNet,
+    CidrSet, Gate, GateSnapshot, Posture, SystemClock, cidr::CidrEdit, ipnet::IpNet,
     metrics::MetricsPublisher,
 };
 use tokio::{runtime::Handle, task::JoinHandle, time::sleep};
@@ -65,6 +67,35 @@ pub(crate) struct AtRest {
     pub(crate) reloads: u64,
 }
 
+/// What the gate has refused, by the name of what has: a reload takes names away, and with them their counts.
+#[derive(Default)]
+pub(crate) struct Refused {
+    sums: BTreeMap<String, u64>,
+    last: BTreeMap<String, u64>,
+}
+
+impl Refused {
+    fn look(&mut self, gate: &Gate) {
+        let stats = gate.stats();
+        let rules = stats.rules().iter().filter(|rule| rule.denied() > 0);
+        let now: BTreeMap<_, _> =
+            rules.map(|rule| (rule.name().to_owned(), rule.denied())).collect();
+        for (name, count) in &now {
+            let before = self.last.get(name).filter(|before| *before <= count).unwrap_or(&0);
+            *self.sums.entry(name.clone()).or_default() += count - before;
+        }
+        self.last = now;
+    }
+
+    /// The largest first.
+    pub(crate) fn sorted(mut self, gate: &Gate) -> Vec<(String, u64)> {
+        self.look(gate);
+        let mut sorted: Vec<_> = self.sums.into_iter().collect();
+        sorted.sort_by_key(|(_, count)| Reverse(*count));
+        sorted
+    }
+}
+
 pub(crate) struct Director {
     pub(crate) service: Service,
     pub(crate) clients: Arc<Clients>,
@@ -73,6 +104,7 @@ pub(crate) struct Director {
     pub(crate) is_flooded: Arc<AtomicBool>,
     pub(crate) done: Done,
     pub(crate) at_rest: Vec<AtRest>,
+    pub(crate) refused: Refused,
     dice: Dice,
     fault: Option<Fault>,
     is_on_feed: bool,
@@ -125,6 +157,7 @@ impl Director {
             done: Done::default(),
             // What this notes is not to grow while it measures.
             at_rest: Vec::with_capacity(cycles + 2),
+            refused: Refused::default(),
             dice: Dice::new(seed),
             fault,
             is_on_feed: false,
@@ -297,6 +330,7 @@ impl Director {
 
     async fn reload(&mut self, text: &str, is_good: bool) {
         self.clients.tell("phase 2 1").await;
+        self.refused.look(&self.service.gate);
         let gate = &self.service.gate;
         let before = format!("{:?}{:?}", gate.policies(), gate.lists().names());
         let reloaded = gate.reload(text, SystemClock::now());
@@ -356,6 +390,9 @@ impl Director {
         self.edit(false).await;
         self.ban(false).await;
         self.reload(&texts::usual(), true).await;
+        // A recorder keeps whatever it was told once, and names of rules come and go here.
+        self.recorder = PrometheusBuilder::new().build_recorder();
+        self.publisher = MetricsPublisher::new(&self.service.gate);
         let gate = &self.service.gate;
         gate.defence().release(SystemClock::now());
         gate.lists().replace("blocked", CidrSet::new()).expect("a list that is there");

@@ -55,7 +55,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use portcullis::Gate;
 use tokio::{
     runtime::{Builder, Runtime},
     time::{MissedTickBehavior, interval},
@@ -183,8 +182,6 @@ async fn soak(options: &Options) -> ExitCode {
         options.fault,
         usize::try_from(cycles).unwrap_or(0),
     );
-    director.rest().await;
-    let begun = Instant::now();
     let sampling = {
         let gate = director.service.gate.clone();
         let clients = Arc::clone(&director.clients);
@@ -238,6 +235,8 @@ async fn soak(options: &Options) -> ExitCode {
         });
         (stop, task)
     };
+    director.rest().await;
+    let begun = Instant::now();
     for number in 0..cycles {
         director.cycle(number, length).await;
     }
@@ -275,7 +274,7 @@ async fn finish(
     seed: u64,
     journal: &Journal,
 ) -> Outcome {
-    let Director { service, clients, store, done, at_rest, .. } = director;
+    let Director { service, clients, store, done, at_rest, refused, .. } = director;
     let (gate, seen) = (service.gate.clone(), service.seen.clone());
     let clients = Arc::into_inner(clients).expect("nobody else tells them anything");
     let told = clients.end().await;
@@ -284,7 +283,7 @@ async fn finish(
     }
     // With its server.
     drop(store);
-    let refused = refused(&gate);
+    let refused = refused.sorted(&gate);
     let fleet = gate.fleet().map_or_else(String::new, |fleet| {
         let stats = fleet.stats();
         format!(
@@ -316,12 +315,4 @@ async fn finish(
         Outcome { seed, length, seconds, at_rest, done, told, refused, fleet, outside, mibs };
     outcome.judge(journal, seen.most_places());
     outcome
-}
-
-fn refused(gate: &Gate) -> Vec<(String, u64)> {
-    let stats = gate.stats();
-    let rules = stats.rules().iter().filter(|rule| rule.denied() > 0);
-    let mut refused: Vec<_> = rules.map(|rule| (rule.name().to_owned(), rule.denied())).collect();
-    refused.sort_by(|one, other| other.1.cmp(&one.1));
-    refused
 }

@@ -37,7 +37,7 @@ pub(crate) struct Outcome {
 }
 
 /// More than this is growth: half of what a leak of 1 KiB for each reload adds from one third of 900 seconds to the next.
-const HEAP_GROWTH: i64 = 64 * 1_024;
+const HEAP_GROWTH: u64 = 64 * 1_024;
 /// The allocator keeps pages, so this is coarser: percent, and bytes.
 const RESIDENT_GROWTH: (u64, u64) = (3, 2 * 1_048_576);
 
@@ -80,7 +80,7 @@ impl Outcome {
     pub(crate) fn judge(&self, journal: &Journal, most_places: u32) {
         let memory = self.memory();
         let [second, last] = memory.heap;
-        let grown = last.cast_signed() - second.cast_signed();
+        let grown = last.saturating_sub(second);
         if grown > HEAP_GROWTH {
             journal
                 .wrong(&format!("the heap at rest has grown by {grown} bytes in the last third"));

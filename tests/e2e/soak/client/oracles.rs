@@ -72,12 +72,7 @@ const ORACLES: [Oracle; 12] = [
     one(
         "distinct, four of five again and again",
         8,
-        &[
-            "/kept/distinct/1",
-            "/kept/distinct/2",
-            "/kept/distinct/3",
-            "/kept/distinct/4",
-        ],
+        &["/kept/distinct/1", "/kept/distinct/2", "/kept/distinct/3", "/kept/distinct/4"],
         "",
         CLIENT,
         Kind::Never,
@@ -229,8 +224,12 @@ impl Asks {
             Kind::Places => world.pause(Duration::from_millis(thousandth / 50)).await,
             Kind::Greedy | Kind::Counted | Kind::Fleet => {
                 // Twice as fast as there are units, and sometimes rest, for bursts.
-                let time =
+                let mut time =
                     self.oracle.quota.nanos / 1_000 * thousandth * u64::from(self.oracle.at_a_time);
+                if self.oracle.kind == Kind::Counted {
+                    // Of these only every other one takes a unit.
+                    time /= 3;
+                }
                 let time = if thousandth < 5 {
                     Duration::from_secs(2)
                 } else {
@@ -295,7 +294,7 @@ impl Asks {
             // What the store knew may be lost, and with it what was owed.
             book.outer.cut();
         }
-        let strict = is_same && whole.is_multiple_of(2) && book.fallbacks == fallbacks;
+        let strict = is_same && whole % 2 == 0 && book.fallbacks == fallbacks;
         book.whole = whole;
         fallbacks.clone_into(&mut book.fallbacks);
         if strict {
