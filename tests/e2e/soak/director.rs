@@ -35,7 +35,7 @@ const ON_THE_FEED: &str = "203.0.113.20/32";
 const ON_THE_EDITED: &str = "203.0.113.21/32";
 const BANNED: &str = "203.0.113.22/32";
 /// Rest, at the end of each cycle.
-const REST: Duration = Duration::from_millis(2_500);
+const REST: Duration = Duration::from_secs(6);
 
 /// What was done.
 #[derive(Clone, Copy, Debug, Default)]
@@ -166,9 +166,10 @@ impl Director {
         }
     }
 
-    /// From rest to rest, in about so long. Of three the last is without a flood.
-    pub(crate) async fn cycle(&mut self, number: u64, length: Duration) {
+    /// From rest to rest, until then. Of three the last is without a flood.
+    pub(crate) async fn cycle(&mut self, number: u64, until: Instant) {
         let begun = Instant::now();
+        let length = until.saturating_duration_since(begun);
         self.clients.tell("rest 0").await;
         let end = length.saturating_sub(REST);
         let share = |percent: u32| end * percent / 100;

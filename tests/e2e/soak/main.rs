@@ -238,7 +238,8 @@ async fn soak(options: &Options) -> ExitCode {
     director.rest().await;
     let begun = Instant::now();
     for number in 0..cycles {
-        director.cycle(number, length).await;
+        let until = length * u32::try_from(number + 1).unwrap_or(0);
+        director.cycle(number, begun + until).await;
     }
     drop(sampling.0);
     let seconds = sampling.1.await.expect("samples");

@@ -329,14 +329,19 @@ impl Told {
         }
         let slack = match self.oracle.kind {
             Kind::Never | Kind::Places => "–".to_owned(),
-            _ => least.map_or_else(
-                || "–".to_owned(),
-                |least| format!("{}.{:03}", least / 1_000, least.rem_euclid(1_000)),
-            ),
+            _ => least
+                .map_or_else(|| "–".to_owned(), |least| format!("{:.3}", least as f64 / 1_000.0)),
         };
         let [admitted, refused] = [0, 1].map(|at| {
             self.counts.get(at).map_or(0, |count: &AtomicU64| count.load(Ordering::Relaxed))
         });
-        tell(&format!("oracle {}|{admitted}|{refused}|{slack}", self.oracle.name));
+        let asks_too_much =
+            !matches!(self.oracle.kind, Kind::Polite | Kind::PoliteFleet | Kind::Never);
+        let note = if asks_too_much && refused == 0 {
+            " (never refused: it has shown little)"
+        } else {
+            ""
+        };
+        tell(&format!("oracle {}|{admitted}|{refused}|{slack}{note}", self.oracle.name));
     }
 }
