@@ -1,10 +1,18 @@
 //! Regular clients, those of the fleet's limit among them, people who look at the page, what reads the numbers, and the flood.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{
+    net::Ipv4Addr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::timeout};
 
-use super::{HANGS, PROXY, World, request};
+use super::{HANGS, PROXY, World, request, wire::Connection};
+
+const PAGE: &str = "the page";
+/// A stream of the page does not end before.
+const STREAM: Duration = Duration::from_secs(595);
 
 const REGULAR: u8 = 100;
 /// Of those, so many say so and use the limit of the fleet.
@@ -12,24 +20,34 @@ const WITH_KEYS: u8 = 15;
 /// Connections of the flood.
 const FLOOD: u64 = 48;
 
-/// Whoever looks at the page stays through everything.
+/// Whoever looks at the page stays through everything, and comes back when its stream ends by itself, after ten minutes.
 pub(super) async fn look(world: &Arc<World>) -> JoinHandle<()> {
-    let name = "the page";
-    let mut connection = world.connect(PROXY, name).await.expect("a server");
-    let asked =
-        "GET /status/stream HTTP/1.1\r\nhost: soak.test\r\naccept: text/event-stream\r\n\r\n";
-    connection.send(asked.as_bytes()).await.expect("a server");
-    connection.until("event: status\n").await.expect("what a gate does");
+    let mut connection = begin_to_look(world).await.expect("what a gate does");
     let world = Arc::clone(world);
     tokio::spawn(async move {
+        let mut begun = Instant::now();
         loop {
-            match tokio::time::timeout(HANGS, connection.until("event: status\n")).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return world.wrong(name, &format!("ends: {error}")),
-                Err(_) => world.wrong(name, "says nothing for 10 s"),
+            match timeout(HANGS, connection.until("event: status\n")).await {
+                Ok(Ok(())) => continue,
+                Ok(Err(_)) if begun.elapsed() > STREAM => {}
+                Ok(Err(error)) => world.wrong(PAGE, &format!("ends: {error}")),
+                Err(_) => world.wrong(PAGE, "says nothing for 10 s"),
+            }
+            begun = Instant::now();
+            match begin_to_look(&world).await {
+                Some(again) => connection = again,
+                None => return world.wrong(PAGE, "is not there any more"),
             }
         }
     })
+}
+
+async fn begin_to_look(world: &World) -> Option<Connection> {
+    let mut connection = world.connect(PROXY, PAGE).await?;
+    let asked = "GET /status/stream HTTP/1.1\r\nhost: soak.test\r\naccept: text/event-stream\r\nconnection: close\r\n\r\n";
+    connection.send(asked.as_bytes()).await.ok()?;
+    timeout(HANGS, connection.until("event: status\n")).await.ok()?.ok()?;
+    Some(connection)
 }
 
 pub(super) fn start(world: &Arc<World>) {
