@@ -17,6 +17,7 @@ pub trait Source {
 }
 
 /// Choices that follow from bytes.
+#[derive(Debug)]
 pub struct Entropy<'a>(&'a [u8]);
 
 impl<'a> Entropy<'a> {
@@ -42,6 +43,7 @@ impl Source for Entropy<'_> {
 }
 
 /// Choices that follow from a number: every number gives others.
+#[derive(Debug)]
 pub struct Seeded(u64);
 
 impl Seeded {

@@ -165,7 +165,7 @@ fn trust(config: &GateConfig) -> String {
     match client.and_then(|it| it.trust.as_ref()) {
         None => "are the peers: no proxy is trusted".to_owned(),
         Some(TrustConfig::Hops(many)) => format!("behind {many} proxies, by {}", plain(header)),
-        Some(TrustConfig::Nets(_)) => {
+        Some(_) => {
             format!("behind proxies that are trusted, by {}", plain(header))
         }
     }

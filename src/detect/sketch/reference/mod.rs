@@ -33,6 +33,7 @@ pub(super) fn request(number: u64, at: Timestamp) -> (Seen, Words) {
 }
 
 /// One of each: for benches.
+#[allow(missing_debug_implementations, reason = "a bench shows times, not sketches")]
 pub struct Sketches {
     hot: HotKeys,
     top: Top,
