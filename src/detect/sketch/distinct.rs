@@ -54,7 +54,8 @@ impl Distinct {
                 return;
             }
             let raised = (held & !(0xff << shift)) | (run << shift);
-            match word.compare_exchange_weak(held, raised, Ordering::Relaxed, Ordering::Relaxed) {
+            // Not the weak form, which may lose to nobody: tries are few.
+            match word.compare_exchange(held, raised, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return,
                 Err(newer) => held = newer,
             }
