@@ -15,6 +15,11 @@ pub(crate) fn cases(cases: u32) -> Config {
     Config { cases, failure_persistence: None, ..default }
 }
 
+/// So many rounds, keys or units; under miri, which is a thousand times slower, the second number.
+pub(crate) const fn rounds<T: Copy>(usual: T, miri: T) -> T {
+    if cfg!(miri) { miri } else { usual }
+}
+
 /// The lines of a table of cases, each by its columns; lines that start with `#` are remarks.
 pub(crate) fn rows(table: &str) -> impl Iterator<Item = Vec<&str>> {
     let lines = table.lines().filter(|line| !line.starts_with('#') && !line.is_empty());

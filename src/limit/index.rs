@@ -136,6 +136,8 @@ mod tests {
     use super::Index;
 
     proptest! {
+        #![proptest_config(crate::test_support::cases(256))]
+
         /// I1 and I2, with hashes that collide often and homes that wrap round the end.
         #[test]
         fn finds_what_a_map_finds(ops in prop::collection::vec((any::<bool>(), 0..6_u32, 0..32_u32), 0..200)) {

@@ -339,6 +339,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::test_support::cases(256))]
+
         /// I2.
         #[test]
         fn a_changed_byte_changes_the_sum(

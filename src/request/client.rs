@@ -98,6 +98,8 @@ mod tests {
     use super::{Client, ClientGroup};
 
     proptest! {
+        #![proptest_config(crate::test_support::cases(256))]
+
         /// An IPv4 address is one client in every spelling, and never shares with another.
         #[test]
         fn mapped_addresses_are_the_client_they_map(one in any::<u32>(), other in any::<u32>()) {

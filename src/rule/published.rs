@@ -6,7 +6,7 @@ use core::net::IpAddr;
 use super::{Lists, Rule, RuleSet, Scheme, Type, facts::Facts, reference};
 use crate::{
     request::{Given, Request, canonical::Canonical},
-    test_support::{rows, unescaped},
+    test_support::{rounds, rows, unescaped},
 };
 
 /// Judges every line, with the compiled rules and with the reference, and tells all that differ.
@@ -18,6 +18,9 @@ fn judge(table: &str) -> usize {
             panic!("{line:?} is no line of this table")
         };
         lines += 1;
+        if lines % rounds(1, 25) != 0 {
+            continue;
+        }
         let bytes = unescaped(value);
         let (holds, given) = match kind {
             "bytes" => (Type::Bytes, Given::Bytes(&bytes)),

@@ -52,6 +52,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::test_support::cases(256))]
+
         #[test]
         fn digits_are_what_formatting_writes(number in any::<u64>(), fewer in 0..64_u32) {
             let number = number >> fewer;

@@ -120,6 +120,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::test_support::cases(256))]
+
         #[test]
         fn json_is_read_back_as_it_was(text in any::<String>()) {
             let written = String::from_utf8(json(&text)).unwrap();

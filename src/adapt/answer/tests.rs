@@ -156,6 +156,7 @@ fn a_wait_is_the_same_wherever_it_is_said() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "asks for the time of day")]
 fn who_passes_is_told_its_strictest_limit_if_that_is_asked_for() {
     let builder = Gate::builder()
         .limit("per hour", Quota::per_hour(3_600))

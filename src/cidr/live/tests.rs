@@ -21,7 +21,7 @@ use super::{Editable, Live, editable::sealed, log::REMEMBERED};
 use crate::{
     cidr::{CidrEdit, CidrSet},
     sync::Arc,
-    test_support::cases,
+    test_support::{cases, rounds},
 };
 
 /// A plain map as a table, which counts its copies.
@@ -130,7 +130,7 @@ fn no_edits_are_no_change() {
 fn the_spare_is_used_again() {
     let live = Live::new(Book::default());
     let mut reader = live.reader();
-    for round in 0..100 {
+    for round in 0..rounds(100, 20) {
         reader.get();
         live.edit([put(round % 7, round.into())]);
         assert_eq!(told(&live.load()).len(), usize::from(round).min(6) + 1);
@@ -261,7 +261,7 @@ fn a_change_that_panics_changes_nothing() {
 /// I2 and I3, with real threads: each writer counts up a prefix of its own.
 #[test]
 fn threads_that_write_and_read() {
-    let rounds = if cfg!(miri) { 5 } else { 300 };
+    let rounds = rounds(300, 3);
     let live = Live::new(Book::default());
     thread::scope(|scope| {
         for writer in 0..3 {
@@ -323,7 +323,7 @@ enum Op {
 
 fn any_op() -> impl Strategy<Value = Op> {
     let edit = (0..16_u8, 28..=32_u8, prop::option::weighted(0.6, 0..3_u32));
-    let many = prop_oneof![9 => 0..6_usize, 1 => Just(REMEMBERED / 3)];
+    let many = prop_oneof![9 => 0..6_usize, 1 => Just(rounds(REMEMBERED / 3, 8))];
     prop_oneof![
         6 => many.prop_flat_map(move |n| prop::collection::vec(edit.clone(), n)).prop_map(Op::Edit),
         1 => prop::collection::vec((0..16_u8, 28..=32_u8, 0..3_u32), 0..4).prop_map(Op::Replace),

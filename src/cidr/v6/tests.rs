@@ -295,6 +295,7 @@ fn small_tables_of_every_size_agree() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "10,000 and more prefixes")]
 fn a_dense_64_stays_within_bounds() {
     let hosts: Vec<_> = (0..200_000_u128).map(|host| (NET | (host * 2), 128)).collect();
     let (_, map, runs) = of(hosts, 97);
@@ -303,6 +304,7 @@ fn a_dense_64_stays_within_bounds() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "10,000 and more prefixes")]
 fn random_hosts_stay_within_bounds() {
     let mut random = numbers(7);
     let hosts: Vec<_> = (0..200_000).map(|_| (random(), 128)).collect();
@@ -311,6 +313,7 @@ fn random_hosts_stay_within_bounds() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "10,000 and more prefixes")]
 fn one_host_in_each_64_and_whole_64s_between_agree() {
     let hosts: Vec<_> = (0..20_000_u128).map(|net| (NET | net << 64 | 7, 128)).collect();
     let (_, map, runs) = of(hosts, 31);
@@ -400,11 +403,13 @@ fn large_under_edits<M: Numbered>() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "10,000 and more prefixes")]
 fn large_sets_agree_after_edits() {
     large_under_edits::<bool>();
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "10,000 and more prefixes")]
 fn large_maps_agree_after_edits() {
     large_under_edits::<Mark>();
 }

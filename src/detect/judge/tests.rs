@@ -148,6 +148,7 @@ fn slow_floods_reach_elevated() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "hours of a site's traffic")]
 fn pulses_do_not_swing_the_posture() {
     for attack in [flood(2_000.0), flood(1_000.0), Attack { rate: 3_000.0, ..Attack::CROWD }] {
         let mut site = known(200.0, 5);
@@ -165,6 +166,7 @@ fn pulses_do_not_swing_the_posture() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "hours of a site's traffic")]
 fn quiet_hours_stay_quiet() {
     for rate in [5.0, 50.0, 500.0] {
         for seed in 0..20 {
@@ -177,6 +179,7 @@ fn quiet_hours_stay_quiet() {
 
 /// The wave of a day with its noise: few false alarms, and none is a conviction.
 #[test]
+#[cfg_attr(miri, ignore = "hours of a site's traffic")]
 fn a_day_of_noise_convicts_nobody() {
     let mut site = Site::new(100.0, 21);
     for minute in 0..360 {
@@ -223,6 +226,7 @@ fn an_hour_without_requests_is_one_step() {
 
 /// Rates are compared, not counts; and nothing is nothing.
 #[test]
+#[cfg_attr(miri, ignore = "hours of a site's traffic")]
 fn ticks_of_any_length_are_judged_alike() {
     for rate in [5.0, 200.0] {
         let (mut judge, parameters, mut random) = (Judge::new(), Parameters::default(), Random(17));

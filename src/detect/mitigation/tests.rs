@@ -234,6 +234,7 @@ fn unknown_clients_that_harm_nobody_are_denied_without_being_refused_before() {
 
 /// I5: for ten minutes, 3,000 known clients that each ask for a page or two, now and then for more.
 #[test]
+#[cfg_attr(miri, ignore = "a site's requests for minutes")]
 fn a_flash_crowd_is_never_denied() {
     let mut world = World::with(&candidate(0.9, 0.009, 0.05));
     world.all.throttle_to(1.0, &world.parameters, world.now);

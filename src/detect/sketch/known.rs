@@ -38,8 +38,15 @@ use core::ops::Range;
 use super::super::KeyedHash;
 use crate::sync::{AtomicU64, Ordering};
 
-/// Bits of the number of a line; fewer in models, where each word is a step.
-const LINE_BITS: u32 = if cfg!(any(loom, shuttle)) { 4 } else { 11 };
+/// Bits of the number of a line; fewer in models, where each word is a step, and under miri, since our own tests
+/// write all lines again and again.
+const LINE_BITS: u32 = if cfg!(any(loom, shuttle)) {
+    4
+} else if cfg!(all(test, miri)) {
+    6
+} else {
+    11
+};
 const LINES: usize = 1 << LINE_BITS;
 const WORDS: usize = if cfg!(any(loom, shuttle)) { 2 } else { 8 };
 /// A line with more bits takes no more networks.

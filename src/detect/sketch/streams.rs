@@ -4,9 +4,11 @@ use std::vec::Vec;
 
 use super::next_random;
 pub(super) use super::reference::{HASH, request};
+use crate::test_support::rounds;
 
 /// Tests of ten million keys are for release builds.
-pub(super) const MANY: u64 = if cfg!(debug_assertions) { 200_000 } else { 10_000_000 };
+pub(super) const MANY: u64 =
+    rounds(if cfg!(debug_assertions) { 200_000 } else { 10_000_000 }, 2_000);
 
 /// Numbers between 0 and 1.
 pub(super) struct Random(pub(super) u64);

@@ -12,7 +12,7 @@ use super::{Bans, Subject};
 use crate::{
     rule::{Ban, Name},
     sync::Ordering,
-    test_support::cases,
+    test_support::{cases, rounds},
     time::Timestamp,
 };
 
@@ -191,7 +191,8 @@ fn a_full_table_displaces_what_ends_first() {
 
 #[test]
 fn memory_is_fixed_and_as_many_find_room_as_was_said() {
-    for most in [1, 2, 100, 1_023, 1_024, 5_000, 20_000] {
+    let all = [1, 2, 100, 1_023, 1_024, 5_000, 20_000];
+    for most in all.into_iter().take(rounds(7, 3)) {
         let bans = Bans::new(most, RandomState::new());
         let before = bans.memory_bytes();
         for at in 0..most {
@@ -214,17 +215,18 @@ fn memory_is_fixed_and_as_many_find_room_as_was_said() {
 #[test]
 fn the_filter_stops_most() {
     let bans = Bans::new(1_000, RandomState::new());
-    for at in 0..1_000 {
+    for at in 0..rounds(1_000, 20) {
         bans.ban(host(at), Ban::new(secs(60)), &name("a"), NOW);
     }
     let mut looked_up = 0;
-    for at in 0..20_000_u32 {
+    let asked = rounds(20_000_u32, 500);
+    for at in 0..asked {
         let before = bans.tables[0].read().in_vain.load(Ordering::Relaxed);
         assert_eq!(bans.check(IpAddr::V4(Ipv4Addr::from_bits(1 << 30 | at)), NOW), None);
         let after = bans.tables[0].read().in_vain.load(Ordering::Relaxed);
         looked_up += usize::from(before != after);
     }
-    assert!(looked_up < 20_000 / 40, "{looked_up}");
+    assert!(looked_up < asked as usize / 40, "{looked_up}");
 }
 
 /// What has ended does not fill the filter for ever.
@@ -329,16 +331,17 @@ proptest! {
 /// Who is banned all the time is refused all the time, whatever other threads ban, unban and clear.
 #[test]
 fn threads_do_not_lose_a_ban() {
+    let (kept, all) = (rounds(100, 5), rounds(3_000, 12));
     let bans = Bans::new(2_000, RandomState::new());
-    for at in 0..100 {
+    for at in 0..kept {
         bans.ban(host(at), Ban::new(secs(3_600)), &name("a"), NOW);
     }
     let bans = &bans;
     thread::scope(|scope| {
         for thread in 1..4_u32 {
             scope.spawn(move || {
-                for round in 0..3_000_u32 {
-                    let at = (thread << 16) | (round % 500);
+                for round in 0..all {
+                    let at = (thread << 16) | (round % (all / 6));
                     bans.ban(host(at), Ban::new(secs(1)), &name("b"), later(u64::from(round)));
                     let net = IpAddr::V4(Ipv4Addr::from_bits(at)).into();
                     if round % 3 == 0 {
@@ -349,22 +352,23 @@ fn threads_do_not_lose_a_ban() {
             });
         }
         scope.spawn(move || {
-            for _ in 0..300 {
-                for at in 0..100 {
+            for _ in 0..rounds(300, 2) {
+                for at in 0..kept {
                     assert!(bans.check(IpAddr::V4(Ipv4Addr::from_bits(at)), NOW).is_some());
                 }
             }
         });
     });
-    assert_eq!(bans.list(later(3_500)).len(), 100);
+    assert_eq!(bans.list(later(3_500)).len(), kept as usize);
     assert_eq!(vec![bans.times_displaced()], [0]);
 }
 
 /// Those that last longest, without a copy of all the others; and a count of what was displaced goes on.
 #[test]
 fn the_longest_are_the_first_of_all() {
+    let many = rounds(2_000_u32, 400);
     let bans = Bans::new(3_000, RandomState::new());
-    for number in 0..2_000_u32 {
+    for number in 0..many {
         // Some end at the same time.
         let length = secs(10 + u64::from(number / 3));
         bans.add(IpAddr::V4(Ipv4Addr::from_bits(number)).into(), length, &name("a"), NOW);

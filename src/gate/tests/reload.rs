@@ -14,6 +14,7 @@ use crate::{
     quota::Quota,
     request::Request,
     rule::{Action, List, Rule, RuleMode, Scheme, TextSet, Type},
+    test_support::rounds,
     verdict::DenialReason,
 };
 
@@ -160,7 +161,7 @@ fn lists_change_under_load() {
                 }
             });
         }
-        for round in 0..300 {
+        for round in 0..rounds(300, 3) {
             let (add, remove) = if round % 2 == 0 { (other, one) } else { (one, other) };
             if round % 3 == 0 {
                 gate.lists().replace("listed", list(add)).unwrap();
@@ -184,7 +185,8 @@ fn lists_change_under_load() {
 /// I1, I2 and I3 of reloads: good and bad plans, with threads that ask all the time.
 #[test]
 fn an_unchanged_limit_keeps_its_clients_under_load() {
-    const UNITS: u32 = 500;
+    const UNITS: u32 = rounds(500, 15);
+    const ROUNDS: u32 = rounds(60, 2);
     let plan = |round: u32| {
         Gate::builder()
             .rule(rule(&format!("rule {round}"), r#"path eq "/none""#, [DENY]))
@@ -195,7 +197,7 @@ fn an_unchanged_limit_keeps_its_clients_under_load() {
     let admitted = AtomicU64::new(0);
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
-        for _ in 0..3 {
+        for _ in 0..rounds(3, 2) {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
                     let request = Request::new(address("203.0.113.9")).target("/");
@@ -206,7 +208,7 @@ fn an_unchanged_limit_keeps_its_clients_under_load() {
                 }
             });
         }
-        for round in 1..=60 {
+        for round in 1..=ROUNDS {
             gate.reload_with(plan(round), NOW).unwrap();
             let bad = plan(round).rule(rule(&format!("rule {round}"), "true", [DENY]));
             assert!(gate.reload_with(bad, NOW).is_err());
@@ -220,5 +222,8 @@ fn an_unchanged_limit_keeps_its_clients_under_load() {
     assert_eq!(gate.stats().admitted(), u64::from(UNITS));
     assert_eq!(remaining(&gate, "203.0.113.9", NOW), [0]);
     let names: Vec<_> = gate.stats().rules().iter().map(|rule| rule.name().to_string()).collect();
-    assert!(names.contains(&"rule 60".into()) && !names.contains(&"rule 59".into()));
+    assert!(
+        names.contains(&format!("rule {ROUNDS}"))
+            && !names.contains(&format!("rule {}", ROUNDS - 1))
+    );
 }

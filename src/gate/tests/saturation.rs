@@ -13,6 +13,7 @@ use crate::{
     limit::OnSaturation,
     quota::Quota,
     request::Request,
+    test_support::rounds,
     verdict::DenialReason,
 };
 
@@ -145,6 +146,7 @@ fn a_budget_of_nothing_denies_until_there_is_a_place() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "10,000 clients and more")]
 fn the_budget_is_a_hundredth_of_the_clients_unless_said() {
     // One set each; the fewest is one a second.
     let gate = tiny(&[Quota::per_hour(1)]).build().unwrap();
@@ -269,6 +271,7 @@ fn observing_counts_what_would_be_refused() {
 /// One-shot clients from a few networks, sixteen times as many as there is room for: regulars are
 /// served throughout, and so are newcomers from elsewhere.
 #[test]
+#[cfg_attr(miri, ignore = "10,000 clients and more")]
 fn a_flood_from_a_few_networks_leaves_others_alone() {
     let gate = Gate::builder()
         .limit("burst", Quota::per_second(1).burst(5))
@@ -328,7 +331,8 @@ fn threads_share_the_networks_and_the_budget() {
                 .map(|worker| {
                     let gate = &gate;
                     scope.spawn(move || {
-                        let own = (0..60).map(|nth| reason(gate, &peer(worker + nth % 2 * 4)));
+                        let own = (0..rounds(60, 14))
+                            .map(|nth| reason(gate, &peer(worker + nth % 2 * 4)));
                         own.filter(Option::is_none).count()
                     })
                 })

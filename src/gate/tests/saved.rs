@@ -152,6 +152,7 @@ proptest! {
 
 /// What detection knows goes along; damage to it changes nothing (I2).
 #[test]
+#[cfg_attr(miri, ignore = "a site's requests for minutes")]
 fn what_detection_knows_goes_along_whole_or_not_at_all() {
     let watching = || {
         let defence = Defence::up_to(Posture::Defend);

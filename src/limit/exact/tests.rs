@@ -10,6 +10,7 @@ use crate::{
         Quota,
         tests::{any_quota, edgy_u32},
     },
+    test_support::rounds,
     time::Timestamp,
 };
 
@@ -433,18 +434,21 @@ fn capacity_holds_at_every_size_and_memory_is_what_it_says() {
 
 #[test]
 fn threads_take_exactly_what_each_key_has() {
+    const KEYS: u32 = rounds(20, 2);
     let limiter: ExactLimiter<u32> = ExactLimiter::new(Quota::per_second(1).burst(50), 64);
     let admitted: usize = thread::scope(|scope| {
         let workers: Vec<_> = (0..4)
             .map(|_| {
                 scope.spawn(|| {
-                    (0..4_000_u32).filter(|i| limiter.check(&(i % 20), at(0)).is_admitted()).count()
+                    (0..200 * KEYS)
+                        .filter(|i| limiter.check(&(i % KEYS), at(0)).is_admitted())
+                        .count()
                 })
             })
             .collect();
         workers.into_iter().map(|worker| worker.join().unwrap()).sum()
     });
-    assert_eq!(admitted, 20 * 50);
+    assert_eq!(admitted, KEYS as usize * 50);
 }
 
 /// A limiter in a log line neither fills the log nor tells its keys.

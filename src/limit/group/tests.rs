@@ -13,7 +13,7 @@ use crate::{
         TokenBucket, WindowLog, reference::Bucket,
     },
     quota::Quota,
-    test_support::cases,
+    test_support::{cases, rounds},
     time::Timestamp,
     verdict::Decision,
 };
@@ -159,7 +159,7 @@ fn what_was_charged_before_a_race_was_lost_comes_back() {
 /// Threads that race for the last units of two limits never take more, and leave what was there.
 #[test]
 fn threads_take_from_both_limits_alike() {
-    for round in 0..if cfg!(miri) { 1 } else { 100 } {
+    for round in 0..rounds(100, 2) {
         let now = Timestamp::from_secs(10 + round);
         let [one, other] = [40, 30].map(|units| TokenBucket::new(Quota::per_day(units)));
         let admitted: usize = thread::scope(|scope| {

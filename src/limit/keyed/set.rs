@@ -133,6 +133,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::test_support::cases(256))]
+
         /// The first hint that is equal is found, whatever the others and the count are.
         #[test]
         fn hints_are_found(bytes in any::<[u8; 8]>(), key in 0..=255_u64, copy in any::<prop::sample::Index>()) {

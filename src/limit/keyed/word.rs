@@ -147,6 +147,8 @@ mod tests {
     use super::{Fingerprint, RANGE, Word};
 
     proptest! {
+        #![proptest_config(crate::test_support::cases(256))]
+
         #[test]
         fn parts_do_not_touch_each_other(
             at in any::<u64>(),

@@ -8,7 +8,7 @@ use std::{
 use proptest::prelude::*;
 
 use super::{Permit, Permits};
-use crate::quota::tests::edgy_u32;
+use crate::{quota::tests::edgy_u32, test_support::rounds};
 
 #[derive(Clone, Copy, Debug)]
 enum Op {
@@ -177,12 +177,12 @@ fn threads_never_hold_more_than_the_limit() {
                 let (permits, held, most) = (&permits, &held, &most);
                 scope.spawn(move || {
                     let mut granted = 0;
-                    for turn in 0..5_000_u32 {
+                    for turn in 0..rounds(5_000_u32, 60) {
                         let units = 1 + (turn + worker) % 4;
                         if let Some(permit) = permits.try_acquire_n(units) {
                             let before = held.fetch_add(units, Ordering::SeqCst);
                             most.fetch_max(before + units, Ordering::SeqCst);
-                            if turn % 64 == 0 {
+                            if turn % rounds(64, 4) == 0 {
                                 thread::yield_now();
                             }
                             held.fetch_sub(units, Ordering::SeqCst);

@@ -74,6 +74,7 @@ fn what_is_built_is_what_its_text_says() {
 
 /// I2: neither building nor dropping, comparing or printing goes deeper than that.
 #[test]
+#[cfg_attr(miri, ignore = "100,000 conditions")]
 fn what_is_built_in_a_loop_is_refused_and_never_deep() {
     let flag = || field::nul().is_true();
     let mut grown = flag();

@@ -419,6 +419,7 @@ mod tests {
 
     /// I1 and I2, where marks are many: each is visited once, however often it ends.
     #[test]
+    #[cfg_attr(miri, ignore = "automata of thousands of states")]
     fn many_literals_have_a_mark_each() {
         let other: Vec<Vec<u8>> = (0..2_000_u32).map(|at| at.to_be_bytes().to_vec()).collect();
         let nested = (1..=100).map(|at| b"a".repeat(at));
@@ -434,6 +435,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "automata of thousands of states")]
     fn what_would_take_too_much_memory_is_refused() {
         let nested = |count: usize| -> Vec<(Box<[u8]>, u32)> {
             (1..=count).map(|at| (b"a".repeat(at).into(), 0)).collect()

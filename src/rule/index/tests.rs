@@ -121,6 +121,7 @@ fn limits_are_errors_that_name_the_rule() {
 
 /// A rule takes a few hundred bytes, and what is the same is kept once.
 #[test]
+#[cfg_attr(miri, ignore = "10,000 rules")]
 fn memory_is_what_rules_differ_in() {
     let path = |nth: usize| {
         test(Test::Eq(Literal::Bytes(std::format!("/a/path/of/{nth}").into_bytes().into())))

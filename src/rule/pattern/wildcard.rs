@@ -174,7 +174,10 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
-    use crate::{rule::reference, test_support::cases};
+    use crate::{
+        rule::reference,
+        test_support::{cases, rounds},
+    };
 
     fn bytes(from: &'static [u8], longest: usize) -> impl Strategy<Value = Vec<u8>> {
         vec(prop_oneof![8 => prop::sample::select(from), 1 => any::<u8>()], 0..=longest)
@@ -243,7 +246,7 @@ mod tests {
     fn texts_made_for_it_take_no_longer() {
         let pattern = [b"*".to_vec(), b"aaaaaaaaaaaaaaaaaaab*".repeat(7)].concat();
         let wildcard = Wildcard::new(&pattern, false).unwrap();
-        assert!(!wildcard.is_match(&b"aA".repeat(100_000)));
+        assert!(!wildcard.is_match(&b"aA".repeat(rounds(100_000, 200))));
         assert!(wildcard.memory_bytes() < 1_000);
     }
 }

@@ -147,6 +147,7 @@ fn kinds_live_next_to_each_other() {
 
 /// The tables that make the most of something: the bounds of memory and of reads.
 #[test]
+#[cfg_attr(miri, ignore = "10,000 and more prefixes")]
 fn worst_cases_stay_within_the_bounds() {
     // Alternating hosts.
     assert_built(&holding((0..3_000).map(|n| (0x0a00_0000 + 2 * n, 32))));

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{Distinct, LONGEST, REGISTERS, estimate};
 use crate::{
     detect::sketch::streams::{HASH, MANY, Zipf},
-    test_support::cases,
+    test_support::{cases, rounds},
 };
 
 /// Sixteen independent hashes of `keys` keys: the errors' mean square, and the largest.
@@ -21,6 +21,7 @@ fn errors(keys: u64) -> (f64, f64) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "statistics of 100,000 keys")]
 fn errors_are_as_large_as_said() {
     for keys in [1, 10, 100, 1_000, 4_000, 10_000, 20_000, 50_000] {
         let (deviation, most) = errors(keys);
@@ -33,6 +34,7 @@ fn errors_are_as_large_as_said() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "statistics of 100,000 keys")]
 fn a_key_counts_once_however_often_it_comes() {
     let sketch = Distinct::new();
     let mut zipf = Zipf::new(20_000, 1.0, 3);
@@ -75,16 +77,17 @@ fn the_extremes_are_numbers() {
 
 #[test]
 fn registers_of_many_threads_are_those_of_one() {
+    let keys = rounds(20_000, 150);
     let (shared, alone) = (Arc::new(Distinct::new()), Distinct::new());
     let threads = (0..4_u64).map(|number| {
         let shared = Arc::clone(&shared);
         #[allow(clippy::disallowed_methods, reason = "a test of threads")]
         thread::spawn(move || {
-            (number..20_000).step_by(3).for_each(|key| shared.add(HASH.of_number(key)));
+            (number..keys).step_by(3).for_each(|key| shared.add(HASH.of_number(key)));
         })
     });
     threads.collect::<Vec<_>>().into_iter().for_each(|thread| thread.join().unwrap());
-    (0..20_000).for_each(|key| alone.add(HASH.of_number(key)));
+    (0..keys).for_each(|key| alone.add(HASH.of_number(key)));
     // Adding gives up only after losing eight times in a row.
     let (shared, alone) = (shared.estimate_and_clear(), alone.estimate_and_clear());
     assert!((shared / alone - 1.0).abs() < 0.001, "{shared} {alone}");

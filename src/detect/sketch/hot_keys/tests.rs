@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{BUCKETS, HotKeys, STRIPES, Top, WAYS, bucket_of};
 use crate::{
     detect::sketch::streams::{HASH, MANY, Random, Zipf},
-    test_support::cases,
+    test_support::{cases, rounds},
 };
 
 /// Exact weights of one stripe, which fade as it does.
@@ -121,6 +121,7 @@ proptest! {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "statistics of 100,000 keys")]
 fn bounds_hold_on_a_zipf_stream() {
     for exponent in [0.8, 1.0, 1.2] {
         let sketch = HotKeys::new();
@@ -280,13 +281,13 @@ fn counts_of_many_threads_add_up() {
         thread::spawn(move || {
             let mut random = Random(number);
             let stripe = |random: &mut Random| random.below(4) as usize;
-            (0..20_000)
+            (0..rounds(20_000, 30))
                 .filter(|n| sketch.add(stripe(&mut random), HASH.of_number(n % 10), 1))
                 .count()
         })
     });
     let threads: Vec<_> = threads.collect();
-    for _ in 0..50 {
+    for _ in 0..rounds(50, 1) {
         let mut top = Top::new(8);
         (0..STRIPES).for_each(|stripe| {
             let _ = sketch.turn(stripe, 1.0, None, &mut top);

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{FALSE_AT_100_000, Known, LINES, MOST_BITS, WORDS, ones};
 use crate::{
     detect::sketch::streams::{HASH, MANY, Random},
-    test_support::cases,
+    test_support::{cases, rounds},
 };
 
 fn with(keys: impl Iterator<Item = u64>) -> Known {
@@ -24,13 +24,14 @@ fn false_share(known: &Known) -> f64 {
 /// I1: none is missed.
 #[test]
 fn what_was_promoted_is_known_for_one_to_two_rotations() {
-    let known = with(0..50_000);
-    let all = |known: &Known| (0..50_000).all(|key| known.contains(key));
+    let keys = rounds(50_000, 500);
+    let known = with(0..keys);
+    let all = |known: &Known| (0..keys).all(|key| known.contains(key));
     assert!(all(&known));
     known.rotate();
     assert!(all(&known));
     known.rotate();
-    assert!((0..50_000).all(|key| !known.contains(key)));
+    assert!((0..keys).all(|key| !known.contains(key)));
     // A visit renews it.
     let known = with(0..10);
     known.rotate();
@@ -47,7 +48,7 @@ fn what_succeeds_only_before_an_attack_is_noticed_does_not_become_known() {
     let known = with(0..1_000);
     (1_000..1_100).for_each(|key| known.note(key));
     known.promote();
-    let attackers = 5_000..15_000;
+    let attackers = 5_000..rounds(15_000, 5_400);
     attackers.clone().for_each(|key| known.note(key));
     // Just in time for this promotion, and going on after it.
     known.promote();
@@ -63,6 +64,7 @@ fn what_succeeds_only_before_an_attack_is_noticed_does_not_become_known() {
 
 /// I3, measured, and the documented number computed.
 #[test]
+#[cfg_attr(miri, ignore = "statistics of 100,000 keys")]
 fn false_answers_are_as_rare_as_said() {
     let known = with(0..100_000);
     let share = false_share(&known);
@@ -86,6 +88,7 @@ fn false_answers_are_as_rare_as_said() {
 
 /// I4, and that the filter says when it is too full.
 #[test]
+#[cfg_attr(miri, ignore = "statistics of 100,000 keys")]
 fn however_many_networks_there_are_others_are_still_told_apart() {
     let known = Known::new(HASH);
     let before = known.memory_bytes();
@@ -111,6 +114,7 @@ fn however_many_networks_there_are_others_are_still_told_apart() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "statistics of 100,000 keys")]
 fn networks_are_estimated() {
     for networks in [0, 100, 1_000, 10_000, 100_000, 130_000] {
         let known = with(0..networks);
@@ -124,22 +128,23 @@ fn networks_are_estimated() {
 
 #[test]
 fn what_is_saved_comes_back() {
-    let known = with(0..10_000);
+    let (half, all) = (rounds(10_000, 300), rounds(20_000, 600));
+    let known = with(0..half);
     known.rotate();
-    (10_000..20_000).for_each(|key| known.note(key));
+    (half..all).for_each(|key| known.note(key));
     known.promote();
     known.promote();
     let saved = known.save();
     assert_eq!(saved.len(), Known::SAVED);
     let restored = with(500_000..500_100);
     assert!(restored.restore(&saved));
-    assert!((0..20_000).all(|key| restored.contains(key)));
+    assert!((0..all).all(|key| restored.contains(key)));
     assert_eq!(restored.save(), saved);
     restored.rotate();
-    assert!((10_000..20_000).all(|key| restored.contains(key)));
+    assert!((half..all).all(|key| restored.contains(key)));
     // Too short or too long changes nothing, and one that knows everybody comes back empty.
     assert!(!restored.restore(&saved[1..]) && !restored.restore(&[]));
-    assert!((10_000..20_000).all(|key| restored.contains(key)));
+    assert!((half..all).all(|key| restored.contains(key)));
     assert!(restored.restore(&vec![u64::MAX; Known::SAVED]));
     assert!(restored.fill() == 0.0 && !restored.contains(1));
 }
@@ -154,14 +159,14 @@ fn the_known_are_known_during_rotations() {
         #[allow(clippy::disallowed_methods, reason = "a test of threads")]
         thread::spawn(move || {
             let mut random = Random(number);
-            for _ in 0..50_000 {
+            for _ in 0..rounds(50_000, 100) {
                 assert!(known.contains(random.below(100)));
                 known.note(1_000 + random.below(100));
             }
         })
     });
     let threads: Vec<_> = threads.collect();
-    for _ in 0..20 {
+    for _ in 0..rounds(20, 3) {
         known.rotate();
         (0..100).for_each(|key| known.note(key));
         known.promote();

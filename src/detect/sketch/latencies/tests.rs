@@ -4,7 +4,10 @@ use std::{sync::Arc, thread, vec::Vec};
 use proptest::prelude::*;
 
 use super::{BUCKETS, Latencies, bucket_of, extent};
-use crate::{detect::Latency, test_support::cases};
+use crate::{
+    detect::Latency,
+    test_support::{cases, rounds},
+};
 
 fn exact(durations: &mut [Duration], share: (usize, usize)) -> f64 {
     durations.sort();
@@ -65,17 +68,18 @@ proptest! {
 
 #[test]
 fn requests_of_many_threads_are_counted_once() {
+    let each = rounds(10_000, 100);
     let latencies = Arc::new(Latencies::new());
     let threads = (0..4_u64).map(|number| {
         let latencies = Arc::clone(&latencies);
         #[allow(clippy::disallowed_methods, reason = "a test of threads")]
         thread::spawn(move || {
-            (0..10_000).for_each(|n| latencies.add(Duration::from_micros(n * (number + 1))));
+            (0..each).for_each(|n| latencies.add(Duration::from_micros(n * (number + 1))));
         })
     });
     let threads: Vec<_> = threads.collect();
-    let mut requests: u64 = (0..100).map(|_| latencies.take().requests).sum();
+    let mut requests: u64 = (0..rounds(100, 5)).map(|_| latencies.take().requests).sum();
     threads.into_iter().for_each(|thread| thread.join().unwrap());
     requests += latencies.take().requests;
-    assert_eq!(requests, 40_000);
+    assert_eq!(requests, 4 * each);
 }

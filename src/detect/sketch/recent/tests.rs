@@ -9,7 +9,7 @@ use crate::{
         sketch::streams::{self, Random},
     },
     sync::Mutex,
-    test_support::cases,
+    test_support::{cases, rounds},
     time::Timestamp,
 };
 
@@ -138,7 +138,7 @@ fn requests_of_many_threads_are_whole() {
         #[allow(clippy::disallowed_methods, reason = "a test of threads")]
         thread::spawn(move || {
             let mut random = Random(thread);
-            for n in 0..5_000 {
+            for n in 0..rounds(5_000, 12) {
                 // Even numbers are good.
                 let number = 2 * (n * 4 + thread) + random.below(2);
                 let (seen, words) = request(number);
@@ -150,7 +150,7 @@ fn requests_of_many_threads_are_whole() {
         })
     });
     let threads: Vec<_> = threads.collect();
-    for _ in 0..500 {
+    for _ in 0..rounds(500, 3) {
         for seen in held(&recent, 0) {
             let number = seen.at.as_nanos() / 1_000_000;
             assert_eq!(Seen { good: false, ..seen }, request(number).0);

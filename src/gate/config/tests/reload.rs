@@ -10,7 +10,9 @@ use core::{
 };
 use std::{sync::Barrier, thread, vec::Vec};
 
-use crate::{Gate, Quota, Request, Timestamp};
+use crate::{Gate, Quota, Request, Timestamp, test_support::rounds};
+
+const UNITS: usize = rounds(500, 20);
 
 fn text(round: usize) -> String {
     let extra = if round % 3 == 0 {
@@ -21,7 +23,7 @@ fn text(round: usize) -> String {
     format!(
         "[lists]\nblocked = []\n\
          [[rule]]\nname = 'round {round}'\nwhen = 'path eq \"/{round}\" or ip.src in $blocked'\nthen = 'deny'\n\
-         [[limit]]\nname = 'per client'\nquota = '500/h'\n{extra}"
+         [[limit]]\nname = 'per client'\nquota = '{UNITS}/h'\n{extra}"
     )
 }
 
@@ -36,7 +38,7 @@ fn unchanged_limits_go_on_through_reloads_under_load() {
     let passed = AtomicUsize::new(0);
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
-        for _ in 0..3 {
+        for _ in 0..rounds(3, 2) {
             scope.spawn(|| {
                 let client = Request::new("203.0.113.1".parse::<IpAddr>().unwrap()).target("/");
                 let outsider = Request::new("198.51.100.9".parse::<IpAddr>().unwrap()).target("/");
@@ -47,16 +49,16 @@ fn unchanged_limits_go_on_through_reloads_under_load() {
                 }
             });
         }
-        for round in 1..40 {
+        for round in 1..rounds(40, 2) {
             gate.reload(&text(round), now).unwrap();
             assert!(gate.reload("[[limit]]\nname = 'per client'\n", now).is_err());
         }
-        while passed.load(Ordering::Relaxed) < 500 {
+        while passed.load(Ordering::Relaxed) < UNITS {
             thread::yield_now();
         }
         over.store(true, Ordering::Relaxed);
     });
-    assert_eq!(passed.into_inner(), 500);
+    assert_eq!(passed.into_inner(), UNITS);
 }
 
 /// Rules of a file beside the live ones: they may name the lists of the gate, and mistakes have places.

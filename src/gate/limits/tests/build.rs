@@ -1,7 +1,7 @@
 use std::string::ToString;
 
 use super::*;
-use crate::{error::BuildProblem, gate::plan::Then, rule::Ban};
+use crate::{error::BuildProblem, gate::plan::Then, rule::Ban, test_support::rounds};
 
 fn problems(limits: impl IntoIterator<Item = LimitRule>) -> Vec<std::string::String> {
     match Limits::build(&plan(limits), &[], None, &mut Seeds::of_chance(), NOW) {
@@ -123,7 +123,7 @@ fn memory_is_what_it_was() {
     let world = limits([limit("a"), limit("b").by(terms(&[r#"header["x"]"#]))]);
     let before = world.limits.memory_bytes();
     assert!(before > 1_000 * 2 * 4 * 11);
-    for at in 0..5_000_u32 {
+    for at in 0..rounds(5_000_u32, 50) {
         let (peer, x) = (core::net::Ipv4Addr::from_bits(at), std::format!("{at}"));
         let request = Request::new(IpAddr::V4(peer)).header("x", &x).target(&x);
         let _ = world.rule(&request, NOW);

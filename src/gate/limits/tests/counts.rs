@@ -1,7 +1,7 @@
 use std::{sync::Barrier, thread};
 
 use super::*;
-use crate::{gate::plan::Then, rule::Ban};
+use crate::{gate::plan::Then, rule::Ban, test_support::rounds};
 
 fn logins() -> LimitRule {
     LimitRule::new("login failures", Quota::per_minute(5))
@@ -50,7 +50,7 @@ fn a_unit_is_given_back_when_the_response_does_not_count() {
 /// I1 of what is pending: a thousand at once are not more than five.
 #[test]
 fn a_thousand_parallel_logins_do_not_slip_through_a_limit_of_five() {
-    const THREADS: usize = 20;
+    const THREADS: usize = rounds(20, 4);
     let world = limits([logins()]);
     let (start, all_are_in) = (Barrier::new(THREADS), Barrier::new(THREADS));
     let passed: usize = thread::scope(|scope| {
@@ -60,7 +60,7 @@ fn a_thousand_parallel_logins_do_not_slip_through_a_limit_of_five() {
                     start.wait();
                     let request = login("192.0.2.1");
                     let mut inside = Vec::new();
-                    for _ in 0..1_000 / THREADS {
+                    for _ in 0..rounds(1_000, 32) / THREADS {
                         if let (Ruling::Passes { .. }, pending) = world.rule_and_rest(&request, NOW)
                         {
                             inside.push(pending);

@@ -18,6 +18,7 @@ use crate::{
     },
     limit::{OnSaturation, Share},
     rule::{Ban, RuleMode},
+    test_support::rounds,
 };
 
 const CLIENT: &str = "192.0.2.1";
@@ -353,7 +354,7 @@ fn threads_never_have_more_in_flight_than_the_limit() {
         for worker in 0..4 {
             let (world, out, passed) = (&world, &out, &passed);
             scope.spawn(move || {
-                for at in 0..2_000 {
+                for at in 0..rounds(2_000, 12) {
                     let which = (at * 7 + worker) % clients.len();
                     let (ruling, mut pending) = world.rule_and_rest(&from(clients[which]), NOW);
                     if !matches!(ruling, Ruling::Passes { .. }) {

@@ -137,6 +137,7 @@ const SECRETS: [&str; 6] =
 
 /// A flood of 200 requests a second on 20 that are usual: what it sends is nowhere in what is told.
 #[test]
+#[cfg_attr(miri, ignore = "a site's requests for minutes")]
 fn nothing_that_clients_send_is_told() {
     let parameters = Parameters { cold_seconds: 60, ..Parameters::default() };
     let defence = Defence { parameters, ..Defence::up_to(Posture::Lockdown) };

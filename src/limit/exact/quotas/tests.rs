@@ -1,7 +1,9 @@
 use core::time::Duration;
 use std::{thread, vec::Vec};
 
-use crate::{error::KeyQuotaError, limit::ExactLimiter, quota::Quota, time::Timestamp};
+use crate::{
+    error::KeyQuotaError, limit::ExactLimiter, quota::Quota, test_support::rounds, time::Timestamp,
+};
 
 const NOW: Timestamp = Timestamp::from_secs(1_000);
 const TEN: Quota = Quota::per_second(1).burst(10);
@@ -164,14 +166,15 @@ fn a_clock_set_back_frees_places_after_a_change() {
 /// lose nothing that both would give.
 #[test]
 fn checks_that_race_changes_take_what_the_larger_quota_gives() {
+    const KEYS: u32 = rounds(20, 3);
     let burst = |burst: u32| Quota::per_second(1).burst(burst);
     for (from, to) in [(20, 50), (50, 20)] {
         let limiter: ExactLimiter<u32> = ExactLimiter::new(burst(from), 4_000);
         let admitted: usize = thread::scope(|scope| {
             let workers: Vec<_> = (0..3)
                 .map(|_| {
-                    let admitted = |i: &u32| limiter.check(&(i % 20), NOW).is_admitted();
-                    scope.spawn(move || (0..20_000_u32).filter(admitted).count())
+                    let admitted = |i: &u32| limiter.check(&(i % KEYS), NOW).is_admitted();
+                    scope.spawn(move || (0..rounds(20_000_u32, 100)).filter(admitted).count())
                 })
                 .collect();
             for step in 0..=30 {
@@ -179,8 +182,8 @@ fn checks_that_race_changes_take_what_the_larger_quota_gives() {
             }
             workers.into_iter().map(|worker| worker.join().unwrap()).sum()
         });
-        let more = (0..20).map(|key| left(&limiter, key, NOW) as usize).sum::<usize>();
-        assert!(admitted + more <= 20 * 50, "{admitted} and {more}");
-        assert!(admitted + more >= 20 * to as usize, "{admitted} and {more}");
+        let more = (0..KEYS).map(|key| left(&limiter, key, NOW) as usize).sum::<usize>();
+        assert!(admitted + more <= KEYS as usize * 50, "{admitted} and {more}");
+        assert!(admitted + more >= KEYS as usize * to as usize, "{admitted} and {more}");
     }
 }

@@ -260,6 +260,7 @@ proptest! {
 
 /// I1: regulars keep their places through a flood after the restart as before it.
 #[test]
+#[cfg_attr(miri, ignore = "a flood of 200,000 keys")]
 fn regulars_are_still_established() {
     let store = tiny(TENS, 0, 200, SEEDS);
     let mut now = NOW;

@@ -18,7 +18,7 @@ use crate::{
         reference::Keyed,
     },
     quota::Quota,
-    test_support::cases,
+    test_support::{cases, rounds},
 };
 
 const TENS: Quota = Quota::per_second(10).burst(20);
@@ -32,7 +32,7 @@ fn no_flood_gives_an_exhausted_key_anything_back() {
         let mut now = at(1_000);
         assert!(store.check_n("victim", 20, now).is_admitted());
         model.check_n(0, 20, now);
-        for fresh in 0..400_000_u32 {
+        for fresh in 0..rounds(400_000_u32, 1_000) {
             now = now.saturating_add(Duration::from_micros(17));
             let _ = store.check(&fresh, now);
             if fresh % 10 == 0 {
@@ -82,22 +82,22 @@ proptest! {
 /// places change hands all the time, and a step of the seed and of the quota in between.
 #[test]
 fn threads_never_admit_more_than_the_burst() {
-    const KEYS: u32 = 64;
+    const KEYS: u32 = rounds(64, 16);
     let quota = Quota::per_second(1).burst(3);
     let store = fixed(quota, Capacity::bytes(size_of::<KeyedLimiter>() + 4 * size_of::<Set>()));
-    for round in 0..if cfg!(miri) { 1 } else { 60 } {
+    for round in 0..rounds(60, 1) {
         let now = at(10_000 + round * 10_000);
         let counts: Vec<AtomicU32> = (0..KEYS).map(|_| AtomicU32::new(0)).collect();
         thread::scope(|scope| {
             for thread in 0..4_u32 {
                 let (store, counts) = (&store, &counts);
                 scope.spawn(move || {
-                    for turn in 0..600_u32 {
+                    for turn in 0..10 * KEYS {
                         let key = (turn.wrapping_mul(7).wrapping_add(thread * 3)) % KEYS;
                         if store.check(&key, now).is_admitted() {
                             counts[key as usize].fetch_add(1, Ordering::Relaxed);
                         }
-                        if thread == 0 && turn == 300 {
+                        if thread == 0 && turn == 5 * KEYS {
                             let _ = store.rotate_seed(now);
                         }
                     }
@@ -133,6 +133,7 @@ fn the_promised_number_of_keys_finds_a_place() {
 
 /// The documented spill in a store where keys come and go all the time.
 #[test]
+#[cfg_attr(miri, ignore = "statistics of 100,000 keys")]
 fn the_documented_share_of_a_steady_stream_finds_a_place() {
     // A key holds its place for its interval and the lag of the reclaim clock, 1 to 1.5 ms.
     for (taken, most) in [(0.475, 0.000_5), (0.57, 0.002_5), (0.66, 0.012), (0.735, 0.04)] {
@@ -157,6 +158,7 @@ fn the_documented_share_of_a_steady_stream_finds_a_place() {
 /// The documented probability that two keys share a bucket: 14 / 2²¹ for a key that looks for a place
 /// in a full store, and in proportion to how full it is.
 #[test]
+#[cfg_attr(miri, ignore = "statistics of 100,000 keys")]
 fn keys_share_a_bucket_as_rarely_as_documented() {
     let store = fixed(Quota::per_day(1), Capacity::keys(10_000));
     for key in 0..10_000_u32 {

@@ -13,6 +13,7 @@ use crate::{
     limit::keyed::{Capacity, KeyedLimiter, set::Set},
     quota::Quota,
     sync::Mutex,
+    test_support::rounds,
     time::Timestamp,
 };
 
@@ -133,9 +134,9 @@ fn excess(mut events: Vec<Event>, quota: Quota) -> i128 {
 fn schedules_of_threads_give_no_key_more_than_its_bound() {
     let number =
         |name, default| env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
-    let rounds: u64 = number("PORTCULLIS_SCHEDULES", if cfg!(miri) { 1 } else { 40 });
+    let turns = rounds(2_000, 40);
+    let rounds: u64 = number("PORTCULLIS_SCHEDULES", rounds(40, 1));
     let first: u64 = number("PORTCULLIS_SCHEDULES_SEED", 0);
-    let turns = if cfg!(miri) { 40 } else { 2_000 };
     let (mut admitted, mut unseated, mut reclaimed) = (0, 0, 0);
     for seed in first..first + rounds {
         let mut dice = Dice((seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
@@ -196,7 +197,7 @@ fn a_snapshot_under_load_forgives_nobody() {
     let capacity = Capacity::bytes(size_of::<KeyedLimiter>() + 2 * size_of::<Set>());
     let store = fixed(quota, capacity);
     let mut now = Timestamp::from_nanos(START);
-    for _ in 0..if cfg!(miri) { 2 } else { 200 } {
+    for _ in 0..rounds(200, 2) {
         // Some keys have all that they can have, others come and go meanwhile.
         now = now.saturating_add(Duration::from_millis(350));
         let full: Vec<u32> =
@@ -205,7 +206,7 @@ fn a_snapshot_under_load_forgives_nobody() {
             for thread in 0..2_u32 {
                 let store = &store;
                 scope.spawn(move || {
-                    for turn in 0..100_u32 {
+                    for turn in 0..rounds(100_u32, 20) {
                         let later = now.saturating_add(Duration::from_millis(2) * turn);
                         let _ = store.check(&(100 + (turn * 7 + thread) % 50), later);
                     }

@@ -10,7 +10,10 @@ use std::{
 use proptest::prelude::*;
 
 use super::KeyedPermits;
-use crate::limit::{OnSaturation, Permit, permits::tests::cancelled};
+use crate::{
+    limit::{OnSaturation, Permit, permits::tests::cancelled},
+    test_support::rounds,
+};
 
 #[derive(Clone, Copy, Debug)]
 enum Op {
@@ -169,12 +172,12 @@ fn threads_never_hold_more_than_the_limit_of_a_key() {
         for worker in 0..4_usize {
             let (permits, held, worst) = (&permits, &held, &worst);
             scope.spawn(move || {
-                for turn in 0..5_000_usize {
+                for turn in 0..rounds(5_000_usize, 40) {
                     let key = (turn + worker * turn / 7) % 5;
                     if let Some(permit) = permits.try_acquire(&key) {
                         let before = held[key].fetch_add(1, Ordering::SeqCst);
                         worst.fetch_max(before + 1, Ordering::SeqCst);
-                        if turn % 64 == 0 {
+                        if turn % rounds(64, 4) == 0 {
                             thread::yield_now();
                         }
                         held[key].fetch_sub(1, Ordering::SeqCst);
@@ -191,15 +194,15 @@ fn threads_never_hold_more_than_the_limit_of_a_key() {
 /// I5 of the table.
 #[test]
 fn two_changes_of_the_limit_do_not_mix() {
-    let permits = KeyedPermits::new(1, 100_000);
+    let permits = KeyedPermits::new(1, rounds(100_000, 100));
     thread::scope(|scope| {
         for limit in [2, 3] {
             let permits = &permits;
-            scope.spawn(move || (0..200).for_each(|_| permits.set_limit(limit)));
+            scope.spawn(move || (0..rounds(200, 20)).for_each(|_| permits.set_limit(limit)));
         }
     });
     let limit = permits.limit();
-    for key in 0..1_000_u32 {
+    for key in 0..rounds(1_000_u32, 20) {
         assert!(permits.try_acquire_n(&key, limit).is_some());
         assert!(permits.try_acquire_n(&key, limit + 1).is_none());
     }

@@ -22,7 +22,7 @@ fn story() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::test_support::cases(256))]
 
     #[test]
     fn a_fleet_keeps_its_promises_in_any_sequence_of_events(story in story()) {

@@ -12,7 +12,7 @@ use crate::{
     },
     limit::window::tests::{Op, any_move, any_op, any_window, moved},
     sync::Ordering,
-    test_support::cases,
+    test_support::{cases, rounds},
     time::Timestamp,
 };
 
@@ -353,7 +353,7 @@ fn no_record_is_taken_for_one_of_a_later_turn() {
 #[test]
 fn threads_take_exactly_what_is_there() {
     let window = SlidingWindow::new(100, Duration::from_millis(20), 4).unwrap();
-    let (barrier, rounds) = (Barrier::new(4), 200_u64);
+    let (barrier, rounds) = (Barrier::new(4), rounds(200_u64, 6));
     let passed: Vec<(u64, u64)> = thread::scope(|scope| {
         let workers: Vec<_> = (0..4)
             .map(|_| {

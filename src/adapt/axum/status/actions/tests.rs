@@ -247,6 +247,8 @@ fn a_reason_is_short_and_printable() {
 }
 
 proptest! {
+    #![proptest_config(crate::test_support::cases(256))]
+
     /// Whatever comes, there is an answer, and it is no fault of the service.
     #[test]
     fn any_text_has_an_answer(
