@@ -82,7 +82,9 @@ impl Refused {
             rules.map(|rule| (rule.name().to_owned(), rule.denied())).collect();
         for (name, count) in &now {
             let before = self.last.get(name).filter(|before| *before <= count).unwrap_or(&0);
-            *self.sums.entry(name.clone()).or_default() += count - before;
+            // Some have a number behind their name, which is another one in each text.
+            let name = name.trim_end_matches(|end: char| end.is_ascii_digit()).trim_end();
+            *self.sums.entry(name.to_owned()).or_default() += count - before;
         }
         self.last = now;
     }

@@ -26,10 +26,7 @@ const REQUESTS: &[Line] = &[
     ("served", GREEN, |second| second.served as f64),
     ("refused", AMBER, |second| second.refused as f64),
 ];
-const POSTURE: &[Line] =
-    &[("posture: normal, elevated, overload, defend, lockdown", RED, |second| {
-        f64::from(second.posture)
-    })];
+const POSTURE: &[Line] = &[("posture", RED, |second| f64::from(second.posture))];
 
 pub(crate) fn draw(path: &Path, seconds: &[Second]) -> Result<(), String> {
     let mut svg = String::new();
@@ -44,7 +41,12 @@ fn picture(svg: &mut String, seconds: &[Second]) -> Drawn {
     let (middle, below) = rest.split_vertically(300);
     panel(&above, seconds, "What the service holds", MEMORY)?;
     panel(&middle, seconds, "Requests in a second", REQUESTS)?;
-    panel(&below, seconds, "What the gate does by itself", POSTURE)?;
+    panel(
+        &below,
+        seconds,
+        "Posture: normal (0), elevated, overload, defend, lockdown (4)",
+        POSTURE,
+    )?;
     root.present()?;
     Ok(())
 }
