@@ -30,7 +30,7 @@ fn parts() -> BTreeSet<String> {
     let entries = fs::read_dir(root().join("src")).unwrap().flatten();
     let names = entries.map(|entry| entry.file_name().into_string().unwrap());
     let names = names.map(|name| name.trim_end_matches(".rs").to_string());
-    names.filter(|name| name != "lib" && name != "test_support").collect()
+    names.filter(|name| !["lib", "schedules", "test_support"].contains(&name.as_str())).collect()
 }
 
 /// What the table says that each part builds on; `None` where it is all that stands above.
@@ -47,7 +47,7 @@ fn told() -> BTreeMap<String, Option<BTreeSet<String>>> {
 
 /// All sources of a part that are in a build.
 fn sources(path: &Path, found: &mut Vec<PathBuf>) {
-    const OTHERS: [&str; 6] = ["test", "reference", "loom", "samples", "published", "agreement"];
+    const OTHERS: [&str; 6] = ["test", "reference", "_models", "samples", "published", "agreement"];
     let name = path.file_name().unwrap().to_str().unwrap();
     if OTHERS.iter().any(|other| name.contains(other)) {
         return;
