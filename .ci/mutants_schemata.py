@@ -37,7 +37,8 @@ mod mutant_switch {
     });
     #[cold]
     fn reach(number: u32, (file, seen): &(Mutex<std::fs::File>, std::vec::Vec<AtomicBool>)) {
-        if !seen[number as usize].swap(true, Ordering::Relaxed) {
+        let seen = &seen[number as usize];
+        if !seen.load(Ordering::Relaxed) && !seen.swap(true, Ordering::Relaxed) {
             let _ = file.lock().unwrap().write_all(&number.to_ne_bytes());
         }
     }
@@ -58,7 +59,11 @@ mod mutant_switch {
 FEATURES = "#![feature(core_intrinsics, const_eval_select)]\n"
 # Properties are tried on fewer cases at first.
 FEWER_CASES = """asked.max(cases).min(std::env::var("PORTCULLIS_MUTANT_CASES").map_or(u32::MAX, |most| most.parse().unwrap()))"""
-CONSTANT = "const"  # What is in no function.
+CONSTANT = "a constant"
+# What a crate without the standard library's prelude calls otherwise than cargo-mutants does.
+NAMES = {"vec!": "::alloc::vec!", "Vec::": "::alloc::vec::Vec::", "Box::": "::alloc::boxed::Box::",
+         "String::": "::alloc::string::String::"}
+PRELUDE = re.compile(r"(?<![:\w])(?:vec!|Vec::|Box::|String::)")
 MARK = re.compile(rb"/\*<(\d+)\*/")
 
 
@@ -71,6 +76,7 @@ class Mutant:
     end: int
     replacement: str
     what: str  # In words, without lines: what the table of survivors knows it by.
+    is_constant: bool
     number: int = 0
 
     @property
@@ -88,7 +94,7 @@ class Source:
         self.lines = [0]
         for line in self.text.splitlines(keepends=True):
             self.lines.append(self.lines[-1] + len(line))
-        self.expressions, self.arms = [], []
+        self.expressions, self.arms, self.constants = [], [], set()
         self._read_tree(root)
 
     def offset(self, line, column):
@@ -97,7 +103,7 @@ class Source:
     def _read_tree(self, root):
         command = ["rustc", "+nightly", "-Zunpretty=ast-tree", "--edition", "2024", "--crate-type", "lib", self.path]
         tree = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
-        node = re.compile(r"( *)(?:\w+: )?(Expr|Arm|Pat) \{$")
+        node = re.compile(r"( *)(?:\w+: )?(Expr|Arm|Pat|AnonConst|ConstItem|StaticItem) \{$")
         span = re.compile(r"( *)span: .*?:(\d+):(\d+): (\d+):(\d+) \(#0\),$")
         open_nodes = []  # (kind, indent, the end of an arm's pattern)
         for line in tree.splitlines():
@@ -113,6 +119,8 @@ class Source:
             kind, above = open_nodes[-1][0], open_nodes[-2:-1]
             if kind == "Expr":
                 self.expressions.append(place)
+                if any(kind.endswith(("Const", "Item")) for kind, _, _ in open_nodes):
+                    self.constants.add(place)
             elif kind == "Arm":
                 self.arms.append((place, open_nodes[-1][2]))
             elif above and above[0][0] == "Arm" and above[0][1] + 4 == open_nodes[-1][1]:
@@ -141,8 +149,9 @@ def listed(root, globs, excluded):
         path, span = one["file"], one["span"]
         source = sources.get(path) or sources.setdefault(path, Source(root, path))
         start, end = (source.offset(at["line"], at["column"]) for at in (span["start"], span["end"]))
-        function = (one.get("function") or {}).get("function_name", CONSTANT)
-        mutant = Mutant(path, function, one["genre"], start, end, one["replacement"], "")
+        function = (one.get("function") or {}).get("function_name", "-")
+        is_constant = source.expression_around(start, end) in source.constants or function == "-"
+        mutant = Mutant(path, function, one["genre"], start, end, one["replacement"], "", is_constant)
         mutant.what = in_words(source, mutant, one["name"])
         seen[mutant.key] = seen.get(mutant.key, 0) + 1
         if seen[mutant.key] > 1:
@@ -174,7 +183,8 @@ class Instrumented:
         expressions = {}
         for mutant in mutants:
             if mutant.genre == "FnValue":
-                self._point(mutant.start, marked(mutant, f"if crate::mutant({mutant.number}) {{ return {mutant.replacement}; }} "))
+                value = PRELUDE.sub(lambda name: NAMES[name[0]], mutant.replacement)
+                self._point(mutant.start, marked(mutant, f"if crate::mutant({mutant.number}) {{ return {value}; }} "))
             elif mutant.genre == "MatchArm":
                 self._arm(mutant)
             elif around := source.expression_around(mutant.start, mutant.end):
@@ -250,8 +260,8 @@ class Program:
     def __init__(self, root, place, sources, mutants, features, tests):
         self.root, self.copy, self.sources = root, os.path.join(place, "tree"), sources
         # Mutants that do not compile, and what the compiler says; of what is constant there is nothing to choose.
-        self.unviable = [(mutant, CONSTANT) for mutant in mutants if mutant.function == CONSTANT]
-        self.mutants = [mutant for mutant in mutants if mutant.function != CONSTANT]
+        self.mutants, self.unviable = mutants, []
+        self.leave_out({mutant.key: CONSTANT for mutant in mutants if mutant.is_constant})
         self.options = ["-p", "portcullis", "--no-default-features", "--features", features, "--locked", "--lib"]
         for test in tests:
             self.options += ["--test", test]
@@ -262,6 +272,11 @@ class Program:
             "CARGO_PROFILE_DEV_DEBUG": "0",
         }
 
+    def leave_out(self, reasons):
+        """Leaves out mutants, each by its key and with the reason."""
+        self.unviable += [(mutant, reasons[mutant.key]) for mutant in self.mutants if mutant.key in reasons]
+        self.mutants = [mutant for mutant in self.mutants if mutant.key not in reasons]
+
     def built(self, say):
         """The paths of the test programs, once what does not compile is left out."""
         while True:
@@ -270,23 +285,19 @@ class Program:
             errors = [one["message"] for one in messages if is_error(one)]
             if not errors:
                 return [one["executable"] for one in messages if one["reason"] == "compiler-artifact" and one["executable"]]
-            blamed = {}
-            for error in errors:
-                for number in self._blamed(error):
-                    blamed.setdefault(number, error["message"])
+            keys = {mutant.number: mutant.key for mutant in self.mutants}
+            blamed = {keys[number]: error["message"] for error in errors for number in self._blamed(error)}
             if not blamed:
                 raise SystemExit("\n".join(error["rendered"] for error in errors[:5]) + "\nNo mutant is to blame for this.")
             say(f"{len(errors)} errors: {len(blamed)} mutants do not compile")
-            self.unviable += [(mutant, blamed[mutant.number]) for mutant in self.mutants if mutant.number in blamed]
-            self.mutants = [mutant for mutant in self.mutants if mutant.number not in blamed]
+            self.leave_out(blamed)
 
     def _write_sources(self):
         written = {}
         for path, source in self.sources.items():
             there = [mutant for mutant in self.mutants if mutant.file == path]
             instrumented = Instrumented(source, there)
-            self.unviable += [(mutant, "no place found for it") for mutant in instrumented.left_out]
-            self.mutants = [mutant for mutant in self.mutants if mutant not in instrumented.left_out]
+            self.leave_out({mutant.key: "no place was found for it" for mutant in instrumented.left_out})
             written[path] = instrumented.text()
         lib, support = "src/lib.rs", "src/test_support.rs"
         with open(os.path.join(self.root, lib), encoding="utf-8") as file:
@@ -306,14 +317,14 @@ class Program:
         return [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("{")]
 
     def _blamed(self, error):
-        """The mutants that an error is about: those that it points at, or else the one that stands before it."""
+        """The mutants that an error is about: those that it points at, or else those beside it."""
         spans = error["spans"] + [span for child in error["children"] for span in child["spans"]]
         spans = [span for span in spans if span["file_name"] in self.sources]
         for primary in (True, False):
             found = {self._inside(span) for span in spans if span["is_primary"] == primary} - {None}
             if found:
                 return found
-        return {self._before(span) for span in spans if span["is_primary"]} - {None}
+        return {number for span in spans if span["is_primary"] for number in self._near(span)}
 
     def _inside(self, span):
         content = self.written[span["file_name"]]
@@ -321,9 +332,12 @@ class Program:
         around = [(end - start, number) for start, end, number in regions if start <= span["byte_start"] <= end]
         return int(min(around)[1]) if around else None
 
-    def _before(self, span):
-        before = MARK.findall(self.written[span["file_name"]][:span["byte_start"]])
-        return int(before[-1]) if before else None
+    def _near(self, span):
+        """Those in the lines of a span, or the last one before it."""
+        content = self.written[span["file_name"]]
+        start = content.rfind(b"\n", 0, span["byte_start"]) + 1
+        end = content.find(b"\n", span["byte_end"])
+        return map(int, MARK.findall(content[start:end]) or MARK.findall(content[:start])[-1:])
 
 
 def is_error(message):

@@ -4,7 +4,7 @@ use std::{format, string::ToString};
 use proptest::prelude::*;
 
 use super::{LONGEST, Quota, QuotaError, ticks::Ticks};
-use crate::time::NANOS_PER_SEC;
+use crate::time::{NANOS_PER_SEC, Timestamp};
 
 /// Every quota that can be built, biased towards the edges of each field.
 pub(crate) fn any_quota() -> impl Strategy<Value = Quota> {
@@ -231,4 +231,46 @@ fn serde_uses_the_text() {
     assert_eq!(serde_json::from_str::<Quota>(&json).unwrap(), quota);
     let error = serde_json::from_str::<Quota>("\"100/moon\"").unwrap_err().to_string();
     assert!(error.contains("column 5: unknown unit"), "{error}");
+}
+
+/// The rate is a fraction in its lowest terms: exact for every round quota, whatever burst it has.
+#[test]
+fn ticks_are_as_long_as_the_lowest_terms_allow() {
+    let ticks = |count, seconds| {
+        let quota = Quota::new(count, Duration::from_secs(seconds)).unwrap();
+        let scale = Ticks::of(quota.burst(1)).scale;
+        (scale.per_nano, scale.interval, scale.shift)
+    };
+    assert_eq!(ticks(1_000_000_000, 1), (2, 2, 0));
+    assert_eq!(ticks(1_000_000_000, 10), (2, 20, 0));
+    assert_eq!(ticks(3_000_000_000, 4), (6, 8, 0));
+    assert_eq!(ticks(4_000_000_000, 86_400), (2, 43_200, 0));
+}
+
+/// Ticks of a packed bucket are longer than a nanosecond, and count on to the last one that there is.
+#[cfg(feature = "std")]
+#[test]
+fn packed_waits_are_told_to_the_end_of_time() {
+    let scale = Ticks::packed(Quota::per_minute(100).burst(20), 0).unwrap().scale;
+    assert!(scale.after > 64, "{scale:?}");
+    for early in [1 << 62, 1 << 63, (1 << 63) + 12_345, u64::MAX - 1_000_000_000] {
+        let now = Timestamp::from_nanos(early);
+        let wait = scale.wait(scale.interval, now).unwrap();
+        let unit = Duration::from_millis(600);
+        assert!(wait <= unit && wait + Duration::from_micros(10) > unit, "{early}: {wait:?}");
+    }
+    assert_eq!(scale.wait(scale.interval, Timestamp::from_nanos(u64::MAX - 1_000)), None);
+}
+
+/// What is rounded up is rounded up to the next tick, and never by a whole one.
+#[cfg(feature = "std")]
+#[test]
+fn packed_ticks_are_exact_where_they_can_be() {
+    // Half a tick a nanosecond, and the ticks of a second between them.
+    let quota = Quota::new(1, Duration::from_nanos(1 << 17)).unwrap();
+    let ticks = Ticks::packed(quota, 0).unwrap();
+    assert_eq!((ticks.scale.per_nano, ticks.scale.after), (1 << 63, 64));
+    assert_eq!((ticks.scale.interval, ticks.burst, ticks.most), (1 << 16, 1 << 16, 1 << 16));
+    assert_eq!(ticks.lawful - ticks.most, 500_000_000 + 2);
+    assert_eq!(Ticks::packed_on(ticks.scale, quota, 0), Some(ticks));
 }

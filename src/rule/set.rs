@@ -235,6 +235,31 @@ mod tests {
         }
     }
 
+    /// Each flag of a target is read by its own field, and by no other.
+    #[test]
+    fn flags_of_a_target_are_those_that_rules_ask_for() {
+        let targets = [
+            ("dot_segments", "/a/../b"),
+            ("encoded_slash", "/a%2fb"),
+            ("double_encoded", "/%2561"),
+            ("bad_percent", "/a%"),
+            ("nul", "/%00"),
+            ("backslash", "/a\\b"),
+            ("double_slash", "/a//b"),
+            ("non_utf8", "/%ff"),
+        ];
+        let rule = |(flag, _): &(&str, &str)| {
+            let when = Scheme::new().parse(&format!("uri.flags.{flag}")).unwrap();
+            Rule::new(flag, when)
+        };
+        let set = RuleSet::new(targets.iter().map(rule), Lists::new()).unwrap();
+        for (flag, target) in targets {
+            let request = Request::new(None).target(target);
+            assert_eq!(set.first_match(&request).map(Rule::name), Some(flag));
+        }
+        assert_eq!(set.first_match(&Request::new(None).target("/a/%e2%82%ac?b=%25")), None);
+    }
+
     /// Else a slip of the pen would be a rule that never holds.
     #[test]
     fn lists_that_are_not_there_or_of_another_type_are_refused() {

@@ -19,7 +19,7 @@ use proptest::prelude::*;
 
 use super::{Editable, Live, editable::sealed, log::REMEMBERED};
 use crate::{
-    cidr::{CidrEdit, CidrSet},
+    cidr::{CidrEdit, CidrMap, CidrSet},
     sync::Arc,
     test_support::{cases, rounds},
 };
@@ -399,4 +399,22 @@ proptest! {
             |pairs| pairs.iter().map(|pair| pair.0).collect::<CidrSet>(),
         )?;
     }
+}
+
+/// What these tests edit is a stand-in: maps and sets themselves do as they are told, too.
+#[test]
+fn maps_and_sets_are_edited() {
+    let net: IpNet = "10.0.0.0/8".parse().unwrap();
+    let map = Live::new(CidrMap::<u32>::new());
+    let empty = map.memory_bytes();
+    map.edit([CidrEdit::Insert(net, 7)]);
+    assert_eq!(map.load().lookup("10.1.2.3".parse().unwrap()), Some(&7));
+    assert!(map.memory_bytes() > empty);
+    assert_eq!(Editable::bytes(&*map.load()), map.load().memory_bytes());
+    map.edit([CidrEdit::Remove(net)]);
+    assert!(map.load().is_empty());
+    let set = Live::new(CidrSet::new());
+    set.edit([CidrEdit::Insert(net, ())]);
+    assert!(set.load().contains("10.1.2.3".parse().unwrap()));
+    assert_eq!(Editable::bytes(&*set.load()), set.load().memory_bytes());
 }

@@ -498,3 +498,22 @@ fn serde_is_a_map_of_texts_read_strictly() {
         assert!(error.contains(why), "{json}: {error}");
     }
 }
+
+#[test]
+fn memory_is_told_by_what_it_is_for() {
+    let nothing = CidrMap::<u64>::new().memory();
+    assert_eq!((nothing.tables(), nothing.prefixes(), nothing.values()), (0, 0, 0));
+    // Every second network, so that none is like its neighbour.
+    let nets = (0..1_000_u32)
+        .map(|at| IpNet::new((0x0a00_0000 + 512 * at).to_be_bytes().into(), 24).unwrap());
+    let map: CidrMap<u64> = nets.zip(0..).collect();
+    let memory = map.memory();
+    assert!((1_000 * 4..1_000 * 200).contains(&memory.tables()), "{memory:?}");
+    assert!((1_000 * 6..1_000 * 30).contains(&memory.prefixes()), "{memory:?}");
+    assert!((1_000 * 8..1_000 * 60).contains(&memory.values()), "{memory:?}");
+    let heap = memory.tables() + memory.prefixes() + memory.values();
+    assert_eq!(
+        (memory.total(), map.memory_bytes()),
+        (size_of::<CidrMap<u64>>() + heap, memory.total())
+    );
+}

@@ -221,3 +221,51 @@ fn a_clock_set_back_is_healed_in_every_member() {
     let healed = hours(8).saturating_add(Duration::from_secs(1));
     assert!(check_all(&members, healed).is_admitted());
 }
+
+/// A limit of somebody's, which refuses when it is asked and says whatever is wanted when it is charged.
+struct Changeable {
+    charged: Decision,
+    refunds: Cell<u32>,
+}
+
+impl Limit for Changeable {
+    fn peek_n(&self, _: u32, now: Timestamp) -> Decision {
+        let empty = TokenBucket::new(Quota::per_hour(1).burst(1));
+        let _ = empty.check(now);
+        empty.check(now)
+    }
+
+    fn check_n(&self, _: u32, _: Timestamp) -> Decision {
+        self.charged
+    }
+
+    fn refund_n(&self, n: u32, _: Timestamp) {
+        self.refunds.set(self.refunds.get() + n);
+    }
+}
+
+#[test]
+fn what_was_taken_in_vain_is_given_back_and_nothing_else() {
+    let there = TokenBucket::new(Quota::per_hour(1).burst(9)).check(NOW);
+    let denied = TokenBucket::new(Quota::per_hour(0)).check(NOW);
+    let full: ExactLimiter<u32> =
+        ExactLimiter::new(Quota::per_hour(1).burst(2), 1).on_saturation(OnSaturation::Allow);
+    assert!(full.check(&1, NOW).is_admitted());
+    let unseated = full.check(&2, NOW);
+    assert!(unseated.is_admitted() && unseated.is_saturated());
+    for (charged, refunds) in [(there, 3), (denied, 0), (unseated, 0)] {
+        let limit = Changeable { charged, refunds: Cell::new(0) };
+        super::check_in_vain(&limit, 3, NOW);
+        assert_eq!(limit.refunds.get(), refunds);
+    }
+}
+
+#[test]
+fn a_key_of_an_exact_limit_gets_back_what_its_group_was_denied() {
+    let limiter: ExactLimiter<u32> = ExactLimiter::new(Quota::per_hour(1).burst(3), 4);
+    let on = limiter.on(&1);
+    assert!(on.check_n(3, NOW).is_admitted());
+    on.refund_n(2, NOW);
+    assert!(limiter.check_n(&1, 3, NOW).is_denied());
+    assert!(limiter.check_n(&1, 2, NOW).is_admitted());
+}

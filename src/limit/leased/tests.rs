@@ -229,3 +229,18 @@ fn the_documented_size_holds() {
     assert_eq!(bucket.memory_bytes(), 256 + 4 * 128);
     assert_eq!(LeasedBucket::LEASE, Duration::from_nanos(LEASE));
 }
+
+#[test]
+fn what_is_given_back_can_be_taken_again() {
+    let bucket = LeasedBucket::new(Quota::per_hour(1).burst(10), 2, 0);
+    let now = Timestamp::from_secs(1);
+    assert!(bucket.check_n(10, now).is_admitted());
+    bucket.refund_n(4, now);
+    assert!(bucket.check_n(5, now).is_denied());
+    assert!(bucket.check_n(4, now).is_admitted());
+    assert!(bucket.check_n(1, now).is_denied());
+    // No more than was taken.
+    bucket.refund_n(99, now);
+    assert!(bucket.check_n(11, now).is_denied());
+    assert!(bucket.check_n(10, now).is_admitted());
+}

@@ -214,3 +214,43 @@ fn the_target_names_the_host_if_it_has_one() {
         });
     }
 }
+
+/// Every pair and every triple of bytes, and the borders of those of four, is UTF-8 where the standard library says so.
+#[test]
+fn characters_are_those_of_the_standard_library() {
+    let agrees = |text: &[u8]| {
+        let mut characters = super::flags::Characters::default();
+        text.iter().for_each(|byte| characters.push(*byte));
+        assert_eq!(characters.are_utf8(false), core::str::from_utf8(text).is_ok(), "{text:x?}");
+    };
+    for first in 0..=255 {
+        agrees(&[first]);
+        for second in 0..=255 {
+            agrees(&[first, second]);
+        }
+    }
+    const BORDERS: [u8; 14] =
+        [0, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc2, 0xe0, 0xed, 0xf4, 0xff];
+    for first in 0..=255 {
+        for second in BORDERS {
+            for third in BORDERS {
+                agrees(&[first, second, third]);
+                BORDERS.into_iter().for_each(|fourth| agrees(&[first, second, third, fourth]));
+            }
+        }
+    }
+}
+
+/// The path alone is what a request's path is, cut or not.
+#[test]
+fn a_long_path_alone_is_that_of_its_request() {
+    for ending in ["%41/../b", "/..", "/.", "%2", "%", "//", "%c3%a9"] {
+        for more in 0..12 {
+            let target = std::format!("/{}{ending}", "a".repeat(LONGEST - 8 + more));
+            let whole = Canonical::with(&Request::new(None).target(&target), |canonical| {
+                canonical.path.to_vec()
+            });
+            assert_eq!(&*canonical_path(&target), whole, "{ending} after {more}");
+        }
+    }
+}

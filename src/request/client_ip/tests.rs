@@ -99,6 +99,13 @@ fn forwarded_elements_are_read_by_their_for() {
         (&["for=192.0.2.43;for=192.0.2.44"], "10.0.0.1", Malformed),
         (&["192.0.2.43"], "10.0.0.1", Malformed),
         (&["for=\"192.0.2.43:_port\""], "192.0.2.43", Header),
+        (&["for=\"192.0.2.43:_a.b_c-9\""], "192.0.2.43", Header),
+        (&["for=\"192.0.2.43:_\""], "10.0.0.1", Malformed),
+        (&["for=\"192.0.2.43:_a b\""], "10.0.0.1", Malformed),
+        (&["for=\"192.0.2.43:port\""], "10.0.0.1", Malformed),
+        (&["for=\"192.0.2.43:65535\""], "192.0.2.43", Header),
+        (&["for=\"192.0.2.43:65536\""], "10.0.0.1", Malformed),
+        (&["for=\"192.0.2.43:000080\""], "10.0.0.1", Malformed),
     ];
     for (lines, expected, reason) in rows {
         let found = resolve(&clients, "10.0.0.1", lines);

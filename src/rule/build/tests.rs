@@ -124,3 +124,22 @@ fn patterns_are_checked_and_each_element_is_no_term() {
     assert_eq!(headers("a").any().lower().term(), None);
     assert_eq!(field::path().lower().term().map(|it| it.to_string()), Some("lower(path)".into()));
 }
+
+/// A term is compared with texts as a fingerprint has them: by what kind of value it is.
+#[test]
+fn terms_are_what_a_text_says() {
+    let said = |expr: Option<Expr>| expr.map(|expr| expr.to_string());
+    let term = |text: super::Text| text.term().unwrap();
+    let path = term(field::path());
+    assert_eq!(said(path.eq_text(b"/a")), Some("path eq \"/a\"".into()));
+    assert_eq!(said(path.starts_with_text(b"/a")), Some("path starts_with \"/a\"".into()));
+    assert_eq!(said(path.starts_with_text(b"")), None);
+    let ssl = field::flag("ssl").term().unwrap();
+    assert_eq!(said(ssl.eq_text(b"true")), Some("ssl".into()));
+    assert_eq!(said(ssl.eq_text(b"false")), Some("not ssl".into()));
+    assert_eq!(said(ssl.eq_text(b"yes")), None);
+    assert_eq!(said(ssl.starts_with_text(b"t")), None);
+    let length = field::path().len().term().unwrap();
+    assert_eq!(said(length.eq_text(b"12")), Some("len(path) eq 12".into()));
+    assert_eq!(said(length.eq_text(b"twelve")), None);
+}

@@ -1,5 +1,6 @@
 //! What the index finds is what trying one rule after the other finds.
 
+use core::ops::ControlFlow;
 use std::vec::Vec;
 
 use proptest::prelude::*;
@@ -9,8 +10,11 @@ use super::{
     agreement::{agree, by_index, index, one_by_one},
 };
 use crate::{
+    request::{Request, canonical::Canonical},
     rule::{
+        Scheme,
         expr::{Atom, Expr, Literal, Node, Operand, Test},
+        facts::Facts,
         field::Builtin,
         list::Lists,
         reference,
@@ -130,4 +134,70 @@ fn memory_is_what_rules_differ_in() {
     assert!((5_000 * 20..5_000 * 400).contains(&different), "{different}");
     let same = build((0..5_000).map(|_| path(7)).collect()).unwrap().memory_bytes();
     assert!(same < 5_000 * 10, "{same}");
+}
+
+/// What a test that is not looked up keeps for itself is counted, whatever kind it is of.
+#[test]
+fn memory_has_what_tests_keep() {
+    let bytes = |condition: &str| {
+        let text = std::format!("path eq \"/a\" and not {condition}");
+        build([Scheme::new().parse(&text).unwrap()].into()).unwrap().memory_bytes()
+    };
+    let long = "x".repeat(1_000);
+    let numbers: Vec<_> = (0..100).map(|at| std::format!("{}", 2 * at)).collect();
+    let nets: Vec<_> = (0..100).map(|at| std::format!("10.0.{}.0/24", 2 * at)).collect();
+    let texts: Vec<_> = (0..100).map(|at| std::format!("\"text {at}\"")).collect();
+    for (small, large, least) in [
+        ("query eq \"x\"", std::format!("query eq \"{long}\""), 999),
+        ("query starts_with \"x\"", std::format!("query starts_with \"{long}\""), 999),
+        ("query ends_with \"x\"", std::format!("query ends_with \"{long}\""), 999),
+        ("query contains \"x\"", std::format!("query contains \"{long}\""), 999),
+        ("query wildcard \"a*x*b\"", std::format!("query wildcard \"a*{long}*b\""), 999),
+        ("query lt \"x\"", std::format!("query lt \"{long}\""), 999),
+        ("len(query) in {1 3}", std::format!("len(query) in {{{}}}", numbers.join(" ")), 98 * 16),
+        ("ip.src in {10.0.0.0/24}", std::format!("ip.src in {{{}}}", nets.join(" ")), 99 * 4),
+        ("query in {\"a\" \"b\"}", std::format!("query in {{{}}}", texts.join(" ")), 98 * 16),
+        ("counter(\"x\") gt 5", std::format!("counter(\"{long}\") gt 5"), 999),
+        (
+            "any(headers[\"x\"][*] eq \"a\")",
+            std::format!("any(headers[\"{long}\"][*] eq \"a\")"),
+            999,
+        ),
+    ] {
+        let (small, large) = (bytes(small), bytes(&large));
+        assert!((least..20_000).contains(&(large - small)), "{small} {large}");
+    }
+}
+
+/// I1 where lists are gathered in bitmaps, of each of their sizes: random sets are too small to fill a second word.
+#[test]
+fn many_lists_of_many_rules_are_visited_in_order() {
+    let starts = |text: &str| test(Test::StartsWith(text.as_bytes().into()));
+    let path = std::format!("/{}", "a".repeat(30));
+    for rules in [64, 65, 200, 4_096, 4_097, 16_384, 16_385, 1 << 16] {
+        let holds = |at: &usize| at % 7 == 0 || at + 1 == rules;
+        let expr = |at: usize| {
+            if holds(&at) {
+                starts(&path[..1 + at % 25])
+            } else {
+                starts(&std::format!("/b{}", at % 9))
+            }
+        };
+        let index = build((0..rules).map(expr).collect()).unwrap();
+        let request = Request::new(None).target(&path);
+        for most in [1, 10, usize::MAX] {
+            let mut found = Vec::new();
+            Canonical::with(&request, |canonical| {
+                index.walk(&Facts::of(&request, canonical, &Lists::new()), |rule| {
+                    found.push(rule);
+                    if found.len() < most {
+                        ControlFlow::Continue(())
+                    } else {
+                        ControlFlow::Break(())
+                    }
+                });
+            });
+            assert_eq!(found, (0..rules).filter(holds).take(most).collect::<Vec<_>>(), "{rules}");
+        }
+    }
 }

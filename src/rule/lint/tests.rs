@@ -21,7 +21,7 @@ use super::{
 use crate::{
     cidr::CidrSet,
     limit::Share,
-    rule::{RuleSet, Type},
+    rule::{RuleSet, Type, field::Phase},
     test_support::cases,
 };
 
@@ -79,6 +79,12 @@ fn ordinary_rules_give_no_lints() {
         "load gt 5 and load lt 90",
         "ip.src in {10.0.0.0/8 192.0.2.0/24 2001:db8::/32}",
         "raw.path contains \"..\"",
+        "path starts_with \"/a\" and path starts_with \"/ab\"",
+        "path starts_with \"/ab\" and path starts_with \"/a\"",
+        "path ends_with \"a\" and path ends_with \"ba\"",
+        "path ends_with \"ba\" and path ends_with \"a\"",
+        "load eq 5 and load in {1..3 5..9}",
+        "load eq 5 and load in {1..5 7..9}",
     ] {
         assert_eq!(said(text, DENY), [], "{text}");
     }
@@ -126,6 +132,26 @@ fn constant_conditions_are_told_with_their_reason() {
         (
             "path eq \"/a\" and (method eq \"GET\" or len(path) lt 0)",
             "`len(path) lt 0` never holds",
+        ),
+        (
+            "path starts_with \"/a\" and path starts_with \"/b\"",
+            "the condition never holds: `path starts_with \"/a\"` and `path starts_with \"/b\"` exclude each other",
+        ),
+        (
+            "path ends_with \"a\" and path ends_with \"b\"",
+            "the condition never holds: `path ends_with \"a\"` and `path ends_with \"b\"` exclude each other",
+        ),
+        (
+            "load eq 5 and load in {1..4 6..9}",
+            "the condition never holds: `load eq 5` and `load in {1..4 6..9}` exclude each other",
+        ),
+        (
+            "counter(\"logins\") lt 0",
+            "the condition never holds, because `counter(\"logins\") lt 0` never holds",
+        ),
+        (
+            "counter(\"logins\") ge 0",
+            "the condition always holds, because `counter(\"logins\") ge 0` always holds",
         ),
         ("false", "the condition never holds, because `false` never holds"),
         ("path eq \"/a\" and true", "`true` always holds"),
@@ -352,4 +378,25 @@ fn deep_conditions_take_no_longer_than_their_length() {
         Rule::new("again", when),
     ];
     assert!(!RuleSet::new(rules, Lists::new()).unwrap().lints().is_empty(), "a duplicate");
+}
+
+/// What a response has is in its range or not there at all.
+#[test]
+fn numbers_of_a_response_have_their_range() {
+    let truth = |text: &str| {
+        let Expr(node) = Scheme::new().parse_in(text, Phase::Response).unwrap();
+        fold::truth(&node)
+    };
+    for (text, expected) in [
+        ("status gt 65535", Some(false)),
+        ("status gt 65534", None),
+        ("status lt 0", Some(false)),
+        ("status ge 0", None),
+        ("response.latency_ms lt 0", Some(false)),
+        ("response.latency_ms ge 0", None),
+        ("response.size lt 0", Some(false)),
+        ("response.size le 0", None),
+    ] {
+        assert_eq!(truth(text), expected, "{text}");
+    }
 }

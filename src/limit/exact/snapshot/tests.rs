@@ -280,3 +280,13 @@ fn a_snapshot_leaves_out_what_owes_nothing_and_tells_no_key() {
     let shown = format!("{snapshot:?}");
     assert!(shown.len() < 100 && !shown.contains("hooli"), "{shown}");
 }
+
+#[test]
+fn a_limiter_that_nobody_has_used_has_nothing_to_remember() {
+    let limiter: ExactLimiter<u8> = ExactLimiter::new(Quota::per_hour(1).burst(2), 4);
+    let now = Timestamp::from_secs(1);
+    assert!(limiter.snapshot(now).is_empty());
+    assert!(limiter.check(&1, now).is_admitted());
+    let snapshot = limiter.snapshot(now);
+    assert_eq!((snapshot.len(), snapshot.is_empty()), (1, false));
+}

@@ -20,3 +20,23 @@ fn fixed(quota: Quota, capacity: Capacity) -> KeyedLimiter {
 const fn at(millis: u64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
+
+#[test]
+fn a_reservation_that_is_cancelled_has_taken_nothing() {
+    let limiter = fixed(Quota::per_hour(1).burst(10), Capacity::keys(64));
+    let reservation = limiter.reserve_n("a", 10, at(0)).unwrap();
+    assert!(limiter.check("a", at(0)).is_denied());
+    limiter.cancel("a", reservation, at(0));
+    assert!(limiter.check_n("a", 10, at(0)).is_admitted());
+    assert!(limiter.check("a", at(0)).is_denied());
+}
+
+#[test]
+fn places_are_counted_as_taken_while_their_keys_owe() {
+    let limiter = fixed(Quota::per_second(1).burst(10), Capacity::keys(256));
+    assert_eq!(limiter.stats(at(0)).taken(), 0);
+    for key in 0..5_u32 {
+        assert!(limiter.check_n(&key, 10, at(0)).is_admitted());
+    }
+    assert_eq!((limiter.stats(at(0)).taken(), limiter.stats(at(0)).owing()), (5, 5));
+}

@@ -9,8 +9,8 @@ use super::{
 use crate::{
     Quota,
     limit::remote::{
-        Answer, Claim, Fleet, FleetSettings, OnFailure, Step, StoreError, fetch::MOST_WAITING,
-        window::MOST as MOST_ASKING,
+        Answer, Claim, Fleet, FleetSettings, FleetStats, OnFailure, Step, StoreError,
+        fetch::MOST_WAITING, window::MOST as MOST_ASKING,
     },
 };
 
@@ -453,4 +453,29 @@ fn more_than_a_burst_is_denied_without_a_call() {
         assert_eq!(decision.standing().retry_after(), Duration::MAX);
     }
     assert_eq!(fleet.stats().calls(), 0);
+}
+
+#[test]
+fn what_is_told_is_what_was_counted() {
+    let stats = FleetStats {
+        calls: 11,
+        timeouts: 12,
+        failures: 13,
+        from_leases: 14,
+        remembered: 15,
+        fallbacks: 16,
+        is_open: true,
+    };
+    let told = (stats.calls(), stats.timeouts(), stats.failures(), stats.from_leases());
+    assert_eq!(told, (11, 12, 13, 14));
+    assert_eq!((stats.from_memory(), stats.fallbacks(), stats.is_open()), (15, 16, true));
+    assert!(!FleetStats::default().is_open());
+}
+
+#[test]
+fn memory_grows_with_the_keys() {
+    let bytes = |keys| Fleet::new(FleetSettings::new().keys(keys)).unwrap().memory_bytes();
+    let (few, many) = (bytes(1), bytes(1 << 12));
+    assert!((200..4_000).contains(&few), "{few}");
+    assert!(((1 << 12) * 32..(1 << 12) * 500).contains(&(many - few)), "{few} {many}");
 }

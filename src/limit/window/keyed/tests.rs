@@ -168,6 +168,7 @@ fn on_saturation_is_the_callers_choice() {
 fn a_flood_of_fresh_keys_resets_nobody() {
     let limiter: KeyedWindow<u32> = KeyedWindow::new(5, SECOND, 10, 100).unwrap();
     let memory = limiter.memory_bytes();
+    assert!((100 * 40..100 * 400).contains(&memory), "{memory}");
     let mut admitted = 0;
     for flood in 0..50_000_u32 {
         // 200 µs a key: 10 s in all.
