@@ -235,6 +235,66 @@ mod tests {
         }
     }
 
+    /// Cookies as they are written, in one line or in many; what the reference reads is read by the same code.
+    #[test]
+    fn cookies_are_read_by_their_names() {
+        let found = |when: &str, lines: &[&str]| {
+            let set =
+                RuleSet::new([Rule::new("r", Scheme::new().parse(when).unwrap())], Lists::new());
+            let request = lines
+                .iter()
+                .fold(Request::new(None), |request, line| request.header("Cookie", *line));
+            set.unwrap().first_match(&request).is_some()
+        };
+        for (when, lines, holds) in [
+            ("cookie[\"b\"] eq \"2\"", &["a=1; b=2;c=3"][..], true),
+            ("cookie[\"c\"] eq \"3\"", &["a=1; b=2;c=3"], true),
+            ("cookie[\"a\"] eq \"1; b=2\"", &["a=1; b=2"], false),
+            ("cookie[\"b\"] eq \"2\"", &["a=1", " b = 2 "], true),
+            ("cookie[\"b\"] eq \"x=y\"", &["b=x=y"], true),
+            ("cookie[\"B\"] eq \"2\"", &["b=2"], false),
+            ("cookie[\"b\"] eq \"2\"", &["b=1; b=2"], false),
+            ("any(cookies[\"b\"][*] eq \"2\")", &["b=1; b=2"], true),
+            ("exists(cookie[\"b\"])", &["b"], false),
+            ("exists(cookie[\"b\"])", &["b="], true),
+        ] {
+            assert_eq!(found(when, lines), holds, "{when} {lines:?}");
+        }
+    }
+
+    /// What is in a list and what is not, of every type of list.
+    #[test]
+    fn lists_hold_for_what_is_in_them() {
+        let scheme = Scheme::new()
+            .list("paths", crate::rule::Type::Bytes)
+            .list("lengths", crate::rule::Type::Int)
+            .list("office", crate::rule::Type::Ip);
+        let mut lists = Lists::new();
+        lists.set("paths", ["/a", "/b"].into_iter().collect::<crate::rule::TextSet>());
+        lists.set("lengths", [2, 5].into_iter().collect::<crate::rule::NumberSet>());
+        lists.set("office", "10.0.0.0/8".parse::<crate::CidrSet>().unwrap());
+        for (when, target, holds) in [
+            ("path in $paths", "/a", true),
+            ("path in $paths", "/c", false),
+            ("not path in $paths", "/b", false),
+            ("len(path) in $lengths", "/b", true),
+            ("len(path) in $lengths", "/bb", false),
+            ("ip.src in $office", "/", true),
+        ] {
+            let rule = Rule::new("rule", scheme.parse(when).unwrap());
+            let set = RuleSet::new([rule], lists.clone()).unwrap();
+            let request = Request::new(core::net::IpAddr::from([10, 0, 0, 1])).target(target);
+            assert_eq!(set.first_match(&request).is_some(), holds, "{when} {target}");
+        }
+        assert!(set_bytes(1) > 0 && set_bytes(100) > set_bytes(1) + 99 * 10);
+    }
+
+    fn set_bytes(rules: usize) -> usize {
+        let path = |at: usize| crate::rule::build::field::path().eq(&format!("/a/path/{at}"));
+        let rule = |at: usize| Rule::new(&format!("{at}"), path(at));
+        RuleSet::new((0..rules).map(rule), Lists::new()).unwrap().memory_bytes()
+    }
+
     /// Each flag of a target is read by its own field, and by no other.
     #[test]
     fn flags_of_a_target_are_those_that_rules_ask_for() {

@@ -139,11 +139,12 @@ fn memory_is_what_rules_differ_in() {
 /// What a test that is not looked up keeps for itself is counted, whatever kind it is of.
 #[test]
 fn memory_has_what_tests_keep() {
+    let long = "x".repeat(1_000);
+    let scheme = Scheme::new().limit("x").limit(&long);
     let bytes = |condition: &str| {
         let text = std::format!("path eq \"/a\" and not {condition}");
-        build([Scheme::new().parse(&text).unwrap()].into()).unwrap().memory_bytes()
+        build([scheme.parse(&text).unwrap()].into()).unwrap().memory_bytes()
     };
-    let long = "x".repeat(1_000);
     let numbers: Vec<_> = (0..100).map(|at| std::format!("{}", 2 * at)).collect();
     let nets: Vec<_> = (0..100).map(|at| std::format!("10.0.{}.0/24", 2 * at)).collect();
     let texts: Vec<_> = (0..100).map(|at| std::format!("\"text {at}\"")).collect();

@@ -29,7 +29,7 @@ const DENY: Action = Action::Deny { status: 403 };
 const ALLOW: Action = Action::Allow { bypass_limits: false, bypass_shedding: false };
 
 fn parsed(text: &str) -> Expr {
-    let scheme = Scheme::new().list("office", Type::Ip).list("words", Type::Bytes);
+    let scheme = Scheme::new().list("office", Type::Ip).list("words", Type::Bytes).limit("logins");
     scheme.parse(text).unwrap()
 }
 
