@@ -88,10 +88,8 @@ impl<B: Key> Listed<B> {
     }
 
     fn before(&self, position: Position) -> Option<(B, Mark)> {
-        match position.at.checked_sub(1) {
-            Some(at) => self.at(Position { at, ..position }),
-            None => self.pieces.get(position.piece.checked_sub(1)?)?.last(),
-        }
+        // A piece whose first prefix is the one that was sought is not looked at before it.
+        self.at(Position { at: position.at.checked_sub(1)?, ..position })
     }
 
     /// Like [`around`](Prefixes::around), for a list of which it is known that none is shorter than `least`.

@@ -44,10 +44,6 @@ impl<B: Key> Piece<B> {
         Some((key, Mark { tag: self.tags.get(at), len }))
     }
 
-    pub(super) fn last(&self) -> Option<(B, Mark)> {
-        self.get(self.keys.len().checked_sub(1)?)
-    }
-
     #[inline]
     pub(super) fn push(&mut self, first: B, mark: Mark) {
         self.keys.push(first);

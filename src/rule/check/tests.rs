@@ -384,3 +384,23 @@ fn the_documentation_is_complete() {
 fn quoted(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
+
+/// What is said after a mistake is about other mistakes, not about what the first one has upset.
+#[test]
+fn a_mistake_in_brackets_hides_no_other_and_makes_none_up() {
+    for (text, codes) in [
+        ("(path eq \"/a\" path eq \"/b\") and hots eq \"c\"", 2),
+        ("(path eq \"/a\" x (y) z) and hots eq \"c\"", 2),
+        ("(path eq \"/a\" ] and hots eq \"c\"", 2),
+        ("(path eq \"/a\" } or ssl", 1),
+        ("(path eq \"/a\" x", 2),
+        ("(path eq \"/a\"", 1),
+        ("len(path x) gt 5 and hots eq \"c\"", 2),
+        ("path eq | ssl", 1),
+        ("path ^ ssl", 1),
+    ] {
+        let found = crate::rule::Scheme::new().parse(text).unwrap_err();
+        let said: std::vec::Vec<_> = found.iter().map(|it| it.to_string()).collect();
+        assert_eq!(said.len(), codes, "{text}: {said:#?}");
+    }
+}

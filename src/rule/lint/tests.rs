@@ -84,6 +84,11 @@ fn ordinary_rules_give_no_lints() {
         "path ends_with \"a\" and path ends_with \"ba\"",
         "path ends_with \"ba\" and path ends_with \"a\"",
         "load eq 5 and load in {1..3 5..9}",
+        "load ge 100",
+        "load le 0",
+        "load in {100..200}",
+        "upper(path) eq \"/ABC\"",
+        "lower(substring(path, 0, 3)) eq \"/ab\"",
         "load eq 5 and load in {1..5 7..9}",
     ] {
         assert_eq!(said(text, DENY), [], "{text}");
@@ -113,6 +118,23 @@ fn constant_conditions_are_told_with_their_reason() {
             "the condition always holds, because `posture ge normal` always holds",
         ),
         ("load gt 100", "the condition never holds, because `load gt 100` never holds"),
+        (
+            "load in {101..200}",
+            "the condition never holds, because `load in {101..200}` never holds",
+        ),
+        ("load in {-5..-1}", "the condition never holds, because `load in {-5..-1}` never holds"),
+        (
+            "score gt 9223372036854775807",
+            "the condition never holds, because `score gt 9223372036854775807` never holds",
+        ),
+        (
+            "upper(path) eq \"/abc\"",
+            "the condition never holds, because `upper(path) eq \"/abc\"` never holds",
+        ),
+        (
+            "lower(substring(path, 0, 2)) eq \"/ab\"",
+            "the condition never holds, because `lower(substring(path, 0, 2)) eq \"/ab\"` never holds",
+        ),
         (
             "lower(path) eq \"/ABC\"",
             "the condition never holds, because `lower(path) eq \"/ABC\"` never holds",
@@ -215,6 +237,13 @@ fn later_rules_are_unreachable_only_if_an_earlier_one_ends_all_they_could_hold_f
         ("path eq \"/a\" or path eq \"/b\"", "path eq \"/b\" and ssl"),
         ("ip.src in {10.0.0.0/8}", "ip.src in {10.1.0.0/16 10.2.0.1}"),
         ("load ge 5", "load gt 7 and ssl"),
+        ("path contains \"a\"", "path eq \"/ab\""),
+        ("path contains \"b\"", "path in {\"/ab\" \"/b\"}"),
+        ("path ends_with \"b\"", "path eq \"/ab\""),
+        ("load in {1..3 5..9}", "load eq 5"),
+        ("load in {1..3 5..9}", "load eq 9"),
+        ("load ge 5", "load in {5 7}"),
+        ("load le 5", "load in {3 5}"),
         ("not path eq \"/a\"", "not path in {\"/a\" \"/b\"}"),
         ("true", "path eq \"/a\""),
     ] {
@@ -226,6 +255,14 @@ fn later_rules_are_unreachable_only_if_an_earlier_one_ends_all_they_could_hold_f
         ("path starts_with \"/a/b\"", "path starts_with \"/a\""),
         ("path in {\"/a\"}", "path in {\"/a\" \"/b\"}"),
         ("load gt 7", "load gt 5"),
+        ("path contains \"x\"", "path eq \"/ab\""),
+        ("path ends_with \"c\"", "path eq \"/ab\""),
+        ("load in {1..3 5..9}", "load eq 4"),
+        ("load in {1..3 5..9}", "load eq 10"),
+        ("load ge 5", "load in {4 7}"),
+        ("load le 5", "load in {5 6}"),
+        ("ip.src in {10.1.0.0/16}", "ip.src in {10.0.0.0/15}"),
+        ("ip.src in {10.0.0.0/16}", "ip.src in {10.0.0.0/15}"),
         ("ip.src in {10.1.0.0/16}", "ip.src in {10.0.0.0/8}"),
     ] {
         assert_eq!(unreachable((first, ALLOW), second), [], "{first}; {second}");
