@@ -290,7 +290,7 @@ mod tests {
     }
 
     fn set_bytes(rules: usize) -> usize {
-        let path = |at: usize| crate::rule::build::field::path().eq(&format!("/a/path/{at}"));
+        let path = |at: usize| crate::rule::build::field::path().eq(format!("/a/path/{at}"));
         let rule = |at: usize| Rule::new(&format!("{at}"), path(at));
         RuleSet::new((0..rules).map(rule), Lists::new()).unwrap().memory_bytes()
     }
