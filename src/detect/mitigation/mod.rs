@@ -45,7 +45,7 @@ use alloc::{
     sync::Arc,
     vec::Vec,
 };
-use core::time::Duration;
+use core::{mem, time::Duration};
 
 pub(crate) use self::live::{Applied, Deed, Live};
 #[cfg(feature = "serde")]
@@ -93,6 +93,8 @@ pub(crate) struct Mitigations {
     ticked: Option<Timestamp>,
     throttle: Arc<Throttle>,
     blocks: Blocks,
+    /// What has made room for others since the last tick, which tells it.
+    displaced: Vec<Change>,
 }
 
 /// One of them.
@@ -142,6 +144,7 @@ impl Mitigations {
             ticked: None,
             throttle: Arc::new(Throttle::new(seeds)?),
             blocks: Blocks::default(),
+            displaced: Vec::new(),
         })
     }
 
@@ -222,6 +225,7 @@ impl Mitigations {
         let one = self.all.remove(at);
         self.blocks.take_out(one.entry.number);
         one.does(self.may_enforce, true);
+        self.displaced.push(one.ended());
         true
     }
 
@@ -233,7 +237,7 @@ impl Mitigations {
         parameters: &Parameters,
         now: Timestamp,
     ) -> Vec<Change> {
-        let mut changes = Vec::new();
+        let mut changes = mem::take(&mut self.displaced);
         self.may_enforce = may_enforce;
         let before = self.ticked;
         self.ticked = before.max(Some(now));

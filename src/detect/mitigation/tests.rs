@@ -332,6 +332,24 @@ fn there_are_no_more_than_there_may_be() {
     assert_eq!((300..400).filter(|key| offer(&mut world, *key)).count(), MOST - 3);
 }
 
+/// I3: what has matched nothing lately makes room, and that is told.
+#[test]
+fn what_makes_room_is_told() {
+    let mut world = World::new();
+    let offer = |world: &mut World, key: u64| {
+        let candidate = Candidate { signature: signature(key), ..candidate(0.3, 0.0, 0.0) };
+        world.offer(&candidate, &format!(r#"path eq "/{key}""#)).is_some()
+    };
+    assert_eq!((0..100).filter(|key| offer(&mut world, *key)).count(), MOST);
+    for _ in 0..7 {
+        assert_eq!(world.tick(), []);
+    }
+    assert!(offer(&mut world, 1_000));
+    assert_eq!(world.all.len(), MOST);
+    assert_eq!(world.tick(), [Change::Ended { name: "auto-1".into(), matched: 0 }]);
+    assert_eq!(world.tick(), []);
+}
+
 /// I4.
 #[test]
 fn what_is_removed_does_not_come_back_for_ten_minutes() {

@@ -83,8 +83,10 @@ pub(super) const LIMIT_KEYS: MetricFamily =
     gauge("portcullis_limit_keys", "Keys that have something to pay off, or places in flight.");
 pub(super) const LIMIT_ROOM: MetricFamily =
     gauge("portcullis_limit_keys_room", "Keys that a limit has room for.");
-pub(super) const LIMIT_UNSEATED: MetricFamily =
-    counter("portcullis_limit_unseated", "Times that a key found no place in a limit's store.");
+pub(super) const LIMIT_UNSEATED: MetricFamily = counter(
+    "portcullis_limit_unseated",
+    "Times that a key found no place in a limit's store: up to twice for a request.",
+);
 pub(super) const LIMIT_RECLAIMED: MetricFamily =
     counter("portcullis_limit_reclaimed", "Places that went from one key to another.");
 pub(super) const LIMIT_IN_FLIGHT: MetricFamily = gauge(

@@ -290,7 +290,8 @@ impl KeyedLimiter {
         }
     }
 
-    /// Gives back all that a reservation of this key's took.
+    /// Gives back all that a reservation of this key's took, as [`refund_n`](Self::refund_n) does: the key keeps its
+    /// place for a moment.
     pub fn cancel<Q: Hash + ?Sized>(&self, key: &Q, reservation: Reservation, now: Timestamp) {
         self.settle(key, reservation, 0, now);
     }
