@@ -256,6 +256,12 @@ impl Checker<'_> {
     pub(super) fn wrong_literal(&mut self, value: &Value<'_>, kind: Kind) {
         let what = match &value.head {
             Head::Broken | Head::Literal(Plain::Broken) => return,
+            Head::Literal(_) if !value.indices.is_empty() => {
+                if let Some((_, span)) = value.indices.first() {
+                    self.report(Code::Type, span.clone(), "one value has no elements");
+                }
+                return;
+            }
             Head::Name(name) if kind == Kind::Bytes => {
                 let message = format!("`{}` is no text", self.quoted(&value.span));
                 let help = hint::text(name, self.scheme);

@@ -227,10 +227,40 @@ fn mistakes_are_all_found_where_they_are() {
         (r#"path in «"a"»"#, &[Code::Syntax]),
         ("load in «{»1 2", &[Code::Syntax]),
         ("load in {1 «lt» 2 «=» 3}", &[Code::Syntax; 2]),
+        (
+            "load in {«,» 1, 2} and (load in «{»1 2) and «pth»",
+            &[Code::Syntax, Code::Syntax, Code::UnknownField],
+        ),
         ("path eq «§» \"a\"", &[Code::Syntax]),
         ("path «eq» ", &[Code::Syntax]),
         ("«lower»() eq \"a\"", &[Code::Arguments]),
         ("path eq «raw.path» or «\"a\"» eq path", &[Code::Type, Code::Type]),
+        // Only arrays have elements, and only once.
+        ("«true»[0] or «false»[0]", &[Code::UnknownField; 2]),
+        ("uri.flags.nul eq «true[0]» or load eq 1«[0]»", &[Code::Type; 2]),
+        (r#"path eq "a"«[0]» or path in {"a"«[0]»}"#, &[Code::Type; 2]),
+        ("ip.src eq 10.0.0.1«[0]» or ip.src in {10.0.0.0/8«[0]»}", &[Code::Type; 2]),
+        (r#"substring(path, «1[0]») eq "" or starts_with(path, «"a"[0]»)"#, &[Code::Arguments; 2]),
+        ("cidr(ip.src, «1[0]») eq ::1 or sample(«0.5[0]»)", &[Code::Arguments; 2]),
+        (r#"starts_with(path, "/a")«[0]» or lower(path)«[*]» eq "a""#, &[Code::Type; 2]),
+        (
+            r#"any(headers["x"][*]«[*]» eq "a") or any(lower(headers["x"][*])[*]«[*]» eq "a")"#,
+            &[Code::Type; 2],
+        ),
+        (r#"headers[«007»] eq "a" or headers["x"][«007»] eq "a""#, &[Code::Literal; 2]),
+        (
+            r#"starts_with(path, «'a'») or substring(path, «007») eq "" or sample(«007»)"#,
+            &[Code::Syntax, Code::Literal, Code::Literal],
+        ),
+        // After a mistake, reading goes on where something new begins.
+        ("(ssl «,» tls) and «pth»", &[Code::Syntax, Code::UnknownField]),
+        (r#"(tag["t" «,» ssl) and «pth»"#, &[Code::Syntax, Code::UnknownField]),
+        (
+            r#"path «strict» "a" or path «other» wildcard "a""#,
+            &[Code::UnknownOperator, Code::Syntax],
+        ),
+        (r#"substring(path «5» (1, 2), «"x"») eq "a""#, &[Code::Syntax, Code::Arguments]),
+        (r#"substring(path «ssl» [1 or 2], «"x"») eq "a""#, &[Code::Syntax, Code::Arguments]),
     ];
     for (marked, codes) in cases {
         let (text, spans) = unmarked(marked);
@@ -269,6 +299,11 @@ fn what_was_meant_is_suggested() {
         (r#"path is "a""#, "did you mean `eq`?"),
         (r#"path eq "a" AND ssl"#, "did you mean `and`?"),
         ("tennant eq 5", "did you mean `tenant`?"),
+        ("ssl not (vip)", "`not` stands before a comparison: not ip.src in $office"),
+        ("ssl ! vip", "`not` stands before a comparison: not ip.src in $office"),
+        ("ssl | vip", "write `||` or `or`"),
+        ("ssl ^ vip", "write `^^` or `xor`"),
+        ("ssl = true", "write `==` or `eq`"),
         (r#"counter("login") eq 1"#, "did you mean \"logins\"? declared limits: \"logins\""),
     ] {
         let mistakes = scheme().parse(text).expect_err(text);
