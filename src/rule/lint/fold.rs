@@ -67,11 +67,12 @@ pub(super) fn reason(node: &Node) -> Why {
     };
     match node {
         Node::Not(inner) => reason(inner),
-        Node::And(nodes) if truth(node) == Some(false) => match conflict_in(nodes) {
+        // All of one that always holds do, and there is neither to be found in it.
+        Node::And(nodes) => match conflict_in(nodes) {
             Some((one, other)) => Why::Conflict(one.clone(), other.clone()),
             None => part(nodes.iter().find(|node| truth(node) == Some(false))),
         },
-        Node::Or(nodes) if truth(node) == Some(true) => match cover_in(nodes) {
+        Node::Or(nodes) => match cover_in(nodes) {
             Some((one, other)) => Why::Either(one.clone(), other.clone()),
             None => part(nodes.iter().find(|node| truth(node) == Some(true))),
         },
@@ -341,3 +342,6 @@ fn longest(operand: &Operand) -> Option<usize> {
         _ => Some(LONGEST),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,8 @@ use crate::{
     test_support::cases,
 };
 
+mod told;
+
 const DENY: Action = Action::Deny { status: 403 };
 const ALLOW: Action = Action::Allow { bypass_limits: false, bypass_shedding: false };
 
