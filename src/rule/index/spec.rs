@@ -259,10 +259,11 @@ fn nets(items: &[Addresses]) -> Vec<IpNet> {
         match item {
             Addresses::Net(net) => nets.push(net.trunc()),
             Addresses::Range(first, last) => match (first, last) {
-                (IpAddr::V4(first), IpAddr::V4(last)) if first <= last => {
+                // None, if the last is before the first.
+                (IpAddr::V4(first), IpAddr::V4(last)) => {
                     nets.extend(ipnet::Ipv4Subnets::new(*first, *last, 0).map(IpNet::V4));
                 }
-                (IpAddr::V6(first), IpAddr::V6(last)) if first <= last => {
+                (IpAddr::V6(first), IpAddr::V6(last)) => {
                     nets.extend(ipnet::Ipv6Subnets::new(*first, *last, 0).map(IpNet::V6));
                 }
                 _ => {}
@@ -276,4 +277,171 @@ fn nets(items: &[Addresses]) -> Vec<IpNet> {
     nets.sort_unstable();
     nets.dedup();
     nets
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString as _;
+
+    use super::*;
+    use crate::rule::{
+        Scheme,
+        expr::{Expr, Node, Operand},
+        field::{Builtin, Phase},
+    };
+
+    fn asked(text: &str) -> Asked {
+        let Expr(Node::Atom(atom) | Node::Any(atom)) =
+            Scheme::new().limit("l").parse_in(text, Phase::Response).unwrap()
+        else {
+            panic!("{text}")
+        };
+        Asked::of(&atom, &[], &Lists::new())
+    }
+
+    /// What is asked of a request once, however it is written.
+    #[test]
+    fn what_asks_the_same_is_the_same() {
+        for texts in [
+            &[
+                "path wildcard \"/A\"",
+                "lower(path) eq \"/a\"",
+                "lower(path) in {\"/a\" \"/a\" \"/A\"}",
+                "upper(path) eq \"/A\"",
+                "lower(upper(path)) eq \"/a\"",
+                "lower(path) strict wildcard \"/a\"",
+                "upper(path) wildcard \"/a\"",
+            ][..],
+            &["path strict wildcard r\"/\\*\"", "path eq \"/*\"", "path in {\"/*\"}"],
+            &["path in {\"/a\" \"/b\"}", "path in {\"/b\" \"/a\" \"/b\"}"],
+            &["path strict wildcard \"/a*\"", "path starts_with \"/a\""],
+            &["path strict wildcard \"*a\"", "path ends_with \"a\""],
+            &["path strict wildcard \"*a*\"", "path contains \"a\""],
+            &[
+                "path wildcard \"/A*\"",
+                "lower(path) starts_with \"/a\"",
+                "upper(path) starts_with \"/A\"",
+            ],
+            &["path wildcard \"*A\"", "lower(path) ends_with \"a\"", "upper(path) ends_with \"A\""],
+            &["path wildcard \"*A*\"", "lower(path) contains \"a\"", "upper(path) contains \"A\""],
+            &[
+                "path wildcard \"a*b*C\"",
+                "lower(path) wildcard \"A*B*C\"",
+                "upper(path) strict wildcard \"A*B*C\"",
+            ],
+            &[
+                "path wildcard \"*\"",
+                "path contains \"\"",
+                "path starts_with \"\"",
+                "path ends_with \"\"",
+                "path strict wildcard \"*\"",
+            ],
+            &["exists(path)", "exists(lower(path))", "exists(upper(lower(path)))"],
+            &[
+                "len(path) gt 5",
+                "len(lower(path)) ge 6",
+                "len(upper(lower(path))) in {6..9 8..9223372036854775807}",
+            ],
+            &[
+                "load lt 5",
+                "load le 4",
+                "load in {-9223372036854775808..4}",
+                "load in {4 -9223372036854775808..1 2..3}",
+            ],
+            &["load in {1..3 5}", "load in {5 2..3 1 1..2}"],
+            &["load eq 5", "load in {5..5}"],
+            &[
+                "ip.src in {10.0.0.0/31}",
+                "ip.src in {10.0.0.0..10.0.0.1}",
+                "ip.src in {10.0.0.0/31 10.0.0.0/31}",
+            ],
+            &["ip.src eq 10.0.0.1", "ip.src in {10.0.0.1}", "ip.src in {::ffff:10.0.0.1}"],
+            &["ip.src in {::2..::3}", "ip.src in {::2/127}"],
+            &[
+                "any(headers.names[*] eq \"a\")",
+                "any(lower(headers.names[*]) eq \"a\")",
+                "any(headers.names[*] wildcard \"a\")",
+            ],
+        ] {
+            for text in texts {
+                assert_eq!(asked(text), asked(texts[0]), "{text}");
+            }
+        }
+        for (one, other) in [
+            ("path eq \"/a\"", "lower(path) eq \"/a\""),
+            ("path strict wildcard \"a*b\"", "path wildcard \"a*b\""),
+            ("lower(path) matches \"a\"", "path matches \"a\""),
+            ("lower(path) lt \"a\"", "path lt \"a\""),
+            ("substring(lower(path), 1) eq \"a\"", "substring(path, 1) eq \"a\""),
+            ("path wildcard \"a*\"", "path wildcard \"*a\""),
+            ("load in {1..3 5}", "load in {1..5}"),
+        ] {
+            assert_ne!(asked(one), asked(other), "{one}; {other}");
+        }
+    }
+
+    #[test]
+    fn what_nothing_passes_is_never_asked() {
+        for text in [
+            "path in {}",
+            "load in {}",
+            "ip.src in {}",
+            "load & 0",
+            "load lt -9223372036854775808",
+            "load gt 9223372036854775807",
+            "lower(path) eq \"A\"",
+            "lower(path) in {\"A\" \"B\"}",
+            "lower(path) contains \"A\"",
+            "lower(path) strict wildcard \"A*b*\"",
+            "upper(path) starts_with \"a\"",
+            "upper(path) ends_with \"a\"",
+        ] {
+            assert_eq!(asked(text).spec, Spec::Never, "{text}");
+        }
+    }
+
+    /// None of these can be written, and whoever makes one gets the answer of the reference.
+    #[test]
+    fn tests_that_do_not_fit_their_values_are_none() {
+        let of = |operand: &Operand, test| {
+            let atom = Atom { operand: operand.clone(), test };
+            Asked::of(&atom, &[], &Lists::new()).spec
+        };
+        let array = Operand::Get(Builtin::Headers, "x".into());
+        assert_eq!(of(&array, Test::Exists), Spec::Exists);
+        assert_eq!(of(&array, Test::True), Spec::Never);
+        assert_eq!(of(&array, Test::Contains(Box::default())), Spec::Never);
+        let ip: IpAddr = [10, 0, 0, 1].into();
+        let (client, literal) = (Operand::Builtin(Builtin::IpSrc), || Literal::Ip(ip));
+        let equal = of(&client, Test::Eq(literal()));
+        assert_eq!(of(&client, Test::Le(literal())), equal);
+        assert_eq!(of(&client, Test::Ge(literal())), equal);
+        assert_eq!(of(&client, Test::Lt(literal())), Spec::Never);
+        assert_eq!(of(&client, Test::Gt(literal())), Spec::Never);
+    }
+
+    #[test]
+    fn ranges_of_addresses_are_prefixes_and_none_of_them_is_mapped() {
+        let of = |items: &[Addresses]| nets(items).iter().map(IpNet::to_string).collect::<Vec<_>>();
+        let net = |text: &str| Addresses::Net(text.parse().unwrap());
+        let range = |first: &str, last: &str| {
+            Addresses::Range(first.parse().unwrap(), last.parse().unwrap())
+        };
+        assert_eq!(
+            of(&[range("10.0.0.1", "10.0.0.4")]),
+            ["10.0.0.1/32", "10.0.0.2/31", "10.0.0.4/32"]
+        );
+        assert_eq!(of(&[range("::1", "::4")]), ["::1/128", "::2/127", "::4/128"]);
+        assert_eq!(
+            of(&[range("10.0.0.4", "10.0.0.1"), range("::4", "::1"), range("::1", "10.0.0.1")]),
+            [""; 0]
+        );
+        assert_eq!(of(&[net("10.1.2.3/8"), net("10.0.0.0/8")]), ["10.0.0.0/8"]);
+        assert_eq!(of(&[net("::ffff:0:0/96"), net("::ffff:10.0.0.1/128")]), [""; 0]);
+        assert_eq!(
+            of(&[net("::ffff:0:0/95"), net("::fffe:0:0/96")]),
+            ["::fffe:0:0/95", "::fffe:0:0/96"]
+        );
+        assert_eq!(of(&[net("2001:db8::1/128")]), ["2001:db8::1/128"]);
+    }
 }
