@@ -90,18 +90,18 @@ impl RuleSet {
     /// The first rule whose condition holds for a request that came straight from its peer.
     #[must_use]
     pub fn first_match(&self, request: &Request<'_>) -> Option<&Rule> {
-        let Compiled { rules, tags, index } = &*self.compiled;
+        let Compiled { rules, index, .. } = &*self.compiled;
         let mut hits = Hits::new();
         if index.finds_without_target() {
             let facts = Facts::of(request, &Canonical::NOTHING, &self.lists);
-            index.find(&Facts { tag_names: tags, ..facts }, &mut hits);
+            index.find(&facts, &mut hits);
             if hits.is_empty() {
                 // Most requests end here, and their target is not looked at.
                 return None;
             }
         }
         Canonical::with_only(request, index.needs(), |canonical| {
-            let facts = Facts { tag_names: tags, ..Facts::of(request, canonical, &self.lists) };
+            let facts = Facts::of(request, canonical, &self.lists);
             let mut first = None;
             let visit = |at| {
                 first = rules.get(at);
@@ -318,6 +318,33 @@ mod tests {
             assert_eq!(set.first_match(&request).map(Rule::name), Some(flag));
         }
         assert_eq!(set.first_match(&Request::new(None).target("/a/%e2%82%ac?b=%25")), None);
+    }
+
+    /// The first in the order of priorities, of those that are not off.
+    #[test]
+    fn the_first_rule_that_holds_is_found() {
+        let rule = |name: &str, when: &str| Rule::new(name, Scheme::new().parse(when).unwrap());
+        let rules = [
+            rule("late", "path starts_with \"/\"").priority(2),
+            rule("off", "path starts_with \"/a\"").mode(RuleMode::Off),
+            rule("first", "path eq \"/a\""),
+            rule("second", "path starts_with \"/a\" or path eq \"/b\""),
+            rule("early", "path eq \"/c\"").priority(-1),
+            rule("hidden", "path eq \"/c\"").mode(RuleMode::Shadow),
+        ];
+        let set = RuleSet::new(rules, Lists::new()).unwrap();
+        let names: Vec<_> = set.rules().iter().map(Rule::name).collect();
+        assert_eq!(names, ["early", "first", "second", "hidden", "late"]);
+        for (target, name) in
+            [("/a", "first"), ("/ab", "second"), ("/b", "second"), ("/c", "early"), ("/d", "late")]
+        {
+            let found = set.first_match(&Request::new(None).target(target));
+            assert_eq!(found.map(Rule::name), Some(name), "{target}");
+        }
+        assert!(set.memory_bytes() > 5 * 20);
+        let more = set.rules().iter().cloned().chain([rule("more", "query contains \"a\"")]);
+        let more = RuleSet::new(more, Lists::new()).unwrap();
+        assert!(more.memory_bytes() > set.memory_bytes());
     }
 
     /// Else a slip of the pen would be a rule that never holds.
