@@ -123,3 +123,39 @@ impl Coder {
         Program(self.code.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn test(number: u32) -> Tree {
+        Tree::Test(number)
+    }
+
+    /// I2, and what is not written at all.
+    #[test]
+    fn code_is_as_long_as_what_is_left_to_ask() {
+        for (trees, instructions) in [
+            (&[Tree::Const(true)][..], 0),
+            (&[], 0),
+            (&[test(0)], 1),
+            (&[Tree::Not(Box::new(test(0)))], 1),
+            (&[Tree::And([test(0), test(1)].into())], 2),
+            (&[Tree::And([test(0), Tree::Const(true), test(1)].into())], 2),
+            // Whatever the first says, it goes on there.
+            (&[Tree::And([test(0), Tree::Const(false)].into())], 0),
+            (&[Tree::Or([test(0), Tree::Const(true)].into())], 0),
+            (&[Tree::Xor([test(0), test(1)].into())], 6),
+            // The end of the one is all of the other.
+            (&[Tree::And([test(0), test(1)].into()), test(1)], 2),
+            (&[Tree::And([test(0), test(1)].into()), Tree::Or([test(0), test(1)].into())], 3),
+        ] {
+            let mut coder = Coder::default();
+            for tree in trees {
+                coder.write(tree, YES, NO);
+            }
+            let bytes = coder.finish().heap_bytes();
+            assert_eq!(bytes, instructions * size_of::<Instruction>(), "{trees:?}");
+        }
+    }
+}

@@ -382,3 +382,6 @@ impl PostingLists {
         (self.spans.into(), self.postings.into(), self.always)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -235,3 +235,70 @@ impl Chooser<'_> {
         self.covers.get(test as usize)?.as_ref()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_are_found_by_an_end_or_by_a_long_part() {
+        let bytes = |text: &str| Box::<[u8]>::from(text.as_bytes());
+        let prefix = |case, text: &str| Some(Key::Prefix(case, bytes(text)));
+        let suffix = |case, text: &str| Some(Key::Suffix(case, bytes(text)));
+        let contains = |case, text: &str| Some(Key::Contains(case, bytes(text)));
+        for (pattern, key) in [
+            ("*a*b", suffix(Case::Exact, "b")),
+            ("a*b*", prefix(Case::Exact, "a")),
+            ("ab*c", prefix(Case::Exact, "ab")),
+            ("ab*cd", prefix(Case::Exact, "ab")),
+            ("a*bc", suffix(Case::Exact, "bc")),
+            ("*a*bc*", contains(Case::Exact, "bc")),
+            // More than four times as long as the ends are.
+            ("a*bcde*", prefix(Case::Exact, "a")),
+            ("a*bcdef*", contains(Case::Exact, "bcdef")),
+            ("ab*cdefghij*k", prefix(Case::Exact, "ab")),
+            ("ab*cdefghijk*l", contains(Case::Exact, "cdefghijk")),
+            ("*", None),
+            ("**", None),
+        ] {
+            assert_eq!(wildcard(pattern.as_bytes(), Case::Exact), key, "{pattern}");
+        }
+        assert_eq!(wildcard(b"aB*c", Case::Folded), prefix(Case::Folded, "ab"));
+        assert_eq!(wildcard(b"*a*BC*", Case::Folded), contains(Case::Folded, "bc"));
+    }
+
+    /// Of two parts of a rule the one is asked for that holds less often, by guess.
+    #[test]
+    fn the_rarer_a_key_the_more_it_says() {
+        let text = |length: usize| "x".repeat(length).into_bytes().into_boxed_slice();
+        let net = |text: &str| Key::Net(text.parse().unwrap());
+        for (key, rarity) in [
+            (Key::Exists, 1),
+            (Key::True, 2),
+            (Key::List(9), 5),
+            (Key::Range(5, 5), 8),
+            (Key::Range(5, 6), 6),
+            (Key::Range(0, 100), 6),
+            (Key::Range(0, 101), 1),
+            (Key::Range(i64::MIN, i64::MAX), 1),
+            (net("0.0.0.0/0"), 0),
+            (net("10.0.0.0/8"), 6),
+            (net("10.0.0.0/24"), 18),
+            (net("10.0.0.1/32"), 24),
+            (net("::/0"), 0),
+            (net("2001:db8::/32"), 12),
+            (net("2001:db8::/64"), 24),
+            (net("2001:db8::1/128"), 24),
+            (Key::Text(Case::Exact, text(3)), 3),
+            (Key::Text(Case::Exact, text(30)), 20),
+            (Key::Prefix(Case::Folded, text(3)), 3),
+            (Key::Prefix(Case::Folded, text(30)), 14),
+            (Key::Suffix(Case::Exact, text(3)), 3),
+            (Key::Suffix(Case::Exact, text(30)), 10),
+            (Key::Contains(Case::Exact, text(3)), 3),
+            (Key::Contains(Case::Exact, text(30)), 6),
+        ] {
+            assert_eq!(key.rarity(), rarity, "{key:?}");
+        }
+    }
+}

@@ -194,3 +194,95 @@ fn bits(mut word: u64) -> impl Iterator<Item = u16> {
         is_left.then_some(place)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, vec::Vec};
+
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+    use crate::test_support::cases;
+
+    fn hits(spans: impl IntoIterator<Item = (u32, u32)>) -> Hits {
+        let mut hits = Hits::new();
+        spans.into_iter().for_each(|span| hits.push(span));
+        hits
+    }
+
+    /// One or two lists are merged however long they are; more of them only where that takes few steps.
+    #[test]
+    fn many_lists_or_steps_are_for_a_bitmap() {
+        for (lists, each, few) in [
+            (0, 0, true),
+            (1, 60_000, true),
+            (2, 60_000, true),
+            (3, 56, true),
+            (3, 57, false),
+            (4, 32, true),
+            (4, 33, false),
+            (16, 2, true),
+            (16, 3, false),
+            (17, 0, false),
+        ] {
+            let hits = hits((0..lists).map(|_| (7, 7 + each)));
+            assert_eq!(hits.few().is_some(), few, "{lists} {each}");
+            assert_eq!(hits.is_empty(), lists == 0);
+        }
+    }
+
+    /// A list that was taken in is not looked at again, if it is one of the first.
+    #[test]
+    fn the_longest_lists_are_taken_in_once() {
+        for (number, again) in
+            [(0, false), (63, false), (64, false), (1_023, false), (1_024, true), (u32::MAX, true)]
+        {
+            let mut bitmap = Bitmap::<64>::new();
+            bitmap.take(number ^ 1, &[3]);
+            bitmap.take(number, &[1]);
+            bitmap.take(number, &[2]);
+            let mut found = Vec::new();
+            let _ = bitmap.each(|rule| {
+                found.push(rule);
+                Continue(())
+            });
+            assert_eq!(found, if again { &[1, 2, 3][..] } else { &[1, 3] }, "{number}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(cases(300))]
+
+        /// Both ways, in order, each rule once, and up to a break.
+        #[test]
+        fn what_is_visited_is_what_the_lists_have(
+            lists in vec(vec(prop_oneof![0..200_u16, any::<u16>()], 0..8), 0..=FEW),
+            most in 1..60_usize,
+        ) {
+            let mut postings: Vec<u16> = Vec::new();
+            let mut bitmap = Bitmap::<1024>::new();
+            let mut spans = Vec::new();
+            for (number, list) in (0..).zip(&lists) {
+                let list: Vec<u16> = list.iter().copied().collect::<BTreeSet<u16>>().into_iter().collect();
+                let start = u32::try_from(postings.len()).unwrap();
+                postings.extend(&list);
+                spans.push((start, u32::try_from(postings.len()).unwrap()));
+                bitmap.take(number, &list);
+            }
+            let all: BTreeSet<u16> = postings.iter().copied().collect();
+            let right: Vec<u16> = all.into_iter().take(most).collect();
+            let mut merged = Vec::new();
+            FewLists(&spans).merged(&postings, |rule| {
+                merged.push(rule);
+                if merged.len() < most { Continue(()) } else { ControlFlow::Break(()) }
+            });
+            prop_assert_eq!(&merged, &right);
+            let mut gathered = Vec::new();
+            let _ = bitmap.each(|rule| {
+                gathered.push(rule);
+                if gathered.len() < most { Continue(()) } else { ControlFlow::Break(()) }
+            });
+            prop_assert_eq!(&gathered, &right);
+        }
+    }
+}

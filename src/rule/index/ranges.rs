@@ -117,5 +117,6 @@ mod tests {
             ranges.stab(number, |_| found += 1);
             assert_eq!(found, count, "{number}");
         }
+        assert_eq!(ranges.heap_bytes(), 3 * size_of::<super::Node>());
     }
 }

@@ -77,7 +77,7 @@ mod tests {
     use super::{Reader, Value};
     use crate::{
         request::{Request, canonical::Canonical},
-        rule::{Facts, Lists, Scheme, reference},
+        rule::{Facts, Lists, Scheme, expr::Operand, field::Builtin, reference},
         test_support::cases,
     };
 
@@ -131,6 +131,64 @@ mod tests {
                     assert_eq!(found, expected, "{text}");
                 });
             }
+        }
+    }
+
+    /// What is many values, or no value at all, has none to count by.
+    #[test]
+    fn what_is_no_single_value_is_missing() {
+        let request = Request::new(None).target("/?x=1&x=2").header("a", "b");
+        let lists = Lists::new();
+        let names = Operand::Builtin(Builtin::HeaderNames);
+        let values = Operand::Get(Builtin::Args, "x".into());
+        for operand in [
+            names.clone(),
+            values.clone(),
+            Operand::Each(names.clone().into()),
+            Operand::Lower(Operand::Each(values.into()).into()),
+            Operand::Lower(names.into()),
+        ] {
+            let reader = Reader::of(&operand, &[]);
+            Canonical::with(&request, |canonical| {
+                let facts = Facts::of(&request, canonical, &lists);
+                assert!(!reader.read(&facts, &mut |value| panic!("{value:?}")), "{operand:?}");
+                assert_eq!(reader.int(&facts), None);
+            });
+        }
+    }
+
+    /// Texts of every length are copied where there is room for all of them.
+    #[test]
+    fn long_texts_are_rewritten_to_their_end() {
+        let lists = Lists::new();
+        let reader = Reader::of(&Scheme::new().parse_term("upper(uri)").unwrap().0, &[]);
+        for (path, query) in [
+            (1, 0),
+            (511, 0),
+            (512, 0),
+            (513, 0),
+            (500, 11),
+            (500, 12),
+            (8_192, 0),
+            (8_000, 191),
+            (8_000, 192),
+            (8_192, 1),
+            (8_192, 8_192),
+        ] {
+            let mut target = std::format!("/{}", "a".repeat(path - 1));
+            if query > 0 {
+                target.push('?');
+                target.push_str(&"b".repeat(query));
+            }
+            let request = Request::new(None).target(&target);
+            Canonical::with(&request, |canonical| {
+                let facts = Facts::of(&request, canonical, &lists);
+                let is_there = reader.read(&facts, &mut |value| {
+                    let expected = target.to_ascii_uppercase();
+                    assert!(value == Value::Bytes(expected.as_bytes()), "{path} {query}");
+                });
+                assert!(is_there);
+            });
         }
     }
 }

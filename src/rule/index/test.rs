@@ -118,3 +118,21 @@ impl Memos {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Memos, NO_MEMO};
+
+    #[test]
+    fn every_answer_is_kept_in_its_own_place() {
+        let memos = Memos::new();
+        for memo in 0..NO_MEMO {
+            assert_eq!(memos.get(memo), None, "{memo}");
+            memos.set(memo, memo % 3 == 0);
+        }
+        for memo in 0..NO_MEMO {
+            assert_eq!(memos.get(memo), Some(memo % 3 == 0), "{memo}");
+        }
+        assert_eq!(memos.get(NO_MEMO), None);
+    }
+}
