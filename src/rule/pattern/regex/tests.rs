@@ -136,6 +136,59 @@ fn the_best_that_is_known_is_required() {
     assert!(required(&long).unwrap().1[0].len() > 1_000);
 }
 
+/// What is repeated is known as far as it is the same in every text; and of two literals of which the one has the
+/// other in it, the shorter says it all.
+#[test]
+fn what_is_required_is_no_more_than_what_is_so() {
+    for (pattern, place, literals) in [
+        ("^a{2}$", Place::Whole, &["aa"][..]),
+        ("^a{2,3}$", Place::Start, &["a"]),
+        ("^a{2,}$", Place::Start, &["a"]),
+        ("^ba{0,2}$", Place::Start, &["b"]),
+        ("^ba?$", Place::Whole, &["b", "ba"]),
+        ("^(?:ab){8}$", Place::Whole, &["abababababababab"]),
+        ("^(?:ab){9}$", Place::Start, &["ab"]),
+        ("^(?:a|ab)", Place::Start, &["a"]),
+        ("(?:b|ab)$", Place::End, &["b"]),
+        ("abc|xabcx", Place::Anywhere, &["abc"]),
+        ("^(?:ab|ba)", Place::Start, &["ab", "ba"]),
+    ] {
+        let literals = literals.iter().map(|literal| literal.to_string()).collect();
+        assert_eq!(required(pattern), Some((place, literals, false)), "{pattern}");
+    }
+}
+
+/// I2 of what is required: up to 32 literals of 4 KiB in all are known, and more are shortened or left out.
+#[test]
+fn what_is_required_is_bounded() {
+    let words = |count: u8, more: &str| {
+        let words = (0..count).map(|at| format!("{}{at}{more}", char::from(b'a' + at % 26)));
+        words.collect::<Vec<_>>().join("|")
+    };
+    let x = |count: usize| "x".repeat(count);
+    for (pattern, count, bytes) in [
+        (words(32, "xyz"), 32, 32 * 6 - 10),
+        // Their ends are shortened until ten are left.
+        (words(33, "xyz"), 10, 10 * 4),
+        (words(99, "xyz"), 10, 10 * 4),
+        (words(32, &x(125)), 32, 32 * 128 - 10),
+        (words(32, &x(126)), 1, 97),
+        (String::from("^[a-d][a-h]y$"), 32, 32 * 3),
+        (String::from("^[a-d][a-i]y$"), 4, 4),
+        (x(4_096), 1, 4_096),
+        (x(4_097), 1, 3_073),
+        (x(5_000), 1, 3_750),
+        (format!("^{}", x(5_000)), 1, 3_750),
+        (format!("{}$", x(5_000)), 1, 3_750),
+        (format!("[ab]{}", x(3_000)), 1, 3_000),
+        (format!("[ab]{}", x(2_000)), 2, 4_002),
+    ] {
+        let Required { literals, .. } = Required::of(&parsed(&pattern).unwrap()).unwrap();
+        let sum: usize = literals.iter().map(|literal| literal.len()).sum();
+        assert_eq!((literals.len(), sum), (count, bytes), "{}", &pattern[..20.min(pattern.len())]);
+    }
+}
+
 #[test]
 fn a_plain_text_in_disguise_is_seen() {
     let literal = |pattern| literal(pattern).map(|(place, bytes)| (place, bytes.to_vec()));
