@@ -269,7 +269,9 @@ impl<'a> Facts<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Builtin, Facts, LONGEST};
+    use std::vec::Vec;
+
+    use super::{Answer, Builtin, Facts, IpAddr, LONGEST, State};
     use crate::{
         request::{Request, canonical::Canonical},
         rule::Lists,
@@ -319,5 +321,102 @@ mod tests {
                 assert_eq!(facts.bytes(field), Some(expected.as_bytes()), "{field:?}");
             }
         });
+    }
+
+    /// Cookies of all lines, each cut at its first equals sign; arguments as they came.
+    #[test]
+    fn cookies_and_arguments_are_taken_apart() {
+        let lists = Lists::default();
+        let request = Request::new(None)
+            .target("/?a=1&b&&a=2=3&=4&c=%41+&")
+            .header("Cookie", "a=1; b = 2 ;c;; a=x=y; =5")
+            .header("X", "a=no; cookie=no")
+            .header("cookie", "a=last");
+        Canonical::with(&request, |canonical| {
+            let facts = Facts::of(&request, canonical, &lists);
+            let found = |field, key| {
+                let values = facts.gathered(field, key).into_iter();
+                values.map(|value| core::str::from_utf8(value).unwrap()).collect::<Vec<_>>()
+            };
+            for (field, key, expected) in [
+                (Builtin::Cookies, "a", &["1", "x=y", "last"][..]),
+                (Builtin::Cookies, "b", &["2"]),
+                (Builtin::Cookies, "c", &[]),
+                (Builtin::Cookies, "", &["5"]),
+                (Builtin::Cookies, "A", &[]),
+                (Builtin::Args, "a", &["1", "2=3"]),
+                (Builtin::Args, "b", &[""]),
+                (Builtin::Args, "", &["4"]),
+                (Builtin::Args, "c", &["%41+"]),
+                (Builtin::Args, "A", &[]),
+                (Builtin::Headers, "x", &["a=no; cookie=no"]),
+                (Builtin::Headers, "cookie", &["a=1; b = 2 ;c;; a=x=y; =5", "a=last"]),
+                (Builtin::Headers, "y", &[]),
+                (Builtin::Tag, "a", &[]),
+            ] {
+                assert_eq!(found(field, Some(key)), expected, "{field:?} {key}");
+            }
+            for (field, expected) in [
+                (Builtin::ArgNames, &["a", "b", "a", "", "c"][..]),
+                (Builtin::ArgValues, &["1", "", "2=3", "4", "%41+"]),
+                (Builtin::HeaderNames, &["Cookie", "X", "cookie"]),
+                (
+                    Builtin::HeaderValues,
+                    &["a=1; b = 2 ;c;; a=x=y; =5", "a=no; cookie=no", "a=last"],
+                ),
+                (Builtin::Path, &[]),
+            ] {
+                assert_eq!(found(field, None), expected, "{field:?}");
+            }
+        });
+    }
+
+    /// Each number has its own field, and what only a response has is missing before it.
+    #[test]
+    fn numbers_are_those_that_rules_ask_for() {
+        let (lists, request) = (Lists::default(), Request::new(None));
+        Canonical::with(&request, |canonical| {
+            let mut facts = Facts::of(&request, canonical, &lists);
+            facts.state = State { posture: 3, load: 50, client_known: true };
+            facts.marks.score.set(-7);
+            for field in [Builtin::Status, Builtin::LatencyMs, Builtin::ResponseSize, Builtin::Path]
+            {
+                assert_eq!(facts.int(field), None, "{field:?}");
+            }
+            facts.answer = Some(Answer { status: 404, latency_ms: Some(12), size: Some(34) });
+            for (field, expected) in [
+                (Builtin::Posture, Some(3)),
+                (Builtin::Load, Some(50)),
+                (Builtin::Score, Some(-7)),
+                (Builtin::Status, Some(404)),
+                (Builtin::LatencyMs, Some(12)),
+                (Builtin::ResponseSize, Some(34)),
+                (Builtin::ClientKnown, None),
+            ] {
+                assert_eq!(facts.int(field), expected, "{field:?}");
+            }
+            assert_eq!(facts.bool(Builtin::ClientKnown), Some(true));
+            assert_eq!(facts.bool(Builtin::Posture), None);
+            assert_eq!(facts.bytes(Builtin::Posture), None);
+            assert_eq!((facts.ip(Builtin::IpSrc), facts.ip(Builtin::Client)), (None, None));
+            let fresh = facts.anew(&lists, &[]);
+            assert_eq!((fresh.int(Builtin::Score), fresh.int(Builtin::Load)), (Some(0), Some(50)));
+        });
+    }
+
+    #[test]
+    fn an_address_is_seen_by_itself_and_by_its_network() {
+        let lists = Lists::default();
+        for addresses in [["10.1.2.3", "10.1.2.3"], ["2001:db8::1:2:3:4:5", "2001:db8::1:0:0:0:0"]]
+        {
+            let [peer, client]: [IpAddr; 2] = addresses.map(|ip| ip.parse().unwrap());
+            let request = Request::new(Some(peer));
+            Canonical::with(&request, |canonical| {
+                let facts = Facts::of(&request, canonical, &lists);
+                assert_eq!(facts.ip(Builtin::IpSrc), Some(peer));
+                assert_eq!(facts.ip(Builtin::Client), Some(client));
+                assert_eq!(facts.ip(Builtin::Path), None);
+            });
+        }
     }
 }

@@ -280,4 +280,62 @@ mod tests {
             assert_eq!(field(name, &scheme), help, "{name}");
         }
     }
+
+    #[test]
+    fn what_is_declared_is_named_up_to_ten() {
+        let with = |lists: usize| {
+            (0..lists).fold(Scheme::new(), |scheme, at| {
+                let name = format!("list{at:02}");
+                scheme.list(&name, crate::rule::Type::Ip).limit(&name)
+            })
+        };
+        assert_eq!(list("x", &with(0)), "no lists are declared");
+        assert_eq!(limit("x", &with(0)), "no limits are declared");
+        assert_eq!(list("x", &with(2)), "declared lists: `$list00`, `$list01`");
+        assert_eq!(
+            limit("list1", &with(2)),
+            "did you mean \"list01\"? declared limits: \"list00\", \"list01\""
+        );
+        for (declared, end) in
+            [(10, "`$list08`, `$list09`"), (11, "`$list08`, `$list09`, …"), (99, "`$list09`, …")]
+        {
+            let told = list("x", &with(declared));
+            assert!(told.ends_with(end), "{told}");
+        }
+    }
+
+    #[test]
+    fn words_in_the_wrong_place_are_explained() {
+        let scheme = Scheme::new().field("tenant", crate::rule::Type::Bytes);
+        for word in ["host", "http.host", "ua", "http.user_agent", "country", "header", "tenant"] {
+            let told = "a value is compared with a literal, not with another value";
+            assert_eq!(text(word, &scheme), told, "{word}");
+        }
+        assert_eq!(text("GET", &scheme), "texts are in double quotes: \"GET\"");
+        let postures = "postures are normal, elevated, overload, defend, lockdown";
+        assert_eq!(posture("x"), postures);
+        assert_eq!(posture("lokdown"), format!("did you mean `lockdown`? {postures}"));
+        assert_eq!(join("an"), "did you mean `and`?");
+        assert_eq!(join("plus"), "comparisons are joined with `and` or `or`");
+        assert_eq!(function("eq"), "`eq` is an operator and stands between: path eq \"…\"");
+        assert_eq!(function("lowr"), "did you mean `lower`?");
+        let told = function("q");
+        assert!(told.starts_with("functions are cidr, ") && told.ends_with(", any, all"), "{told}");
+        let told = operator("q");
+        assert!(told.starts_with("operators are eq, ") && !told.contains('='), "{told}");
+        assert_eq!(operator("annd"), "did you mean `and`?");
+        assert_eq!(call("lower"), None);
+    }
+
+    #[test]
+    fn names_after_a_point_are_keys_of_a_map() {
+        for (name, help) in [
+            ("header.accept", "did you mean `header[\"accept\"]`?"),
+            ("args.id", "did you mean `arg[\"id\"]`?"),
+            ("cookies.id", "did you mean `cookie[\"id\"]`?"),
+            ("tags.bot", "did you mean `tag[\"bot\"]`?"),
+        ] {
+            assert_eq!(field(name, &Scheme::new()), help, "{name}");
+        }
+    }
 }

@@ -170,3 +170,50 @@ impl Lists {
         self.0.get(at).map(|(_, list)| list)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{format, vec::Vec};
+
+    use super::*;
+
+    #[test]
+    fn a_list_has_what_was_put_in_and_says_how_much_it_is() {
+        let net: ipnet::IpNet = "10.0.0.0/8".parse().unwrap();
+        let nets = CidrSet::from_iter([net]);
+        let addresses = [nets.memory_bytes(), CidrSet::new().memory_bytes()];
+        let texts: TextSet = ["a", "b", "a", "longer"].into_iter().collect();
+        let numbers: NumberSet = [1, 2, 1].into_iter().collect();
+        assert!(texts.contains(b"a") && texts.contains(b"longer"));
+        assert!(!texts.contains(b"") && !texts.contains(b"A") && !texts.contains(b"c"));
+        assert!(numbers.contains(2) && !numbers.contains(0));
+        for (full, empty, holds, len, bytes) in [
+            (List::from(nets), List::from(CidrSet::new()), Type::Ip, 1, addresses),
+            (texts.into(), TextSet::default().into(), Type::Bytes, 3, [8 + 3 * 24, 0]),
+            (numbers.into(), NumberSet::default().into(), Type::Int, 2, [2 * 16, 0]),
+        ] {
+            assert_eq!([full.holds(), empty.holds()], [holds, holds]);
+            assert_eq!([full.len(), empty.len()], [len, 0]);
+            assert_eq!([full.is_empty(), empty.is_empty()], [false, true]);
+            assert_eq!([full.memory_bytes(), empty.memory_bytes()], bytes);
+            assert_eq!(format!("{full:?}"), format!("List({holds:?})"));
+        }
+    }
+
+    #[test]
+    fn lists_are_sorted_by_name_and_replaced_in_their_place() {
+        let mut lists = Lists::new();
+        let texts = |text: &str| TextSet::from_iter([text]);
+        lists.set("b", texts("1"));
+        lists.set("c", NumberSet::from_iter([1, 2]));
+        lists.set("a", texts("3"));
+        lists.set("b", texts("2"));
+        let names: Vec<_> = lists.iter().map(|(name, list)| (name, list.len())).collect();
+        assert_eq!(names, [("a", 1), ("b", 1), ("c", 2)]);
+        let has = |list: Option<&List>, text: &[u8]| matches!(list, Some(List::Texts(set)) if set.contains(text));
+        assert!(has(lists.get("b"), b"2") && !has(lists.get("b"), b"1"));
+        assert!(has(lists.at(0), b"3") && has(lists.at(1), b"2") && lists.at(3).is_none());
+        assert_eq!((lists.position("c"), lists.position("bb")), (Ok(2), Err(2)));
+        assert!(lists.get("bb").is_none());
+    }
+}

@@ -75,7 +75,7 @@ mod tests {
     fn all_names_are_visited_wherever_they_are() {
         let scheme = Scheme::new().list("a", Type::Ip).list("b", Type::Bytes).limit("l");
         let text = r#"not (ip.src in $a or any(lower(headers["x"][*]) in $b)) and
-            (counter("l") gt 3 xor tag["t"])"#;
+            (counter("l") gt 3 xor tag["t"] xor sample(0.5))"#;
         let expr = scheme.parse(text).unwrap();
         let mut found = Vec::new();
         expr.each_mention(&mut |mention| found.push(mention));
@@ -84,6 +84,7 @@ mod tests {
             Mention::List("b", Kind::Bytes),
             Mention::Limit("l"),
             Mention::Tag("t"),
+            Mention::Sample,
         ];
         assert_eq!(found, expected);
         let term = scheme.parse_term(r#"counter("l")"#).unwrap();

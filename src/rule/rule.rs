@@ -225,3 +225,43 @@ impl Rule {
         &self.when
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Action, Ban, Duration, Expr, Rule, RuleMode, Share};
+
+    #[test]
+    fn a_ban_gets_longer_up_to_its_most() {
+        let secs = Duration::from_secs;
+        let day = 24 * 3_600;
+        for (ban, times) in [
+            (Ban::new(secs(10)), [10, 10, 10]),
+            (Ban::new(secs(10)).escalate(1), [10, 10, 10]),
+            (Ban::new(secs(10)).escalate(2), [10, 20, day]),
+            (Ban::new(secs(3 * day)).escalate(2), [3 * day, 3 * day, 3 * day]),
+            (Ban::new(secs(10)).escalate(2).most(secs(15)), [10, 15, 15]),
+            (Ban::new(secs(10)).most(secs(5)), [5, 5, 5]),
+        ] {
+            assert_eq!([0, 1, 40].map(|before| ban.time(before)), times.map(secs), "{ban:?}");
+        }
+    }
+
+    #[test]
+    fn a_rule_is_what_it_was_made_of() {
+        let when = || Expr::constant(true);
+        let plain = Rule::new("name", when());
+        assert_eq!(
+            (plain.name(), plain.when(), &*plain.place()),
+            ("name", &when(), "rule \"name\"")
+        );
+        assert_eq!((plain.priority, plain.mode, plain.share), (0, RuleMode::Enforce, Share::ALL));
+        assert!(plain.actions.is_empty() && plain.group.is_none());
+        let rule = plain.then(Action::Count).then(Action::Log).priority(7).mode(RuleMode::Shadow);
+        let rule = rule.share(Share::NONE).group("group");
+        assert_eq!((rule.priority, rule.mode, rule.share), (7, RuleMode::Shadow, Share::NONE));
+        assert_eq!(
+            (&*rule.actions, rule.group.as_deref()),
+            (&[Action::Count, Action::Log][..], Some("group"))
+        );
+    }
+}

@@ -136,5 +136,8 @@ mod tests {
         assert_eq!(closest("a", ["b"]), None, "another word altogether");
         let long = "a".repeat(LONGEST + 1);
         assert_eq!(closest(&long, [&long[..]]), None, "words that long are not compared");
+        let longest = &long[1..];
+        assert_eq!(closest(longest, [&long[..]]), None, "nor with such words");
+        assert_eq!(closest(longest, [longest]), Some(longest));
     }
 }

@@ -240,7 +240,7 @@ fn counted(least: usize, most: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::format;
+    use std::{format, vec::Vec};
 
     use crate::rule::Scheme;
 
@@ -252,6 +252,50 @@ mod tests {
             let mistakes = Scheme::new().parse(&text).unwrap_err();
             let told = mistakes.iter().next().map(|mistake| mistake.message());
             assert_eq!(told, Some(&*format!("`{name}` takes a number here")));
+        }
+    }
+
+    #[test]
+    fn the_number_of_arguments_is_told_with_an_example() {
+        for (text, message, help) in [
+            ("lower() eq \"a\"", "`lower` takes one argument", None),
+            ("lower(path, path) eq \"a\"", "`lower` takes one argument", None),
+            (
+                "starts_with(path)",
+                "`starts_with` takes 2 arguments",
+                Some("as in starts_with(path, \"/a\")"),
+            ),
+            (
+                "ends_with()",
+                "`ends_with` takes 2 arguments",
+                Some("as in ends_with(path, \".php\")"),
+            ),
+            (
+                "cidr6(ip.src, 1, 2) eq ::1",
+                "`cidr6` takes 2 arguments",
+                Some("as in cidr6(ip.src, 64)"),
+            ),
+            (
+                "cidr(ip.src) eq ::1",
+                "`cidr` takes 2 or 3 arguments",
+                Some("as in cidr(ip.src, 24, 64)"),
+            ),
+            (
+                "substring(path) eq \"\"",
+                "`substring` takes 2 or 3 arguments",
+                Some("as in substring(path, 0, 4)"),
+            ),
+            (
+                "url_decode(path, \"\", 1) eq \"\"",
+                "`url_decode` takes 1 or 2 arguments",
+                Some("as in url_decode(query) or url_decode(query, \"r\")"),
+            ),
+            ("sample()", "`sample` takes one argument", Some("as in sample(0.1)")),
+            ("counter() gt 1", "`counter` takes one argument", Some("as in counter(\"logins\")")),
+        ] {
+            let mistakes = Scheme::new().parse(text).unwrap_err();
+            let told: Vec<_> = mistakes.iter().map(|it| (it.message(), it.help())).collect();
+            assert_eq!(told, [(message, help)], "{text}");
         }
     }
 }

@@ -31,6 +31,17 @@ fn ranges_part_words_numbers_and_addresses() {
     assert_eq!(read("::1..a::"), [address("::1"), dots(), address("a::"), Is::End]);
 }
 
+/// What is likely to be meant is read in place of a sign that is none.
+#[test]
+fn a_single_sign_is_one_mistake_and_read_as_the_double_one() {
+    for (text, sign) in [("a = b", "=="), ("a | b", "||"), ("a ^ b", "^^")] {
+        assert_eq!(read(text), [Is::Word("a"), Is::Sign(sign), Is::Word("b"), Is::End], "{text}");
+        let found: Vec<_> = tokens(text).1.into_iter().map(|found| found.span).collect();
+        assert_eq!(found, [Some(2..3)], "{text}");
+    }
+    assert_eq!(read("a ; b"), [Is::Word("a"), Is::Word("b"), Is::End]);
+}
+
 /// Each text ends where the next quote of any kind is, so that none is looked for twice.
 #[test]
 fn a_text_in_other_quotes_is_one_mistake_up_to_the_next_quote() {
