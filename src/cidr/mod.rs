@@ -120,6 +120,8 @@ mod tests_model;
 #[cfg(test)]
 mod tests_pitfalls;
 #[cfg(test)]
+mod tests_strict;
+#[cfg(test)]
 mod tests_text;
 
 #[cfg(feature = "std")]
