@@ -251,7 +251,13 @@ fn flags(raw_path: &[u8], raw_query: Option<&[u8]>) -> UriFlags {
         );
         let decoded = decoded(&tokens);
         set_if(UriFlags::NUL, decoded.contains(&0));
-        let is_utf8 = match core::str::from_utf8(&decoded) {
+        // An escape that is cut is no character yet.
+        let mut cut = tokens
+            .iter()
+            .enumerate()
+            .filter(|(at, token)| is_cut && **token == b"%" && half(&tokens[at + 1..]));
+        let whole = cut.next().map_or(tokens.len(), |(at, _)| at);
+        let is_utf8 = match core::str::from_utf8(&self::decoded(&tokens[..whole])) {
             Ok(_) => true,
             Err(error) => is_cut && error.error_len().is_none(),
         };

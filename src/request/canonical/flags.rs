@@ -61,10 +61,13 @@ pub(super) fn of_query(query: &[u8], is_cut: bool) -> UriFlags {
             pieces.take_plain(&PLAIN_IN_QUERY);
         }
         let Some(piece) = pieces.next() else { break };
-        flags.set_if(UriFlags::NUL, piece.byte() == 0);
         if piece == Piece::BadPercent {
-            flags.set_if(UriFlags::BAD_PERCENT, !(is_cut && is_half_an_escape(pieces.0)));
+            if is_cut && is_half_an_escape(pieces.0) {
+                break;
+            }
+            flags.set(UriFlags::BAD_PERCENT);
         }
+        flags.set_if(UriFlags::NUL, piece.byte() == 0);
         characters.push(piece.byte());
     }
     flags.set_if(UriFlags::NON_UTF8, !characters.are_utf8(is_cut));

@@ -16,6 +16,8 @@ pub(super) fn rewrite<'b>(path: &[u8], is_cut: bool, buffer: &'b mut [u8]) -> (&
     let mut out = Output { buffer, len: 0, segment: 0, is_absolute, broken: Broken::No };
     let mut pieces = Pieces(path);
     let mut after_slash = false;
+    // As they were before an escape that is cut.
+    let mut before_cut = None;
     loop {
         if out.broken == Broken::No && twice.is_idle() && characters.is_idle() {
             let plain = pieces.take_plain(&PLAIN_IN_PATH);
@@ -23,6 +25,9 @@ pub(super) fn rewrite<'b>(path: &[u8], is_cut: bool, buffer: &'b mut [u8]) -> (&
             out.push_plain(plain);
         }
         let Some(piece) = pieces.next() else { break };
+        if piece == Piece::BadPercent && is_cut && is_half_an_escape(pieces.0) {
+            before_cut = Some(characters);
+        }
         characters.push(piece.byte());
         flags.set_if(UriFlags::DOUBLE_ENCODED, twice.push(piece));
         flags.set_if(UriFlags::NUL, piece.byte() == 0);
@@ -43,8 +48,7 @@ pub(super) fn rewrite<'b>(path: &[u8], is_cut: bool, buffer: &'b mut [u8]) -> (&
                     out.push_escape(byte);
                 }
                 Piece::BadPercent => {
-                    let is_cut = is_cut && is_half_an_escape(pieces.0);
-                    flags.set_if(UriFlags::BAD_PERCENT, !is_cut);
+                    flags.set_if(UriFlags::BAD_PERCENT, before_cut.is_none());
                     out.push_bad_percent();
                 }
             }
@@ -52,6 +56,7 @@ pub(super) fn rewrite<'b>(path: &[u8], is_cut: bool, buffer: &'b mut [u8]) -> (&
         after_slash = is_slash;
     }
     flags.set_if(UriFlags::DOT_SEGMENTS, out.end_segment());
+    let characters = before_cut.unwrap_or(characters);
     flags.set_if(UriFlags::NON_UTF8, !characters.are_utf8(is_cut));
     (out.written(), flags)
 }

@@ -2,7 +2,7 @@ use std::vec::Vec;
 
 use proptest::{collection::vec, prelude::*};
 
-use super::{Canonical, LONGEST, SHORT, UriFlags, canonical_path};
+use super::{Canonical, LONGEST, SHORT, UriFlags, canonical_path, flags::Characters};
 use crate::{
     request::{Request, reference::check},
     test_support::cases,
@@ -164,6 +164,70 @@ fn flags_are_what_their_table_says() {
                 assert_eq!(flags.has(flag), is_odd, "{target:?} has flags {flags:?}");
             }
         }
+    }
+}
+
+/// All first bytes, each with the bytes at the borders of what may follow it.
+#[test]
+fn utf8_is_what_the_standard_library_takes_for_it() {
+    let edges = [0, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xe1, 0xff];
+    let texts = (0..=u8::MAX).flat_map(|first| {
+        let last = if first < 0xf0 { &edges[..1] } else { &edges[..] };
+        let after = edges.iter().flat_map(move |a| edges.map(|b| [first, *a, b]));
+        after.flat_map(move |[a, b, c]| last.iter().map(move |d| [a, b, c, *d]))
+    });
+    for text in texts {
+        for len in 1..=text.len() {
+            let text = &text[..len];
+            let mut characters = Characters::default();
+            text.iter().for_each(|byte| characters.push(*byte));
+            let read = std::str::from_utf8(text);
+            assert_eq!(characters.are_utf8(false), read.is_ok(), "{text:x?}");
+            let begun = read.err().is_none_or(|error| error.error_len().is_none());
+            assert_eq!(characters.are_utf8(true), begun, "{text:x?}, cut");
+        }
+    }
+}
+
+/// What is cut at the length that is looked at is not held against a target; what stands before that is.
+#[test]
+fn what_may_have_been_cut_is_nothing_odd() {
+    let bad = UriFlags::BAD_PERCENT;
+    for (last, behind, flags) in [
+        ("%", "41", 0),
+        ("%4", "1", 0),
+        ("%41", "", 0),
+        ("%", "zz", 0),
+        ("%z", "z", bad),
+        ("%4z", "", bad),
+        ("%%", "41", bad),
+        ("%%4", "1", bad),
+        ("%e2%82", "%ac", 0),
+        ("%e2%", "82%ac", 0),
+        ("%e2%8", "2%ac", 0),
+        ("%ff%8", "2%ac", UriFlags::NON_UTF8),
+        ("%e2a%8", "2%ac", UriFlags::NON_UTF8),
+        ("%e2", "%82%ac", 0),
+        ("%e2a", "", UriFlags::NON_UTF8),
+    ] {
+        // One behind the place where it is cut, so that it is.
+        let fill = "a".repeat(LONGEST - 1 - last.len());
+        let target = std::format!("/{fill}{last}{behind}b");
+        let queried = std::format!("/?a{fill}{last}{behind}b");
+        for target in [target, queried] {
+            let checked = check(target.as_bytes(), "GET", b"");
+            assert_eq!(checked.flags, flags, "{last:?} before {behind:?}");
+        }
+    }
+}
+
+/// A host is rewritten beside the longest path.
+#[test]
+fn a_host_beside_a_long_path_is_in_lower_case() {
+    for length in [SHORT - 1, SHORT, LONGEST, LONGEST + 1] {
+        let target = std::format!("//{}", "a".repeat(length - 2));
+        let checked = check(target.as_bytes(), "GET", b"SHOP.Example");
+        assert_eq!(checked.host, b"shop.example", "{length}");
     }
 }
 
