@@ -324,4 +324,15 @@ mod tests {
         let empty = Request::new(None);
         assert_eq!((empty.get_method(), empty.get_host(), empty.get_target()), ("", "", ""));
     }
+
+    /// Headers and fields may hold secrets, and are not told.
+    #[test]
+    fn what_is_logged_of_a_request_is_its_first_line() {
+        let peer: IpAddr = Ipv4Addr::new(192, 0, 2, 1).into();
+        let request = Request::new(peer).method("GET").host("h").target("/p").header("a", "secret");
+        assert_eq!(
+            std::format!("{request:?}"),
+            "Request { peer: Some(192.0.2.1), method: \"GET\", host: \"h\", target: \"/p\", .. }"
+        );
+    }
 }

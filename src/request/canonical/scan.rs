@@ -178,3 +178,86 @@ const fn odd_in_query(byte: u8) -> u8 {
 const fn is(byte: u8, other: u8) -> u8 {
     (byte == other) as u8
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{vec, vec::Vec};
+
+    use super::*;
+
+    /// What makes a path end or unclean, wherever it stands in a path of whatever length: so no byte lies
+    /// between two windows, and none is looked at without the one after it.
+    #[test]
+    fn no_place_is_passed_over() {
+        for length in 1..=70 {
+            let clean = [b"/".to_vec(), vec![b'a'; length - 1]].concat();
+            assert_eq!(path_end(&clean), Some(length));
+            for at in 0..length {
+                let with = |part: &[u8]| {
+                    let end = (at + part.len()).min(length);
+                    let mut text = clean.clone();
+                    text[at..end].copy_from_slice(&part[..end - at]);
+                    text
+                };
+                assert_eq!(path_end(&with(b"?")), Some(at), "{length}, {at}");
+                for odd in [&b"%"[..], b"#", b"\0", b"\\", b"\x80", b"\xff"] {
+                    assert_eq!(path_end(&with(odd)), None, "{odd:?} in {length} at {at}");
+                }
+                // Cut to two bytes they are odd still; after the first slash a slash alone is, too.
+                let is_odd = at == 1 || at + 2 <= length;
+                for segment in [&b"//"[..], b"/./", b"/../", b"/.?"] {
+                    let expected = (!is_odd).then_some(length);
+                    assert_eq!(
+                        path_end(&with(segment)),
+                        expected,
+                        "{segment:?} in {length} at {at}"
+                    );
+                }
+                let dots = b"/.a/..b/a.";
+                if at != 1 && at + dots.len() <= length {
+                    assert_eq!(path_end(&with(dots)), Some(length), "{at} of {length}");
+                }
+            }
+        }
+    }
+
+    /// What is clean is not looked at byte by byte, and what is not is found in the window around it.
+    #[test]
+    fn only_what_may_matter_is_looked_at_closer() {
+        for length in [FEW + 1, LANES, LANES + 1, 40, 70] {
+            let clean = vec![b'a'; length];
+            assert_eq!(skip(&clean, 0), length);
+            for at in 0..length {
+                let mut odd = clean.clone();
+                odd[at] = b'?';
+                let start = skip(&odd, 0);
+                assert!(start <= at && at < start + LANES, "{start} for {at} of {length}");
+            }
+        }
+        assert!(may_matter(b"aaa/", b"aa/.") && may_matter(b"aaa/", b"aa//"));
+        assert!(!may_matter(b"a.a/", b".a/a"));
+    }
+
+    /// The same of what is asked of queries and hosts.
+    #[test]
+    fn any_byte_counts_wherever_it_stands() {
+        for length in 0..=70 {
+            let clean = vec![b'a'; length];
+            assert!(!any(&clean, odd_in_query) && is_clean_host(&clean));
+            for at in 0..length {
+                let with = |byte: u8| {
+                    let mut text: Vec<u8> = clean.clone();
+                    text[at] = byte;
+                    text
+                };
+                let is_odd = |byte: u8| any(&with(byte), odd_in_query);
+                assert!([b'%', b'#', 0, 0x80, 0xff].into_iter().all(is_odd), "{at} of {length}");
+                assert!(!b"/?\\:@\x01\x7f".iter().copied().any(is_odd), "{at} of {length}");
+                let is_clean = |byte: u8| is_clean_host(&with(byte));
+                assert!(!b"AZ:@[".iter().copied().any(is_clean), "{at} of {length}");
+                assert!(b"az09-]\xff".iter().copied().all(is_clean), "{at} of {length}");
+                assert_eq!(is_clean(b'.'), at + 1 < length, "{at} of {length}");
+            }
+        }
+    }
+}
