@@ -163,7 +163,7 @@ fn why_no_address(text: &str) -> Fault {
 
 fn why_no_ipv4(text: &str) -> CidrProblem {
     let mut parts = 0_usize;
-    let (mut too_large, mut leading_zero, mut hexadecimal) = (false, false, false);
+    let (mut leading_zero, mut hexadecimal) = (false, false);
     for part in text.split('.') {
         parts = parts.saturating_add(1);
         let hex = part.strip_prefix("0x").or_else(|| part.strip_prefix("0X"));
@@ -173,14 +173,14 @@ fn why_no_ipv4(text: &str) -> CidrProblem {
             return CidrProblem::NotAnAddress;
         } else {
             leading_zero |= part.len() > 1 && part.starts_with('0');
-            too_large |= part.parse::<u8>().is_err();
         }
     }
     match parts {
         _ if hexadecimal => CidrProblem::Hexadecimal,
         1..=3 => CidrProblem::ShortForm,
         4 if leading_zero => CidrProblem::LeadingZero { meant: None },
-        4 if too_large => CidrProblem::OctetTooLarge,
+        // Four numbers up to 255 are an address.
+        4 => CidrProblem::OctetTooLarge,
         _ => CidrProblem::NotAnAddress,
     }
 }
