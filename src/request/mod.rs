@@ -325,6 +325,27 @@ mod tests {
         assert_eq!((empty.get_method(), empty.get_host(), empty.get_target()), ("", "", ""));
     }
 
+    /// Each value that counts, as long as may be and one longer, and what has no length.
+    #[test]
+    fn values_are_too_long_from_one_byte_on() {
+        let requests: [fn(&'static str) -> Request<'static>; 7] = [
+            |text| Request::new(None).method(text),
+            |text| Request::new(None).header(text, "v"),
+            |text| Request::new(None).header("n", text),
+            |text| Request::new(None).header("a", "").header("b", text).header("c", ""),
+            |text| (0..5).fold(Request::new(None), |it, _| it.header("n", "v")).header("n", text),
+            |text| Request::new(None).field("f", text),
+            |text| (0..5).fold(Request::new(None), |it, _| it.field("f", 1_i64)).field("g", text),
+        ];
+        for (at, request) in requests.into_iter().enumerate() {
+            assert!(!request("123").has_value_over(3), "{at}");
+            assert!(request("1234").has_value_over(3), "{at}");
+        }
+        let others =
+            Request::new(None).target("/long").host("long").field("a", true).field("b", 7_i64);
+        assert!(!others.has_value_over(0));
+    }
+
     /// Headers and fields may hold secrets, and are not told.
     #[test]
     fn what_is_logged_of_a_request_is_its_first_line() {

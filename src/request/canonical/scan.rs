@@ -192,6 +192,7 @@ mod tests {
         for length in 1..=70 {
             let clean = [b"/".to_vec(), vec![b'a'; length - 1]].concat();
             assert_eq!(path_end(&clean), Some(length));
+            assert!(is_clean_path(&clean) && !is_clean_path(&[&clean[..], b"?"].concat()));
             for at in 0..length {
                 let with = |part: &[u8]| {
                     let end = (at + part.len()).min(length);

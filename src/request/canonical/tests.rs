@@ -2,7 +2,11 @@ use std::vec::Vec;
 
 use proptest::{collection::vec, prelude::*};
 
-use super::{Canonical, LONGEST, SHORT, UriFlags, canonical_path, flags::Characters};
+use super::{
+    Canonical, LONGEST, Needs, SHORT, UriFlags, canonical_path,
+    escape::Piece,
+    flags::{Characters, Twice},
+};
 use crate::{
     request::{Request, reference::check},
     test_support::cases,
@@ -189,6 +193,31 @@ fn utf8_is_what_the_standard_library_takes_for_it() {
     }
 }
 
+/// Between characters and escapes, whole stretches are plain: a reader that never is would go byte by byte.
+#[test]
+fn readers_are_idle_between_characters_and_between_escapes() {
+    let mut characters = Characters::default();
+    for (byte, is_idle) in [(b'a', true), (0xe2, false), (0x82, false), (0xac, true), (0xff, true)]
+    {
+        characters.push(byte);
+        assert_eq!(characters.is_idle(), is_idle, "{byte:x}");
+    }
+    let mut twice = Twice::default();
+    let [plain, escaped] = [Piece::Plain, Piece::Escaped];
+    for (piece, is_idle) in [
+        (plain(b'2'), true),
+        (escaped(b'%'), false),
+        (plain(b'2'), false),
+        (plain(b'/'), true),
+        (escaped(b'%'), false),
+        (escaped(b'%'), false),
+        (Piece::BadPercent, true),
+    ] {
+        assert!(!twice.push(piece), "{piece:?}");
+        assert_eq!(twice.is_idle(), is_idle, "{piece:?}");
+    }
+}
+
 /// What is cut at the length that is looked at is not held against a target; what stands before that is.
 #[test]
 fn what_may_have_been_cut_is_nothing_odd() {
@@ -218,6 +247,53 @@ fn what_may_have_been_cut_is_nothing_odd() {
             let checked = check(target.as_bytes(), "GET", b"");
             assert_eq!(checked.flags, flags, "{last:?} before {behind:?}");
         }
+    }
+}
+
+/// Exactly as long as is looked at, nothing is cut; one longer, it is. One scan knows what is clean of it.
+#[test]
+fn the_longest_target_is_not_cut() {
+    for (last, flags) in [("%", UriFlags::BAD_PERCENT), ("%4", UriFlags::BAD_PERCENT), ("a", 0)] {
+        let fill = "a".repeat(LONGEST - 1 - last.len());
+        for target in [std::format!("/{fill}{last}"), std::format!("/?a{fill}{last}")] {
+            let checked = check(target.as_bytes(), "GET", b"");
+            assert_eq!(checked.flags, flags, "{last:?} at the end");
+            assert_eq!(checked.is_soon_clean, flags == 0 && target.len() == LONGEST);
+        }
+    }
+    for length in [LONGEST, LONGEST + 1] {
+        let checked = check(b"/", "GET", "a".repeat(length).as_bytes());
+        assert_eq!(checked.host.len(), LONGEST);
+    }
+}
+
+/// A flag that both the path and the query have is there, and not twice, which would be not at all.
+#[test]
+fn a_flag_of_path_and_query_is_one() {
+    let checked = check(b"/%00%ff%zz?%00%ff%zz", "GET", b"");
+    assert_eq!(checked.flags, UriFlags::NUL | UriFlags::NON_UTF8 | UriFlags::BAD_PERCENT);
+    assert_eq!(Needs::TARGET.and(Needs::PATH), Needs::TARGET);
+}
+
+/// I8 from the other side: what is not read is not looked at, unless the rest has to be rewritten.
+#[test]
+fn what_is_not_read_costs_nothing() {
+    let odd = UriFlags(UriFlags::BAD_PERCENT);
+    for (needs, path, host, flags) in [
+        (Needs::NOTHING, "", "", UriFlags(0)),
+        (Needs::OVERSIZE, "", "", UriFlags(0)),
+        (Needs::PATH, "/a", "", UriFlags(0)),
+        (Needs::PATH.and(Needs::OVERSIZE), "/a", "", UriFlags(0)),
+        (Needs::QUERY, "/a", "h", odd),
+        (Needs::TARGET, "/a", "h", odd),
+        (Needs::HOST, "/a", "h", odd),
+        (Needs::ALL, "/a", "h", odd),
+    ] {
+        Canonical::of(b"/a?%", false, b"H", needs, |canonical| {
+            assert_eq!(canonical.path, path.as_bytes(), "{needs:?}");
+            assert_eq!(canonical.host, host.as_bytes(), "{needs:?}");
+            assert_eq!(canonical.flags, flags, "{needs:?}");
+        });
     }
 }
 

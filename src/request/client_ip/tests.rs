@@ -143,6 +143,37 @@ fn hops_are_counted_from_the_peer_and_never_guessed() {
     let chain = ["192.0.2.1"; 40].join(",");
     let most = ClientIp::new(Trust::Hops(32), ForwardedBy::XForwardedFor);
     assert_eq!(resolve(&most, "10.0.0.1", &[&chain]), ("192.0.2.1".into(), Header));
+    // More hops than are ever followed are never there.
+    let more = ClientIp::new(Trust::Hops(33), ForwardedBy::XForwardedFor);
+    assert_eq!(resolve(&more, "10.0.0.1", &[&chain]), ("10.0.0.1".into(), TooFewHops));
+}
+
+#[test]
+fn an_entry_has_up_to_128_bytes() {
+    for (zone, expected) in
+        [(123, ("a1::", Reason::Header)), (124, ("10.0.0.1", Reason::Malformed))]
+    {
+        let entry = format!("a1::%{}", "z".repeat(zone));
+        let found = resolve(&ours("x-forwarded-for"), "10.0.0.1", &[&entry]);
+        assert_eq!(found, (expected.0.into(), expected.1), "{} bytes", entry.len());
+    }
+}
+
+#[test]
+fn a_proxy_is_who_is_believed() {
+    let by = |trust| ClientIp::new(trust, ForwardedBy::XForwardedFor);
+    for (clients, ours, others, overlaps) in [
+        (by(Trust::None), false, false, false),
+        (by(Trust::Hops(0)), false, false, false),
+        (by(Trust::Hops(1)), true, true, false),
+        (ours("x-forwarded-for"), true, false, true),
+    ] {
+        assert_eq!(clients.is_proxy(ip("10.0.0.1")), ours, "{clients:?}");
+        assert_eq!(clients.is_proxy(ip("9.9.9.9")), others, "{clients:?}");
+        assert_eq!(clients.trusts_any_of(&"10.1.0.0/16".parse().unwrap()), overlaps);
+        assert_eq!(clients.trusts_any_of(&"0.0.0.0/0".parse().unwrap()), overlaps);
+        assert!(!clients.trusts_any_of(&"11.0.0.0/8".parse().unwrap()));
+    }
 }
 
 /// I1, and S6 of single values: more than one line is nobody's word.
