@@ -218,3 +218,33 @@ impl Blocks<Mark> for Slots {
         Self::heap_bytes(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bytes after so many runs, of which the last is deep, and once nothing more comes.
+    fn bytes<M: Kept>(room: usize, runs: usize) -> (usize, usize) {
+        let mut answers = M::Answers::with_room(room);
+        (1..runs).for_each(|run| answers.push(run - 1, Some(M::default())));
+        let before = answers.heap_bytes();
+        answers.push(runs - 1, None);
+        answers.finish();
+        (before, answers.heap_bytes())
+    }
+
+    #[test]
+    fn answers_take_what_they_must() {
+        // A set stores nothing but a bit for each run up to the last deep one.
+        assert_eq!(bytes::<bool>(1_000, 1_000), (0, 16 * 8));
+        assert_eq!(bytes::<bool>(0, 1), (0, 8));
+        // A map takes all the room that it asked for, until it gives back what is not used.
+        assert_eq!(bytes::<Mark>(1_000, 100), (3_000, 300));
+    }
+
+    #[test]
+    fn blocks_take_a_byte_or_a_mark_each() {
+        assert_eq!(Blocks::<bool>::heap_bytes(&<Vec<u8> as Blocks<bool>>::new(100)), 100);
+        assert_eq!(Blocks::<Mark>::heap_bytes(&<Slots as Blocks<Mark>>::new(100)), 300);
+    }
+}

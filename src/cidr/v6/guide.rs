@@ -127,6 +127,8 @@ mod tests {
         assert_eq!(Guide::new(&eight).piece(start_of(0) - 1), None, "I10");
         assert_eq!(Guide::new(&eight).piece(start_of(BLOCKS)), None, "I10");
         assert_eq!(Guide::NONE.piece(start_of(7)), None, "I10");
+        assert_eq!(Guide::new(&eight).heap_bytes(), 2_048 + (9 + 8) * 8);
+        assert_eq!(Guide::NONE.heap_bytes(), 0);
     }
 
     proptest! {

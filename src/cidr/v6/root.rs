@@ -86,6 +86,7 @@ const fn addr_of(block: usize) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cidr::runs::Mark;
 
     #[test]
     fn blocks_are_those_of_the_public_addresses() {
@@ -94,5 +95,35 @@ mod tests {
         assert!(block_of(0x4000 << 112) >= BLOCKS && block_of((0x2000 << 112) - 1) >= BLOCKS);
         assert!(block_of(0) >= BLOCKS && block_of(u128::MAX) >= BLOCKS);
         assert_eq!(addr_of(BLOCKS - 1), 0x3fff << 112);
+    }
+
+    /// I6, of all blocks, with a boundary in one of them.
+    fn knows_all_but_one<M: Kept>(mark: M, bytes: usize) {
+        let mut root = Root::<M>::new();
+        assert_eq!(root.heap_bytes(), bytes * BLOCKS);
+        let end = addr_of(5) + 7;
+        root.renew(0, u128::MAX, |addr| {
+            let is_before = addr <= end;
+            let (last, mark) = if is_before { (end, M::default()) } else { (u128::MAX, mark) };
+            Some(Run { last, mark })
+        });
+        for block in 0..BLOCKS {
+            let expected = match block {
+                0..5 => Some(M::default()),
+                5 => None,
+                _ => Some(mark),
+            };
+            let (first, last) = (addr_of(block), addr_of(block).last_of(LEN));
+            assert_eq!((root.mark(first), root.mark(last)), (expected, expected), "I6: {block}");
+            let together = root.marks(&[first, addr_of(0), last]);
+            assert_eq!(together, expected.map(|mark| [mark, M::default(), mark]), "I6: {block}");
+        }
+        assert_eq!([0, (0x2000 << 112) - 1, 0x4000 << 112].map(|addr| root.mark(addr)), [None; 3]);
+    }
+
+    #[test]
+    fn a_root_knows_the_blocks_that_have_one_mark() {
+        knows_all_but_one(true, 1);
+        knows_all_but_one(Mark { tag: 7, len: 9 }, 3);
     }
 }

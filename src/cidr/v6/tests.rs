@@ -122,10 +122,16 @@ fn table_agrees<M: Kept>(table: &Table6<M>, sorted: &Sorted<u128, M>, step: usiz
         let singly: Vec<M> = part.iter().map(|addr| table.mark(*addr)).collect();
         assert_eq!(marks, singly);
     }
-    // I6, through the one question that the root answers.
+    // I6, and that there is a root where there are several pieces.
+    assert_eq!(table.root.is_some(), table.pieces.are_many());
     for block in 0x1ff0..0x4010_u128 {
         let addr = block << 112;
         assert_eq!(table.mark(addr), sorted.mark(addr), "I6 at {addr:#x}");
+        if let (Some(root), 0x2000..0x4000) = (&table.root, block) {
+            let run = sorted.runs_from(addr).next().unwrap();
+            let whole = (run.last >= addr.last_of(16)).then_some(run.mark);
+            assert_eq!(root.mark(addr), whole, "I6 at {addr:#x}");
+        }
     }
 }
 
@@ -261,7 +267,7 @@ fn of(mut prefixes: Vec<(u128, u8)>, step: usize) -> (Set6, Map6, usize) {
         }
     }
     let runs = of_ranges(apart, 0, u128::MAX).into_vec();
-    let set = Set6::build(&runs);
+    let (set, in_set) = (Set6::build(&runs), runs.len());
     table_agrees(&set, &Sorted::build(&runs), step);
     sound(&set.pieces, Sizes::USUAL);
 
@@ -273,6 +279,10 @@ fn of(mut prefixes: Vec<(u128, u8)>, step: usize) -> (Set6, Map6, usize) {
     let map = Map6::build(&runs);
     table_agrees(&map, &Sorted::build(&runs), step);
     sound(&map.pieces, Sizes::USUAL);
+    // An end of a run is half an address at least; the last one of a piece is not stored in its tree.
+    let ends = |runs: usize, pieces: usize| 8 * runs.saturating_sub(pieces);
+    assert!(set.heap_bytes() >= ends(in_set, set.pieces.count()));
+    assert!(map.heap_bytes() >= ends(runs.len(), map.pieces.count()) + 3 * (runs.len() - 1));
     (set, map, runs.len())
 }
 
@@ -292,6 +302,52 @@ fn small_tables_of_every_size_agree() {
         let hosts: Vec<_> = (0..size).map(|host| (NET | host << 1, 128)).collect();
         of(hosts, 1);
     }
+}
+
+/// Runs that end with the first address of a block, or with its last but one, are not the block.
+#[test]
+fn a_root_tells_whole_blocks_from_all_but_one_address() {
+    let mut nets: Vec<_> = (0..8_000).map(|net| (NET | net << 66, 64)).collect();
+    let block = |block: u128| block << 112;
+    nets.extend([(block(0x2400), 128), (block(0x2402) - 1, 128), (block(0x3fff), 128)]);
+    nets.extend([(block(0x2404), 16), (block(0x2410), 12)]);
+    of(nets, 97);
+}
+
+fn stored<M: Kept>(pieces: &Pieces<M>) -> usize {
+    pieces.iter_from(0).map(|piece| piece.runs().count()).sum()
+}
+
+/// Where a table is cut: between two /64s if it can be, and so that no run is stored twice for it.
+#[test]
+fn pieces_are_cut_between_two_64s() {
+    let nets: Vec<_> = (0..20_000).map(|net| (NET | net << 65, 64)).collect();
+    let (set, map, runs) = of(nets, 97);
+    assert_eq!((stored(&set.pieces), stored(&map.pieces)), (runs, runs));
+    // I4: narrow, so that a run takes 11 bytes; 19 it would be.
+    assert!(map.heap_bytes() < runs * 13, "{} bytes for {runs} runs", map.heap_bytes());
+    let addrs = core::array::from_fn(|at| NET | (at as u128 * 2_500) << 65);
+    assert_eq!(set.pieces.marks_of_many::<8>(&addrs), Some([true; 8]));
+    assert_eq!(map.pieces.marks_of_many::<8>(&addrs), Some(addrs.map(|addr| map.mark(addr))));
+    // One in the midst of each /64.
+    let hosts: Vec<_> = (0..50_000).map(|host| (NET | host << 64 | 7, 128)).collect();
+    let (set, map, runs) = of(hosts, 997);
+    let is_between = |last: u128| last == last.last_of(64);
+    // Each cut is within a run, so that both pieces have a part of it.
+    let cuts = |pieces: usize| pieces - 1;
+    assert!(set.pieces.count() > 10 && map.pieces.count() > 10);
+    assert_eq!(stored(&set.pieces), runs + cuts(set.pieces.count()));
+    assert_eq!(stored(&map.pieces), runs + cuts(map.pieces.count()));
+    assert!(set.pieces.iter_from(0).all(|piece| is_between(piece.last())));
+    assert!(map.pieces.iter_from(0).all(|piece| is_between(piece.last())));
+    // The pieces, their shells, and what finds them: a guide, and a tree of four nodes.
+    let shell = size_of::<super::piece::Piece<Mark>>() + 24;
+    let each = map.pieces.iter_from(0).map(|piece| piece.heap_bytes() + shell).sum::<usize>();
+    assert!(map.pieces.heap_bytes() >= each + 2_048 + 4 * 64);
+    // So that wide pieces are asked together, too.
+    let addrs = core::array::from_fn(|at| NET | (at as u128 * 6_000) << 64 | 7);
+    assert_eq!(set.pieces.marks_of_many::<8>(&addrs), Some([true; 8]));
+    assert_eq!(map.pieces.marks_of_many::<8>(&addrs), Some(addrs.map(|addr| map.mark(addr))));
 }
 
 #[test]

@@ -260,6 +260,12 @@ mod tests {
             let expected = stored.partition_point(|end| *end < key);
             assert_eq!(tree.run(key), expected, "I1: {key:?} of {}", ends.len());
             assert!(tree.run(key) < tree.runs(), "I2");
+            // The same by the ways that are there for trees of this depth only, which cost less.
+            let if_deep = |depth| (tree.depth() == depth).then_some(expected);
+            assert_eq!(tree.run_of_four(key), if_deep(4), "I1: {key:?} of {}", ends.len());
+            assert_eq!(tree.run_of_two(key), if_deep(2), "I1: {key:?} of {}", ends.len());
+            let together = Tree::runs_of_many(&[&tree; 3], &[key, K::MIN, key]);
+            assert_eq!(together, if_deep(4).map(|run| [run, 0, run]), "I1: {key:?}");
         }
     }
 
