@@ -202,7 +202,8 @@ mod tests {
             let below = told.partition_point(|end| *end < addr);
             assert_eq!(small.run(addr), below, "I1: {addr:#x}, {} steps", small.steps);
         }
-        assert!(small.heap_bytes() <= 16 * told.len() + 64, "I3: {} ends", told.len());
+        let bounds = 4 * told.len()..=16 * told.len() + 64;
+        assert!(bounds.contains(&small.heap_bytes()), "I3: {} ends", told.len());
         small
     }
 

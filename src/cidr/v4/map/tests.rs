@@ -79,6 +79,8 @@ fn assert_built(runs: &[Run<u32, Mark>]) -> Map4 {
     let map = Map4::build(runs);
     assert_same(&map, runs);
     assert!(map.heap_bytes() <= bound(runs), "{} > {}", map.heap_bytes(), bound(runs));
+    let least = if runs.len() > 4_096 { 256 << 10 } else { (runs.len() - 1) * (4 + 3) };
+    assert!(map.heap_bytes() >= least, "{} < {least}", map.heap_bytes());
     map
 }
 
@@ -259,6 +261,20 @@ fn edits_do_not_pile_up() {
     map.replace(0, &[Run { last: u32::MAX, mark: Mark::default() }]);
     assert_same(&map, &[Run { last: u32::MAX, mark: Mark::default() }]);
     assert_eq!(map.heap_bytes(), 0);
+}
+
+/// Few runs are not enough: whoever edits a map of about as many as a small one has room for would build
+/// it anew with each edit.
+#[test]
+fn a_map_of_few_runs_stays_wide_until_it_is_copied_anyway() {
+    let is_wide = |map: &Map4| matches!(map.0, Form::Wide(_));
+    let mut map = wide(&ending_at((0..699).map(|n| 0x0a00_0000 + n)));
+    let host = |tag| [Run { last: 0x0a00_0005, mark: mark(tag) }];
+    map.replace(0x0a00_0005, &host(800));
+    assert!(is_wide(&map));
+    map.replace(0x0a00_0005, &host(801));
+    assert!(!is_wide(&map));
+    assert_eq!(map.mark(0x0a00_0005), mark(801));
 }
 
 /// A wide map comes to few runs, of which most have two slots, and is small again.

@@ -274,3 +274,55 @@ fn low(addr: u32) -> u16 {
 fn high(addr: u32) -> u16 {
     low(addr >> 16)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+
+    /// Runs with these ends, and one to the last address, each with a mark of its own.
+    fn ending_at(ends: impl Iterator<Item = u32>) -> Vec<Run<u32, Mark>> {
+        let ends = ends.chain([u32::MAX]).zip(1..);
+        ends.map(|(last, tag)| Run { last, mark: Mark { tag, len: 0 } }).collect()
+    }
+
+    fn left(wide: &Wide) -> (usize, usize) {
+        (wide.left.lines, wide.left.slots)
+    }
+
+    /// I2, at what may be left exactly, and beyond.
+    #[test]
+    fn slots_that_are_left_over_go_when_they_are_too_many_and_not_before() {
+        let net = 0x0a00_0000;
+        let mut wide = Wide::new(&ending_at((0..511).map(|n| net + n)));
+        // The default one, that of the /16s before, and one for each run of this /16.
+        assert_eq!((wide.slots(), left(&wide)), (514, (0, 0)));
+        assert_eq!(wide.heap_bytes(), (256 << 10) + (1 + 17) * (64 + 4) + 514 * 3);
+        let mut say = |tag| {
+            let run = Run { last: net + 5, mark: Mark { tag, len: 0 } };
+            (wide.replace(net + 5, &[run]), left(&wide), wide.mark(net + 5).tag, wide.slots())
+        };
+        assert_eq!(say(800), (false, (17, 512), 800, 1_026));
+        assert_eq!(say(801), (false, (34, 1_024), 801, 1_538));
+        assert_eq!(say(802), (true, (0, 0), 802, 514));
+    }
+
+    /// I2, of lines, where there are so many slots that those left over are few.
+    #[test]
+    fn lines_that_are_left_over_go_when_they_are_too_many_and_not_before() {
+        let nets = (0..512).map(|net| net << 16 | 7);
+        let dense = (0..20_000).map(|n| 0x0a00_0000 + n * 2);
+        let mut wide = Wide::new(&ending_at(nets.clone().chain(dense)));
+        let lines = wide.lines.len();
+        let mut say = |tag| {
+            let nets = nets.clone().chain([(512 << 16) - 1]).zip(tag..);
+            let runs: Vec<_> =
+                nets.map(|(last, tag)| Run { last, mark: Mark { tag, len: 0 } }).collect();
+            (wide.replace(0, &runs), left(&wide), wide.mark(7).tag, wide.lines.len())
+        };
+        assert_eq!(say(30_000), (false, (512, 1_024), 30_000, lines + 512));
+        assert_eq!(say(40_000), (false, (1_024, 2_048), 40_000, lines + 1_024));
+        assert_eq!(say(50_000), (true, (0, 0), 50_000, lines));
+    }
+}

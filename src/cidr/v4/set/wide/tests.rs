@@ -236,6 +236,19 @@ fn i1_a_table_changes_its_shape_with_its_size() {
     assert!(set.heap_bytes() == 0);
 }
 
+/// A /16 that needs fewer lines stays where it is and leaves the others; one that needs more moves.
+#[test]
+fn a_16_stays_where_it_is_as_long_as_it_fits() {
+    let net = 0x0a00_0000;
+    let of = |count| of_ranges(hosts(2, net, count), net, net | 0xffff).into_vec();
+    let mut wide = Wide::build(&of_ranges(hosts(2, net, 100), 0, u32::MAX).into_vec());
+    for (count, lines, left) in [(100, 8, 0), (10, 8, 14), (11, 8, 14), (100, 16, 16)] {
+        wide.replace(net, &of(count));
+        assert_eq!((wide.lines.all.len(), wide.lines.left), (lines, left), "{count} hosts");
+        check_inside(&wide);
+    }
+}
+
 #[test]
 fn i3_what_edits_leave_is_bounded() {
     let mut wide = Wide::build(&of_ranges([], 0, u32::MAX).into_vec());
