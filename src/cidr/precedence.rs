@@ -368,10 +368,23 @@ mod tests {
         let lost = (0..10_000_u32).map(|n| (v4_net(n << 8, 24), Access::Allow));
         let entries = || vec![all].into_iter().chain(lost.clone());
         let few = AccessList::new(Precedence::DenyWins, Access::Allow, [all]);
+        // One mark for each family, and no boundary.
+        assert_eq!(few.memory_bytes(), size_of::<AccessList>() + 6);
         for rule in [Precedence::DenyWins, Precedence::FirstMatch] {
             let list = AccessList::new(rule, Access::Allow, entries());
             assert_eq!(list.memory_bytes(), few.memory_bytes(), "{rule:?}");
         }
+        let list = AccessList::new(Precedence::MostSpecific, Access::Allow, entries());
+        let touching = list.memory_bytes();
+        // All of them touch and agree, and so are one run.
+        assert!(
+            (few.memory_bytes() + 1..few.memory_bytes() + 100).contains(&touching),
+            "{touching}"
+        );
+        assert_eq!(
+            std::format!("{list:?}"),
+            "AccessList { precedence: MostSpecific, otherwise: Allow, .. }"
+        );
     }
 
     fn entries() -> impl Strategy<Value = Vec<(IpNet, Access)>> {

@@ -113,6 +113,17 @@ mod tests {
     }
 
     #[test]
+    fn a_slot_takes_three_bytes_and_five_with_wide_tags() {
+        let mut slots = Slots::new();
+        assert_eq!(slots.heap_bytes(), 0);
+        for (tag, bytes) in [(1, 3), (70_000, 5)] {
+            (0..500).for_each(|_| slots.push(Mark { tag, len: 9 }));
+            slots.shrink_to_fit();
+            assert_eq!(slots.heap_bytes(), slots.len() * bytes);
+        }
+    }
+
+    #[test]
     fn tags_that_widen_keep_the_room_that_was_made() {
         let mut slots = Slots::new();
         slots.reserve_exact(1_000);

@@ -184,3 +184,21 @@ pub(super) fn cloned_with_room<T: Copy>(elements: &[T]) -> Vec<T> {
     clone.extend_from_slice(elements);
     clone
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    #[test]
+    fn room_is_made_for_an_eighth_more_and_a_copy_has_some_for_a_64th() {
+        let mut elements = vec![0_u8; 800];
+        for (more, room) in [(0, 800), (10, 910), (110, 910), (111, 1_011)] {
+            make_room(&mut elements, more);
+            assert_eq!(elements.capacity(), room, "for {more} more");
+        }
+        assert_eq!(cloned_with_room(&elements).capacity(), 812);
+        assert_eq!(cloned_with_room(&elements), elements);
+    }
+}

@@ -75,6 +75,9 @@ fn odd_texts_are_refused_with_their_kind() {
         ("1.2.3.999/24", 1, P::OctetTooLarge),
         ("0x7f.0.0.1", 1, P::Hexadecimal),
         ("0x7f000001", 1, P::Hexadecimal),
+        ("0x", 1, P::NotAnAddress),
+        ("0x.0.0.1", 1, P::NotAnAddress),
+        ("0x7g.0.0.1", 1, P::NotAnAddress),
         ("0X0a.0.0.1", 1, P::Hexadecimal),
         ("127.1", 1, P::ShortForm),
         ("10/8", 1, P::ShortForm),
@@ -121,6 +124,7 @@ fn odd_texts_are_refused_with_their_kind() {
             Err(error) => error,
         };
         assert_eq!((error.column(), error.kind()), (column, &kind), "{text:?}");
+        assert!(text.chars().any(char::is_control) || error.snippet() == text, "{text:?}");
         let shown = error.to_string();
         assert!(!shown.contains(|c: char| c.is_control()), "{shown:?}");
     }

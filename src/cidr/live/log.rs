@@ -73,6 +73,18 @@ mod tests {
     }
 
     #[test]
+    fn memory_grows_with_what_is_remembered() {
+        let mut log = Log::new();
+        assert_eq!(log.heap_bytes(), 0);
+        for edits in [5, 10, 15] {
+            log.push(batch(5));
+            let least = edits * size_of::<CidrEdit<()>>() + edits / 5 * size_of::<Batch<()>>();
+            let bytes = log.heap_bytes();
+            assert!((least..least + 1_000).contains(&bytes), "{bytes} for {edits} edits");
+        }
+    }
+
+    #[test]
     fn what_came_after_a_version_is_known_until_it_is_forgotten() {
         let mut log = Log::new();
         assert!(log.push(batch(1)).is_empty());

@@ -10,6 +10,7 @@ use std::{
     collections::BTreeMap,
     format,
     panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind},
+    string::ToString,
     thread, thread_local, vec,
     vec::Vec,
 };
@@ -154,6 +155,28 @@ fn a_held_spare_is_left_alone() {
     assert_eq!(copies(&live), 2, "there is another one");
     assert_eq!(told(&held), [(1, 1)]);
     assert_eq!(told(&live.load()), [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)]);
+}
+
+/// Both kinds of tables, by what they say and what they take.
+#[test]
+fn sets_and_maps_are_live() {
+    let map = Live::new(CidrMap::from_iter([(net(1), 1_u32), (net(3), 3)]));
+    let set = Live::new(CidrSet::from_iter([net(1), net(3)]));
+    for (live, table) in [
+        (map.memory_bytes(), map.load().memory_bytes()),
+        (set.memory_bytes(), set.load().memory_bytes()),
+    ] {
+        assert!((table..table + 1_000).contains(&live), "{live} for {table}");
+    }
+    map.edit([put(2, 7), CidrEdit::Remove(net(1)), put(3, 4)]);
+    assert_eq!(map.load().to_string(), "192.0.2.2/32\t7\n192.0.2.3/32\t4");
+    set.edit([CidrEdit::Insert(net(2), ()), CidrEdit::Remove(net(1))]);
+    assert_eq!(set.load().to_string(), "192.0.2.2/31");
+    // Again on the spare one, which has to catch up.
+    map.edit([CidrEdit::Remove(net(2))]);
+    assert_eq!(map.load().to_string(), "192.0.2.3/32\t4");
+    let two = map.load().memory_bytes() + size_of::<CidrMap<u32>>();
+    assert!(map.memory_bytes() >= two + 4 * size_of::<CidrEdit<u32>>());
 }
 
 /// I5. However many tables readers held on to, one spare is left when they let go.

@@ -103,3 +103,26 @@ impl<B: Key> Piece<B> {
         keys.saturating_add(self.lens.capacity()).saturating_add(self.tags.heap_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A list that grows slowly would be half empty if its pieces doubled.
+    #[test]
+    fn a_piece_that_grows_has_room_for_few_more() {
+        let mut piece = Piece::<u32>::with_room(0);
+        assert_eq!(piece.heap_bytes(), 0);
+        for n in 0..MOST {
+            piece.insert(n / 2, 7, Mark { tag: 1, len: 8 });
+            let room = [piece.keys.capacity(), piece.lens.capacity()];
+            assert!(room.iter().all(|room| *room <= n + MOST / 16), "{room:?} for {n}");
+        }
+        assert_eq!(piece.heap_bytes(), MOST * (4 + 1 + 2));
+        let mut piece = Piece::<u32>::with_room(100);
+        assert_eq!(piece.heap_bytes(), 100 * (4 + 1 + 2));
+        piece.push(0, Mark { tag: 1, len: 8 });
+        piece.shrink_to_fit();
+        assert_eq!(piece.heap_bytes(), 4 + 1 + 2);
+    }
+}

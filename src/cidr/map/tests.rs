@@ -364,6 +364,62 @@ fn the_last_of_equal_prefixes_counts() {
     assert_eq!(map.distinct_values().collect::<Vec<_>>(), [&7]);
 }
 
+#[test]
+fn maps_are_equal_if_their_prefixes_and_their_values_are() {
+    let [a, b, c] = ["10.0.0.0/8", "2001:db8::/32", "2001:db8::/33"].map(net);
+    let map = CidrMap::from_iter([(a, 1), (b, 2)]);
+    assert_eq!(map, CidrMap::from_iter([(b, 2), (a, 1)]));
+    for other in [vec![(a, 1), (b, 1)], vec![(a, 1), (c, 2)], vec![(a, 1)], vec![]] {
+        assert_ne!(map, CidrMap::from_iter(other));
+    }
+    assert_eq!(format!("{:?}", map.iter()), "CidrMapIter { left: 2, .. }");
+}
+
+/// What each part must take at least, and all of them together exactly.
+#[test]
+fn memory_is_told_by_what_it_is_for() {
+    let nets = (0..5_000_u32).flat_map(|n| {
+        [(v4(n << 8, 24), u64::from(n)), (v6(0x2001 << 112 | u128::from(n) << 64, 64), 1)]
+    });
+    let map: CidrMap<u64> = nets.collect();
+    let memory = map.memory();
+    let (tables, prefixes, values) = (memory.tables(), memory.prefixes(), memory.values());
+    assert!(tables >= (256 << 10) + 5_000 * 3, "{tables}");
+    assert!((5_000 * (7 + 11)..5_000 * 100).contains(&prefixes), "{prefixes}");
+    assert!((5_000 * (8 + 8 + 16)..5_000 * 60).contains(&values), "{values}");
+    assert_eq!(memory.total(), size_of::<CidrMap<u64>>() + tables + prefixes + values);
+    assert_eq!(map.memory_bytes(), memory.total());
+}
+
+/// I2 of a list, from either side: a piece is joined with whichever neighbour has few prefixes, too.
+#[test]
+fn pieces_that_become_small_are_joined() {
+    let first = |n: u32| n << 8;
+    let mark = Mark { tag: 1, len: 24 };
+    let two = || Listed::<u32>::build((0..24).map(|n| (first(n), mark)));
+    for (removed, pieces) in [
+        ((0..8).chain(12..20), 1),
+        ((12..20).chain(0..8), 1),
+        ((0..8).chain(12..19), 2),
+        ((0..12).chain(0..0), 1),
+        ((12..24).chain(0..0), 1),
+        ((0..12).chain(12..24), 0),
+    ] {
+        let mut list = two();
+        assert_eq!((list.pieces.len(), list.len()), (2, 24));
+        for n in removed.clone() {
+            assert_eq!(list.remove(first(n), 24), 1);
+        }
+        assert_eq!((list.pieces.len(), list.firsts.len()), (pieces, pieces), "{removed:?}");
+        let left: Vec<_> = list.entries_from(0, 0).map(|(first, _)| first).collect();
+        let expected = (0..24).filter(|n| !removed.clone().any(|removed| removed == *n));
+        assert!(left.into_iter().eq(expected.map(first)), "{removed:?}");
+        assert!(list.pieces.iter().zip(&list.firsts).all(|(p, first)| p.keys[0] == first.0));
+    }
+    assert!(two().heap_bytes() >= 24 * 7 + 2 * size_of::<piece::Piece<u32>>());
+    assert_eq!(Listed::<u32>::EMPTY.heap_bytes(), 0);
+}
+
 /// I3: a value goes when its last prefix does, and its place is used again.
 #[test]
 fn memory_stays_flat_under_endless_edits() {

@@ -431,6 +431,27 @@ mod tests {
     }
 
     #[test]
+    fn memory_is_that_of_values_uses_and_index() {
+        let mut values = Values::new();
+        assert_eq!(values.heap_bytes(), 0);
+        let tags: std::vec::Vec<u32> = (0..100_u64).map(|n| values.intern(n).unwrap()).collect();
+        values.shrink_to_fit();
+        // A quarter of the index is in use: of 400 places, which makes 512.
+        assert_eq!(values.heap_bytes(), 100 * (8 + 8) + 512 * 4);
+        assert_eq!(values.release(tags[0]), Some(0));
+        values.shrink_to_fit();
+        assert_eq!(values.heap_bytes(), 100 * (16 + 8) + 512 * 4 + 4);
+    }
+
+    /// The index would give the same answers with one hash for all, but no sooner than a list.
+    #[test]
+    fn values_have_hashes_that_differ() {
+        let mut hashing = Hashing::new();
+        let hashes: BTreeSet<u32> = (0..4_096_u32).map(|n| hashing.of(&n)).collect();
+        assert!(hashes.len() > 4_000, "{}", hashes.len());
+    }
+
+    #[test]
     fn the_fixed_hash_tells_small_numbers_and_texts_apart() {
         let hash = BuildHasherDefault::<fixed::Folded>::default();
         let top = |hash: u64| hash >> 48;

@@ -306,3 +306,45 @@ fn overlaid<B: Bits>(
     }
     runs
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    #[test]
+    fn parts_are_changed_where_that_is_less_work() {
+        let part = Part { len: 16, bytes: 100, all: 1_000 };
+        for (parts, bytes, is_worth_it) in [
+            (1, 999, false),
+            (1, 1_000, true),
+            (10, 1_000, true),
+            (11, 1_000, false),
+            (11, 1_100, true),
+            (usize::MAX, usize::MAX - 1, false),
+        ] {
+            assert_eq!(part.is_worth_it(parts, bytes), is_worth_it, "{parts} of {bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn what_changes_say_in_the_end_is_told_short() {
+        let net = |first: u32, len, mark| Piece::of((first, first.last_of(len)), mark);
+        let [low, high] = [0x0a00_0000, 0x0a80_0000];
+        // What touches and agrees is one, and is apart otherwise.
+        let halves = vec![net(high, 9, true), net(low, 9, true)];
+        assert_eq!(settled(halves), [net(low, 8, true)]);
+        let halves = vec![net(low, 9, true), net(high, 9, false)];
+        assert_eq!(settled(halves.clone()), halves);
+        let apart = vec![net(low, 10, true), net(high, 9, true)];
+        assert_eq!(settled(apart.clone()), apart);
+        // The later one counts, whichever is around the other.
+        let (outer, inner) = (net(low, 8, true), net(0x0a40_0000, 10, false));
+        let expected = [net(low, 10, true), inner, net(high, 9, true)];
+        assert_eq!(settled(vec![outer, inner]), expected);
+        assert_eq!(settled(vec![inner, outer]), [outer]);
+        let all = net(0, 0, false);
+        assert_eq!(settled(vec![net(u32::MAX, 32, true), all, net(u32::MAX, 32, false)]), [all]);
+    }
+}

@@ -187,3 +187,18 @@ fn a_frugal_builder_keeps_what_is_different() {
         assert_eq!(set, bulk.build());
     }
 }
+
+/// What is sorted is merged as it comes.
+#[test]
+fn a_sorted_list_takes_the_room_of_its_ranges() {
+    use crate::cidr::set::Builder;
+
+    let mut builder = Builder::new();
+    for n in 0..10_000_u32 {
+        builder.push(IpNet::from(IpAddr::from(n.to_be_bytes())).into());
+        builder.push(IpNet::from(IpAddr::from((u128::from(n) << 64).to_be_bytes())).into());
+    }
+    let (v4, v6) = builder.room();
+    assert!(v4 <= 4 && v6 >= 10_000, "{v4}, {v6}");
+    assert_eq!(builder.build().v4_ranges(), [(0, 9_999)]);
+}
