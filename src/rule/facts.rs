@@ -395,6 +395,7 @@ mod tests {
             ] {
                 assert_eq!(facts.int(field), expected, "{field:?}");
             }
+            assert_eq!(facts.counters.in_use("no limit", &facts), 0);
             assert_eq!(facts.bool(Builtin::ClientKnown), Some(true));
             assert_eq!(facts.bool(Builtin::Posture), None);
             assert_eq!(facts.bytes(Builtin::Posture), None);

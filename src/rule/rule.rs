@@ -242,6 +242,8 @@ mod tests {
             (Ban::new(secs(10)).escalate(2).most(secs(15)), [10, 15, 15]),
             (Ban::new(secs(10)).most(secs(5)), [5, 5, 5]),
         ] {
+            // For as long it is remembered.
+            assert_eq!(ban.most, secs(times[2]), "{ban:?}");
             assert_eq!([0, 1, 40].map(|before| ban.time(before)), times.map(secs), "{ban:?}");
         }
     }

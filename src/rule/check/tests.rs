@@ -313,6 +313,36 @@ fn what_was_meant_is_suggested() {
 }
 
 #[test]
+fn kinds_of_values_are_told_in_words() {
+    for (text, message) in [
+        ("path in $numbers", "`$numbers` is a list of numbers, and `path` is a text"),
+        ("path in $office", "`$office` is a list of addresses, and `path` is a text"),
+        ("load in $words", "`$words` is a list of texts, and `load` is a number"),
+        ("load in $flags", "`$flags` is a list of values, and `load` is a number"),
+        ("lower(load) eq \"\"", "`lower` takes a text, and `load` is a number"),
+        ("lower(ip.src) eq \"\"", "`lower` takes a text, and `ip.src` is an address"),
+        (
+            "cidr(headers[\"x\"], 1) eq ::1",
+            "`cidr` takes an address, and `headers[\"x\"]` is an array",
+        ),
+        ("len(ssl) eq 1", "`len` takes a text or an array, and `ssl` is yes or no"),
+        ("path", "`path` is a text, not a condition"),
+        ("headers eq \"a\"", "`headers` is many values, by name"),
+        ("path & 1", "`&` does not go with `path`, which is a text"),
+        ("path eq 5", "expected a text, found a number"),
+        ("load eq 1.5", "expected a number, found a number with a point"),
+        ("load eq \"1\"", "expected a number, found a text"),
+        ("ip.src eq 5", "expected an address, found a number"),
+        ("load eq 10.0.0.1", "expected a number, found an address"),
+        ("load eq 10.0.0.0/8", "expected a number, found a prefix"),
+        ("load eq 1[0]", "one value has no elements"),
+    ] {
+        let mistakes = scheme().list("flags", Type::Bool).parse(text).expect_err(text);
+        assert_eq!(mistakes.iter().map(|it| it.message()).collect::<Vec<_>>(), [message], "{text}");
+    }
+}
+
+#[test]
 fn fields_of_the_response_are_there_in_its_phase_only() {
     let text = "status in {401 403} and path eq \"/login\" and response.latency_ms gt 5";
     assert!(scheme().parse_in(text, Phase::Response).is_ok());

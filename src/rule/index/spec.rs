@@ -374,6 +374,10 @@ mod tests {
             ("lower(path) lt \"a\"", "path lt \"a\""),
             ("substring(lower(path), 1) eq \"a\"", "substring(path, 1) eq \"a\""),
             ("path wildcard \"a*\"", "path wildcard \"*a\""),
+            ("path strict wildcard \"a*b*c\"", "path contains \"b\""),
+            ("path strict wildcard \"*b*c\"", "path contains \"b\""),
+            ("path strict wildcard \"a*b*\"", "path contains \"b\""),
+            ("path strict wildcard \"*a*b*\"", "path contains \"b\""),
             ("load in {1..3 5}", "load in {1..5}"),
         ] {
             assert_ne!(asked(one), asked(other), "{one}; {other}");

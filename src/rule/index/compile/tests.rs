@@ -298,6 +298,23 @@ fn the_first_line_of_a_header_is_looked_for_once() {
     assert_eq!(asked, [1, 1, 1, 1, 1, 1, 1, 1, 3, 3]);
 }
 
+/// I2 of the index: however many rules ask it, what they change themselves is not kept.
+#[test]
+fn what_rules_change_is_asked_each_time() {
+    let index = built(&["score lt 5"; 40]);
+    let (lists, request) = (lists(), Request::new(None));
+    let mut found = Vec::new();
+    Canonical::with(&request, |canonical| {
+        let facts = Facts::of(&request, canonical, &lists);
+        index.walk(&facts, |rule| {
+            found.push(rule);
+            facts.marks.score.set(facts.marks.score.get() + 1);
+            ControlFlow::Continue(())
+        });
+    });
+    assert_eq!(found, [0, 1, 2, 3, 4]);
+}
+
 /// What finds rules and what they ask takes memory, each as much as there is of it.
 #[test]
 fn memory_has_what_is_compiled() {
