@@ -142,6 +142,10 @@ fn what_is_always_there_finds_nothing() {
         ("len(headers[\"x\"]) gt 5", false),
         ("sample(0.5)", false),
         ("path eq \"/a\" and not ssl", false),
+        ("path eq \"/a\" xor host eq \"h\"", false),
+        ("not (path eq \"/a\" xor host eq \"h\")", true),
+        ("not (path ne \"/a\" and host ne \"h\")", false),
+        ("not (path ne \"/a\" and host eq \"h\")", true),
     ] {
         assert_eq!(built(&[text]).tries_always(0), always, "{text}");
     }
