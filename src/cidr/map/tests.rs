@@ -556,7 +556,7 @@ fn serde_is_a_map_of_texts_read_strictly() {
 }
 
 #[test]
-fn memory_is_told_by_what_it_is_for() {
+fn nothing_takes_no_memory_and_each_part_takes_its_own() {
     let nothing = CidrMap::<u64>::new().memory();
     assert_eq!((nothing.tables(), nothing.prefixes(), nothing.values()), (0, 0, 0));
     // Every second network, so that none is like its neighbour.
