@@ -223,8 +223,9 @@ fn millionths(digits: &str) -> Option<u32> {
         return None;
     }
     let part: u32 = format!("{part:0<6}").parse().ok()?;
+    // What is less than zero has a sign, and is no such number.
     match whole.parse::<u32>().ok()? {
-        0 if !digits.starts_with('-') => Some(part),
+        0 => Some(part),
         1 if part == 0 => Some(1_000_000),
         _ => None,
     }
