@@ -277,6 +277,9 @@ mod tests {
             "warning[P0601]: never asked\n --> rule \"a\"\n  = help: move it\n"
         );
         assert_eq!(Diagnostics::without_text(vec![lint.clone()]).to_string(), lint.to_string());
+        // A span of a text that is not there says nothing.
+        let found = Diagnostics::without_text(vec![Diagnostic::new(Code::Syntax, 1..2, "wrong")]);
+        assert_eq!((&found).into_iter().map(Diagnostic::span).collect::<Vec<_>>(), [None]);
     }
 
     /// I1.

@@ -299,6 +299,9 @@ fn what_was_meant_is_suggested() {
         (r#"path is "a""#, "did you mean `eq`?"),
         (r#"path eq "a" AND ssl"#, "did you mean `and`?"),
         ("tennant eq 5", "did you mean `tenant`?"),
+        ("ip.src in", "as in `ip.src in $office` or `path in {\"/a\" \"/b\"}`"),
+        ("path eq", "as in `path eq \"/login\"`"),
+        ("path eq \"a\" == \"b\"", "comparisons are joined with `and`"),
         ("ssl not (vip)", "`not` stands before a comparison: not ip.src in $office"),
         ("ssl ! vip", "`not` stands before a comparison: not ip.src in $office"),
         ("ssl | vip", "write `||` or `or`"),
@@ -336,6 +339,12 @@ fn kinds_of_values_are_told_in_words() {
         ("load eq 10.0.0.1", "expected a number, found an address"),
         ("load eq 10.0.0.0/8", "expected a number, found a prefix"),
         ("load eq 1[0]", "one value has no elements"),
+        ("load eq defend", "`defend` is no literal"),
+        ("path eq host", "`host` is no text"),
+        ("path in host", "`host` is no text"),
+        ("path in \"a\"", "`in` needs a set or a list"),
+        ("sample(-0.5)", "`sample` takes a number from 0 to 1, with up to six decimals"),
+        ("sample(-1)", "`sample` takes a number from 0 to 1, with up to six decimals"),
     ] {
         let mistakes = scheme().list("flags", Type::Bool).parse(text).expect_err(text);
         assert_eq!(mistakes.iter().map(|it| it.message()).collect::<Vec<_>>(), [message], "{text}");

@@ -166,6 +166,7 @@ fn what_may_hold() {
         "path starts_with \"/ab\" or path ne \"/a\"",
         "plan ge 5 and plan le 5",
         "plan in {1 9} and plan gt 5",
+        "plan in {1..9} and plan gt 5",
         "plan in {1 9} and plan lt 5",
         "plan eq 5 and plan in {5..9}",
         "plan eq 5 and plan in {1..5}",

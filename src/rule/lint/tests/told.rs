@@ -40,6 +40,7 @@ fn the_smallest_part_is_the_reason() {
             "path eq \"/a\" and (ssl or not ssl)",
             "`ssl or not ssl` always holds: one of `ssl` and `not ssl` always does",
         ),
+        ("path eq \"/b\" and not (path eq \"/a\" and sample(1))", "`sample(1)` always holds"),
         (
             "path eq \"/a\" and not load gt 100",
             "`not load gt 100` always holds, because `load gt 100` never holds",

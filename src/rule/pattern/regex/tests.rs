@@ -158,6 +158,12 @@ fn what_is_required_is_no_more_than_what_is_so() {
     }
 }
 
+#[test]
+fn memory_has_what_is_required() {
+    let required = Required::of(&parsed("^(?:ab|bac)").unwrap()).unwrap();
+    assert_eq!(required.memory_bytes(), 2 * size_of::<Box<[u8]>>() + 5);
+}
+
 /// I2 of what is required: up to 32 literals of 4 KiB in all are known, and more are shortened or left out.
 #[test]
 fn what_is_required_is_bounded() {
