@@ -87,7 +87,7 @@ pub(super) fn of_ranges<B: Bits>(
     let most = ranges.size_hint().0.saturating_mul(2).saturating_add(1);
     let mut runs = Runs::with_capacity(most);
     for (from, to) in ranges {
-        if let Some(before) = from.previous().filter(|before| from > first && *before >= first) {
+        if let Some(before) = from.previous().filter(|before| *before >= first) {
             runs.push(before, false);
         }
         runs.push(to, true);
@@ -113,7 +113,7 @@ pub(super) fn of_prefixes<B: Bits>(
         while let Some((end, ended)) = around.pop_if_before(from) {
             runs.push(end, ended);
         }
-        if let Some(before) = from.previous().filter(|before| from > first && *before >= first) {
+        if let Some(before) = from.previous().filter(|before| *before >= first) {
             runs.push(before, around.last().map_or(beyond, |&(_, outer)| outer));
         }
         around.push((from.last_of(mark.len), mark));
