@@ -391,6 +391,25 @@ fn memory_is_told_by_what_it_is_for() {
     assert_eq!(map.memory_bytes(), memory.total());
 }
 
+/// I2 of a list: a piece has up to 16 prefixes in tests, and is halved when there is one more.
+#[test]
+fn pieces_that_become_long_are_split() {
+    let mark = Mark { tag: 1, len: 24 };
+    let mut list = Listed::<u32>::build((0..12).map(|n| (n << 12, mark)));
+    for (count, pieces) in [(13, 1), (16, 1), (17, 2), (24, 2), (25, 3)] {
+        while list.len() < count {
+            // Behind all others, so that it is the last piece that grows.
+            let next = u32::try_from(list.len()).unwrap();
+            assert_eq!(list.insert(0x0a00_0000 | next << 8, mark), 0);
+        }
+        assert_eq!((list.pieces.len(), list.firsts.len()), (pieces, pieces), "{count} prefixes");
+        assert!(list.pieces.iter().all(|piece| piece.keys.len() <= 16), "{count} prefixes");
+        assert!(
+            list.pieces.iter().zip(&list.firsts).all(|(piece, first)| piece.keys[0] == first.0)
+        );
+    }
+}
+
 /// I2 of a list, from either side: a piece is joined with whichever neighbour has few prefixes, too.
 #[test]
 fn pieces_that_become_small_are_joined() {

@@ -328,6 +328,20 @@ mod tests {
         }
     }
 
+    /// So that what is there already costs a look-up.
+    #[test]
+    fn what_is_said_already_is_known() {
+        let set: CidrSet = "10.0.0.0/8".parse().unwrap();
+        let piece = |first, last, mark| Piece::of((first, last), mark);
+        let (within, without) = (piece(0x0a01_0000, 0x0aff_ffff, true), piece(0, 7, false));
+        assert!(is_said(&set.v4, &[within, without]) && is_said(&set.v4, &[]));
+        for changing in
+            [piece(0x0a00_0000, 0x0b00_0000, true), piece(0x0a00_0000, 0x0a00_0000, false)]
+        {
+            assert!(!is_said(&set.v4, &[within, changing]), "{changing:?}");
+        }
+    }
+
     #[test]
     fn what_changes_say_in_the_end_is_told_short() {
         let net = |first: u32, len, mark| Piece::of((first, first.last_of(len)), mark);

@@ -123,7 +123,7 @@ fn table_agrees<M: Kept>(table: &Table6<M>, sorted: &Sorted<u128, M>, step: usiz
         assert_eq!(marks, singly);
     }
     // I6, and that there is a root where there are several pieces.
-    assert_eq!(table.root.is_some(), table.pieces.are_many());
+    assert_eq!(table.root.is_some(), table.pieces.count() > 1);
     for block in 0x1ff0..0x4010_u128 {
         let addr = block << 112;
         assert_eq!(table.mark(addr), sorted.mark(addr), "I6 at {addr:#x}");
@@ -312,6 +312,25 @@ fn a_root_tells_whole_blocks_from_all_but_one_address() {
     nets.extend([(block(0x2400), 128), (block(0x2402) - 1, 128), (block(0x3fff), 128)]);
     nets.extend([(block(0x2404), 16), (block(0x2410), 12)]);
     of(nets, 97);
+}
+
+/// I4, where both take the same, and next to it.
+#[test]
+fn a_piece_is_narrow_if_that_takes_no_more() {
+    for (runs, is_narrow) in [(7_u128, false), (8, true), (9, true)] {
+        // All end between two /64s but the fourth: that /64 is a run more, and two parts; one run more is
+        // empty, so that the others have the right numbers. So it is 8 (n + 2) + 3 * 16 or 16 n bytes.
+        let end = |run: u128| match run {
+            3 => 3 << 70 | 5,
+            _ if run + 1 == runs => u128::MAX,
+            _ => run << 70 | u128::from(u64::MAX),
+        };
+        let runs: Vec<_> =
+            (0..runs).map(|run| Run { last: end(run), mark: run % 2 == 1 }).collect();
+        let piece = super::piece::Piece::<bool>::new(0, &runs, u128::MAX);
+        assert_eq!(piece.narrow().is_some(), is_narrow, "{} runs", runs.len());
+        assert!(Runs::from_iter(piece.runs()).into_vec() == runs);
+    }
 }
 
 fn stored<M: Kept>(pieces: &Pieces<M>) -> usize {

@@ -415,15 +415,31 @@ mod tests {
             assert_eq!((entry.kind(), lines.lines_of(entry)), (kind, taken), "{count} runs");
             assert_eq!(lines.len() - before, taken);
             assert!(taken <= 2 + count / 4);
+            let last = (count - 1) as u16;
             for low in lows() {
-                assert_eq!(lines.slot(entry, low), 7 + u32::from(low).min(count as u32 - 1));
+                let (first, slot) = (low.min(last), 7 + u32::from(low.min(last)));
+                assert_eq!(lines.slot(entry, low), slot);
+                let last = if low < last { low } else { u16::MAX };
+                assert_eq!(
+                    lines.within(entry, low),
+                    Within { first, last, slot },
+                    "{low} of {count}"
+                );
             }
         }
         for count in [2, 255, 256] {
             let entry = lines.push(&runs((1..count).map(|n| n as u16 * 256 - 1)), 7);
             assert_eq!((entry.kind(), lines.lines_of(entry)), (Kind::Nets, 1));
             for low in lows() {
-                assert_eq!(lines.slot(entry, low), 7 + u32::from(low >> 8).min(count - 1));
+                let run = u32::from(low >> 8).min(count - 1);
+                let (first, slot) = (run as u16 * 256, 7 + run);
+                assert_eq!(lines.slot(entry, low), slot);
+                let last = if run < count - 1 { first + 255 } else { u16::MAX };
+                assert_eq!(
+                    lines.within(entry, low),
+                    Within { first, last, slot },
+                    "{low} of {count}"
+                );
             }
         }
     }
