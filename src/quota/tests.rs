@@ -4,7 +4,9 @@ use std::{format, string::ToString};
 use proptest::prelude::*;
 
 use super::{LONGEST, Quota, QuotaError, ticks::Ticks};
-use crate::time::{NANOS_PER_SEC, Timestamp};
+use crate::time::NANOS_PER_SEC;
+#[cfg(feature = "std")]
+use crate::time::Timestamp;
 
 /// Every quota that can be built, biased towards the edges of each field.
 pub(crate) fn any_quota() -> impl Strategy<Value = Quota> {

@@ -327,6 +327,7 @@ mod tests {
 
     /// Each value that counts, as long as may be and one longer, and what has no length.
     #[test]
+    #[cfg(feature = "std")]
     fn values_are_too_long_from_one_byte_on() {
         let requests: [fn(&'static str) -> Request<'static>; 7] = [
             |text| Request::new(None).method(text),

@@ -4,7 +4,9 @@ use std::vec::Vec;
 use proptest::prelude::*;
 
 use super::{LEASE, LeasedBucket};
-use crate::{limit::reference::Exact, quota::Quota, test_support::rounds, time::Timestamp};
+#[cfg(feature = "std")]
+use crate::test_support::rounds;
+use crate::{limit::reference::Exact, quota::Quota, time::Timestamp};
 
 /// Quotas with exact ticks, so that the rational model must agree.
 fn any_quota() -> impl Strategy<Value = Quota> {
@@ -231,6 +233,7 @@ fn the_documented_size_holds() {
 }
 
 #[test]
+#[cfg(feature = "std")]
 fn what_is_given_back_can_be_taken_again() {
     let bucket = LeasedBucket::new(Quota::per_hour(1).burst(10), 2, 0);
     let now = Timestamp::from_secs(1);

@@ -160,6 +160,7 @@ fn an_entry_has_up_to_128_bytes() {
 }
 
 #[test]
+#[cfg(feature = "std")]
 fn a_proxy_is_who_is_believed() {
     let by = |trust| ClientIp::new(trust, ForwardedBy::XForwardedFor);
     for (clients, ours, others, overlaps) in [
