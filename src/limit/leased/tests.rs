@@ -4,7 +4,7 @@ use std::vec::Vec;
 use proptest::prelude::*;
 
 use super::{LEASE, LeasedBucket};
-#[cfg(feature = "std")]
+#[cfg(all(feature = "std", not(loom)))]
 use crate::test_support::rounds;
 use crate::{limit::reference::Exact, quota::Quota, time::Timestamp};
 
@@ -233,7 +233,7 @@ fn the_documented_size_holds() {
 }
 
 #[test]
-#[cfg(feature = "std")]
+#[cfg(all(feature = "std", not(loom)))]
 fn what_is_given_back_can_be_taken_again() {
     let bucket = LeasedBucket::new(Quota::per_hour(1).burst(10), 2, 0);
     let now = Timestamp::from_secs(1);
