@@ -73,7 +73,7 @@ proptest! {
 
         let exact = given == wanted;
         if !exact {
-            // (given - wanted) / wanted, as a power of two.
+            // By how much the rate is lower, as a power of two: 1 - wanted / given.
             let excess = given - wanted;
             let per_second = u128::from(quota.count()) * u128::from(NANOS_PER_SEC)
                 / u128::from(quota.period_nanos());
@@ -85,7 +85,7 @@ proptest! {
             } else {
                 25 - less
             };
-            prop_assert!(excess <= wanted >> promised, "I2: {ticks:?}");
+            prop_assert!(excess <= given >> promised, "I2: {ticks:?}");
         }
     }
 
@@ -100,6 +100,17 @@ proptest! {
             prop_assert_eq!(quota.to_string().parse::<Quota>().unwrap(), quota);
         }
     }
+}
+
+/// I2 at its bound: four ticks of a little more than 2²³ are less than 2⁻²¹ of them, and more than that of what is wanted.
+#[test]
+fn a_coarse_tick_keeps_the_rate_to_what_is_promised() {
+    let quota = Quota::new(4_194_305, Duration::from_nanos(1 << 46)).unwrap().burst(u32::MAX);
+    let Ticks { scale, .. } = Ticks::within(quota, 0, 5);
+    assert_eq!((scale.interval, scale.per_nano, scale.shift), (8_388_610, 2, 2));
+    let given = (u128::from(scale.interval) << scale.shift) * u128::from(quota.count());
+    let wanted = u128::from(quota.period_nanos()) * u128::from(scale.per_nano);
+    assert!(wanted < given && given - wanted <= given >> 21);
 }
 
 #[test]
