@@ -54,7 +54,7 @@ proptest! {
         let latencies = Latencies::new();
         let mut durations: Vec<Duration> = durations
             .drain(..)
-            .map(|(octave, part)| Duration::from_secs_f64(1.1e-6 * f64::from(1_u32 << octave) * part))
+            .map(|(octave, part)| Duration::from_secs_f64(1.28e-6 * f64::from(1_u32 << octave) * part))
             .collect();
         durations.iter().for_each(|took| latencies.add(*took));
         let given = latencies.take();
