@@ -128,7 +128,7 @@ impl Ban {
     }
 
     /// Each further time it is longer by this factor; up to a day, unless another [`most`](Self::most) is set
-    /// after this.
+    /// after this. A factor of 0 is as good as 1: no ban is shorter than the one before.
     #[must_use]
     pub fn escalate(self, factor: u32) -> Self {
         let most = if factor > 1 { self.most.max(A_DAY) } else { self.most };
@@ -144,7 +144,7 @@ impl Ban {
     /// How long it is for who was banned so often before.
     #[must_use]
     pub fn time(&self, before: u32) -> Duration {
-        let factor = self.escalate.checked_pow(before);
+        let factor = self.escalate.max(1).checked_pow(before);
         factor
             .and_then(|factor| self.first.checked_mul(factor))
             .map_or(self.most, |time| time.min(self.most))
@@ -237,6 +237,7 @@ mod tests {
         for (ban, times) in [
             (Ban::new(secs(10)), [10, 10, 10]),
             (Ban::new(secs(10)).escalate(1), [10, 10, 10]),
+            (Ban::new(secs(10)).escalate(0), [10, 10, 10]),
             (Ban::new(secs(10)).escalate(2), [10, 20, day]),
             (Ban::new(secs(3 * day)).escalate(2), [3 * day, 3 * day, 3 * day]),
             (Ban::new(secs(10)).escalate(2).most(secs(15)), [10, 15, 15]),
