@@ -3,11 +3,13 @@
 //! It is one-sided: what is said to be constant is, and much that is constant is not noticed.
 //!
 //! # Bounds
-//! Parts of one `and` are compared with each other only if there are at most [`MOST_PAIRED`] of them, and
-//! one condition with another in at most [`MOST_STEPS`] steps. Whether a condition is constant is told in
-//! one pass over it.
+//! Parts of one `and` are compared with each other only if there are at most [`MOST_PAIRED`] of them, one condition with
+//! another in at most [`MOST_STEPS`] steps, and one set with another only if that are at most [`MOST_VALUES`] pairs of
+//! values. Whether a condition is constant is told in one pass over it.
 
-use alloc::boxed::Box;
+use core::net::IpAddr;
+
+use memchr::memmem;
 
 use super::super::expr::{Addresses, Atom, Literal, Node, Operand, Set, Test};
 use crate::{ClientGroup, limit::Share, request::canonical::LONGEST, rule::field::Builtin};
@@ -18,6 +20,9 @@ pub(super) const MOST_PAIRED: usize = 32;
 /// So many pairs of parts are looked at to tell whether one condition implies another: an `and` of
 /// alternatives against an `or` of them has more ways than can be tried.
 const MOST_STEPS: u32 = 1_000;
+
+/// So many pairs of values of two sets are looked at to tell what one says of the other.
+pub(super) const MOST_VALUES: usize = 1_024;
 
 /// Why a condition is always the same.
 pub(super) enum Why {
@@ -136,6 +141,9 @@ fn conflict(one: &Node, other: &Node) -> bool {
 }
 
 fn tests_conflict(one: &Test, other: &Test) -> bool {
+    if are_too_many(one, other) {
+        return false;
+    }
     if let (Some(one), Some(other)) = (interval(one), interval(other)) {
         return one.0.max(other.0) > one.1.min(other.1);
     }
@@ -147,10 +155,9 @@ fn tests_conflict(one: &Test, other: &Test) -> bool {
             !one.ends_with(other) && !other.ends_with(one)
         }
         (Test::Eq(literal), test) | (test, Test::Eq(literal)) => {
-            passes(literal, test) == Some(false)
+            passes(literal.into(), test) == Some(false)
         }
-        (Test::Among(set), test) | (test, Test::Among(set)) => literals(set)
-            .is_some_and(|mut all| all.all(|literal| passes(&literal, test) == Some(false))),
+        (Test::Among(set), test) | (test, Test::Among(set)) => all_are(set, test, false),
         _ => false,
     }
 }
@@ -158,6 +165,9 @@ fn tests_conflict(one: &Test, other: &Test) -> bool {
 fn test_implies(one: &Test, other: &Test) -> bool {
     if one == other || *other == Test::Exists {
         return true;
+    }
+    if are_too_many(one, other) {
+        return false;
     }
     if let (Some(one), Some(other)) = (interval(one), interval(other)) {
         return other.0 <= one.0 && one.1 <= other.1;
@@ -169,52 +179,86 @@ fn test_implies(one: &Test, other: &Test) -> bool {
             Test::StartsWith(one) | Test::EndsWith(one) | Test::Contains(one),
             Test::Contains(other),
         ) => contains(one, other),
-        (Test::Eq(literal), test) => passes(literal, test) == Some(true),
+        (Test::Eq(literal), test) => passes(literal.into(), test) == Some(true),
         (Test::Among(Set::Addresses(one)), Test::Among(Set::Addresses(other))) => {
             one.iter().all(|one| other.iter().any(|other| covers(other, one)))
         }
-        (Test::Among(set), test) => literals(set)
-            .is_some_and(|mut all| all.all(|literal| passes(&literal, test) == Some(true))),
+        (Test::Among(set), test) => all_are(set, test, true),
         _ => false,
     }
 }
 
-/// Single values of a set; `None` for ranges and networks.
-fn literals(set: &Set) -> Option<Box<dyn Iterator<Item = Literal> + '_>> {
-    Some(match set {
-        Set::Texts(texts) => Box::new(texts.iter().map(|text| Literal::Bytes(text.clone()))),
-        Set::Ints(ranges) if ranges.iter().all(|(first, last)| first == last) => {
-            Box::new(ranges.iter().map(|(number, _)| Literal::Int(*number)))
+/// Whether two sets are too large to be compared value by value.
+fn are_too_many(one: &Test, other: &Test) -> bool {
+    size(one).saturating_mul(size(other)) > MOST_VALUES
+}
+
+fn size(test: &Test) -> usize {
+    match test {
+        Test::Among(Set::Ints(ranges)) => ranges.len(),
+        Test::Among(Set::Texts(texts)) => texts.len(),
+        Test::Among(Set::Addresses(items)) => items.len(),
+        _ => 1,
+    }
+}
+
+/// A single value, as tests and sets have it.
+#[derive(Clone, Copy, PartialEq)]
+enum Value<'a> {
+    Bytes(&'a [u8]),
+    Int(i64),
+    Ip(IpAddr),
+}
+
+impl<'a> From<&'a Literal> for Value<'a> {
+    fn from(literal: &'a Literal) -> Self {
+        match literal {
+            Literal::Bytes(text) => Self::Bytes(text),
+            Literal::Int(number) => Self::Int(*number),
+            Literal::Ip(ip) => Self::Ip(*ip),
         }
-        Set::Ints(_) | Set::Addresses(_) => return None,
-    })
+    }
+}
+
+/// Whether all values of a set pass a test, or all do not; not if it has ranges or networks.
+fn all_are(set: &Set, test: &Test, passing: bool) -> bool {
+    let is = |value| passes(value, test) == Some(passing);
+    match set {
+        Set::Texts(texts) => texts.iter().all(|text| is(Value::Bytes(text))),
+        Set::Ints(ranges) => {
+            ranges.iter().all(|(first, last)| first == last && is(Value::Int(*first)))
+        }
+        Set::Addresses(_) => false,
+    }
 }
 
 /// Whether a value passes a test, if that is easily told.
-fn passes(literal: &Literal, test: &Test) -> Option<bool> {
-    Some(match (literal, test) {
-        (literal, Test::Eq(other)) => literal == other,
-        (Literal::Bytes(text), Test::StartsWith(part)) => text.starts_with(part),
-        (Literal::Bytes(text), Test::EndsWith(part)) => text.ends_with(part),
-        (Literal::Bytes(text), Test::Contains(part)) => contains(text, part),
-        (Literal::Bytes(text), Test::Among(Set::Texts(texts))) => texts.contains(text),
-        (Literal::Int(number), Test::Among(Set::Ints(ranges))) => {
-            ranges.iter().any(|(first, last)| first <= number && number <= last)
+fn passes(value: Value<'_>, test: &Test) -> Option<bool> {
+    Some(match (value, test) {
+        (value, Test::Eq(other)) => value == other.into(),
+        (Value::Bytes(text), Test::StartsWith(part)) => text.starts_with(part),
+        (Value::Bytes(text), Test::EndsWith(part)) => text.ends_with(part),
+        (Value::Bytes(text), Test::Contains(part)) => contains(text, part),
+        (Value::Bytes(text), Test::Among(Set::Texts(texts))) => {
+            texts.iter().any(|other| **other == *text)
         }
-        (Literal::Int(number), Test::Bits(bits)) => number & bits != 0,
-        (Literal::Ip(ip), Test::Among(Set::Addresses(items))) => {
-            items.iter().any(|item| covers(item, &Addresses::Range(*ip, *ip)))
+        (Value::Int(number), Test::Among(Set::Ints(ranges))) => {
+            ranges.iter().any(|(first, last)| *first <= number && number <= *last)
         }
-        (Literal::Int(number), test) => {
+        (Value::Int(number), Test::Bits(bits)) => number & bits != 0,
+        (Value::Ip(ip), Test::Among(Set::Addresses(items))) => {
+            items.iter().any(|item| covers(item, &Addresses::Range(ip, ip)))
+        }
+        (Value::Int(number), test) => {
             let (first, last) = interval(test)?;
-            first <= *number && *number <= last
+            first <= number && number <= last
         }
         _ => return None,
     })
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {
-    part.is_empty() || text.windows(part.len()).any(|window| window == part)
+    memmem::find(text, part).is_some()
 }
 
 /// Whether the first item has all addresses of the second.

@@ -2,7 +2,7 @@
 
 use std::{format, string::String, vec::Vec};
 
-use super::{MOST_PAIRED, implies, truth};
+use super::{MOST_PAIRED, MOST_VALUES, implies, truth};
 use crate::rule::{
     Scheme, Type,
     expr::{Expr, Node},
@@ -279,4 +279,23 @@ fn what_follows_from_what() {
     ] {
         assert!(!implies(&node(one), &node(other)), "{one}; {other}");
     }
+}
+
+/// What is looked at is bounded: see the module.
+#[test]
+fn sets_that_are_too_large_are_not_compared_value_by_value() {
+    let among = |numbers: usize| {
+        let texts: Vec<_> = (0..numbers).map(|number| format!("\"/{number}\"")).collect();
+        node(&format!("path in {{{}}}", texts.join(" ")))
+    };
+    let side = MOST_VALUES.isqrt();
+    assert!(implies(&among(side - 1), &among(side)) && !implies(&among(side), &among(side - 1)));
+    assert!(!implies(&among(side), &among(side + 1)));
+    // What is the same is the same, and one test beside a set is not many.
+    assert!(implies(&among(side + 1), &among(side + 1)));
+    assert!(implies(&among(MOST_VALUES), &node("path starts_with \"/\"")));
+    assert!(implies(&node("path eq \"/7\""), &among(MOST_VALUES)));
+    let both = |numbers| Node::And([among(numbers), node("path eq \"x\"")].into());
+    assert_eq!(truth(&both(MOST_VALUES)), Some(false));
+    assert_eq!(truth(&both(MOST_VALUES + 1)), None);
 }
