@@ -282,10 +282,11 @@ impl Inner {
         // First the whole, so that no part is told larger.
         if mode == Mode::Enforce {
             self.totals.denied.add();
+        } else {
+            self.totals.admitted.add();
         }
         tally.denies(mode == Mode::Enforce);
         if mode != Mode::Enforce {
-            self.totals.admitted.add();
             let mut traces = traces;
             if let Some(mark) = refusal.mark() {
                 traces.mark(mark);

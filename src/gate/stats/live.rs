@@ -2,7 +2,9 @@
 //!
 //! # Invariants
 //! - **I1** a count outlives every reload: what has the same name goes on with it;
-//! - **I2** no part is ever told larger than the whole: what counts later is read first.
+//! - **I2** no part is ever told larger than the whole: what counts later is read first, and what stages count before there
+//!   is a verdict (exempt, allowed, without an address) is told up to the verdicts that there are. Only what rules match,
+//!   and would deny in shadow, is told at once, and can be ahead of the verdicts by the requests that are being checked.
 
 use alloc::sync::Arc;
 
@@ -139,13 +141,18 @@ impl Totals {
         // I2.
         let (by_network, by_newcomers) =
             (saturation.by_network.get(), saturation.by_newcomers.get());
+        let rules = own.chain(rules).collect();
+        let (exempted, allowed) = (self.exempted.get(), self.allowed.get());
+        let missing_peer = self.missing_peer.get();
+        let (denied, admitted) = (self.denied.get(), self.admitted.get());
+        let checked = admitted.saturating_add(denied);
         GateStats {
-            rules: own.chain(rules).collect(),
-            admitted: self.admitted.get(),
-            denied: self.denied.get(),
-            exempted: self.exempted.get(),
-            allowed: self.allowed.get(),
-            missing_peer: self.missing_peer.get(),
+            rules,
+            admitted,
+            denied,
+            exempted: exempted.min(admitted),
+            allowed: allowed.min(checked),
+            missing_peer: missing_peer.min(checked),
             saturated: saturation.unseated.get(),
             judged_by_network: by_network,
             judged_as_newcomers: by_newcomers,
@@ -247,6 +254,25 @@ mod loom_models {
             });
             counter.join().unwrap();
             reader.join().unwrap();
+        });
+    }
+
+    /// I2 of what stages count before there is a verdict.
+    #[test]
+    fn loom_stats_no_more_are_exempt_than_were_admitted() {
+        loom::model(|| {
+            let all = Arc::new((Totals::new(), Saturation::new()));
+            let counting = Arc::clone(&all);
+            let counter = thread::spawn(move || {
+                counting.0.missing_peer.add();
+                counting.0.exempted.add();
+                counting.0.admitted.add();
+            });
+            let stats = all.0.snapshot(core::iter::empty(), &all.1);
+            assert!(stats.exempted <= stats.admitted && stats.missing_peer <= stats.admitted);
+            counter.join().unwrap();
+            let stats = all.0.snapshot(core::iter::empty(), &all.1);
+            assert_eq!((stats.exempted, stats.missing_peer, stats.admitted), (1, 1, 1));
         });
     }
 
