@@ -236,13 +236,13 @@ impl Candidate {
             (true, false) => would_allow.add(),
             _ => return agree.add(),
         }
-        // Once all are there, nobody waits for anybody.
+        // Nobody waits: who finds another one at it is no sample. Once all are there, nobody comes here.
         let differing = would_deny.get().saturating_add(would_allow.get());
         if differing <= LIKELY_FULL {
             let sample = Sample::new(&facts, by, own.by);
-            let mut samples = samples.lock();
-            if samples.len() < SAMPLES {
-                samples.push(sample);
+            match samples.try_lock() {
+                Some(mut samples) if samples.len() < SAMPLES => samples.push(sample),
+                _ => {}
             }
         }
     }

@@ -48,10 +48,6 @@ impl Base {
     fn set(&self, plan: Plan) {
         *self.0.lock() = plan;
     }
-
-    fn get(&self) -> Plan {
-        self.0.lock().clone()
-    }
 }
 
 impl Gate {
@@ -124,15 +120,16 @@ impl Gate {
     /// # Ok::<(), portcullis::gate::config::ConfigError>(())
     /// ```
     pub fn set_candidate_toml(&self, text: &str) -> Result<(), ConfigError> {
-        let base = self.0.base.get();
+        // Until there is a candidate: see `Base`.
+        let base = self.0.base.0.lock();
         let Read { mut plan, places } = Read::new(text, base.clone())?;
         plan.lists = declared(&plan);
         let problems = problems_of(&plan);
         if !problems.is_empty() {
-            return Err(places.place_all(text, base, &BuildError::new(problems)));
+            return Err(places.place_all(text, base.clone(), &BuildError::new(problems)));
         }
         let rules = plan.rules;
-        self.set_candidate(rules).map_err(|error| places.place_all(text, base, &error))
+        self.set_candidate(rules).map_err(|error| places.place_all(text, base.clone(), &error))
     }
 
     fn reload_text(&self, text: &str, now: Timestamp) -> Result<(), ConfigError> {

@@ -354,10 +354,10 @@ fn say_shadow(traces: &Traces, told: Option<Mark>) {
 fn since(told: &AtomicU64, counted: impl FnOnce() -> u64) -> u64 {
     // Acquire and Release, and before it is counted: who sees what another thread has told counts no less than that one.
     let before = told.load(Ordering::Acquire);
-    let counted = counted();
+    // Counts outlive reloads, but a table of bans that was just replaced may have gone on: it is not told twice.
+    let counted = counted().max(before);
     match told.compare_exchange(before, counted, Ordering::Release, Ordering::Relaxed) {
-        // What was counted anew after a reload is told as a whole.
-        Ok(_) => counted.checked_sub(before).unwrap_or(counted),
+        Ok(_) => counted.saturating_sub(before),
         Err(_) => 0,
     }
 }
@@ -379,6 +379,21 @@ impl Refusal {
             | Self::Mitigated { .. }
             | Self::Shed { .. } => RuleKind::Own,
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::since;
+    use crate::sync::{AtomicU64, Ordering};
+
+    /// A check that still sees the table before a change of the number of bans counts there.
+    #[test]
+    fn what_was_told_of_a_table_is_not_told_of_the_one_that_replaces_it() {
+        let told = AtomicU64::new(0);
+        let tell = |counted| since(&told, || counted);
+        assert_eq!([tell(10), tell(11), tell(10), tell(10), tell(12)], [10, 1, 0, 0, 1]);
+        assert_eq!(told.load(Ordering::Relaxed), 12);
     }
 }
 
