@@ -135,6 +135,22 @@ mod tests {
 
     use super::Index;
 
+    /// Not from any home: a look-up that begins elsewhere passes all others.
+    #[test]
+    fn entries_are_near_their_homes() {
+        let mut index = Index::new(1_000);
+        let hashes =
+            (0..1_000_u32).map(|seat| (seat.wrapping_mul(0x9E37_79B9).rotate_left(11), seat));
+        let hashes: Vec<_> = hashes.collect();
+        hashes.iter().for_each(|(hash, seat)| index.insert(*hash, *seat));
+        let places = |hash| index.entries.iter().position(|entry| super::hash_of(*entry) == hash);
+        let away = hashes.iter().map(|(hash, _)| {
+            let at = places(*hash).unwrap();
+            at.wrapping_sub(*hash as usize) & (index.entries.len() - 1)
+        });
+        assert!(away.sum::<usize>() < 1_000);
+    }
+
     proptest! {
         #![proptest_config(crate::test_support::cases(256))]
 

@@ -35,11 +35,18 @@ impl Ranges {
     }
 
     /// Visits the values of the ranges that the number is in.
-    pub(super) fn stab(&self, number: i64, mut visit: impl FnMut(u32)) {
+    pub(super) fn stab(&self, number: i64, visit: impl FnMut(u32)) {
+        self.walk(number, visit, || {});
+    }
+
+    /// The same; also says when a node is looked at.
+    #[inline]
+    fn walk(&self, number: i64, mut visit: impl FnMut(u32), mut look: impl FnMut()) {
         let mut waiting: [&[Node]; DEEPEST] = [&[]; DEEPEST];
         let mut depth = 0_usize;
         let mut nodes = &*self.0;
         loop {
+            look();
             let (before, from) = nodes.split_at(nodes.len() / 2);
             match from.split_first() {
                 Some((node, after)) if node.reaches >= number => {
@@ -105,6 +112,21 @@ mod tests {
             found.sort_unstable();
             prop_assert_eq!(found, inside);
         }
+    }
+
+    /// I2.
+    #[test]
+    fn few_are_looked_at_that_a_number_is_not_in() {
+        let many = 1 << 14;
+        let ranges = Ranges::build((0..many).map(|at| (at * 10, at * 10 + 4, 0)).collect());
+        let (mut most, mut found) = (0, 0);
+        for number in (0..many * 10).step_by(997) {
+            let mut looked = 0;
+            ranges.walk(number, |_| found += 1, || looked += 1);
+            most = most.max(looked);
+        }
+        assert!(most <= 3 * 14, "{most}");
+        assert!((60..110).contains(&found), "{found}");
     }
 
     #[test]

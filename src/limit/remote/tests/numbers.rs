@@ -182,8 +182,10 @@ fn subjects_are_hashed_alike_on_all_machines() {
     let mut hasher = plain.hasher();
     hasher.write(b"alice");
     assert_eq!(hasher.subject(), plain.subject(b"alice"));
+    let before = hasher.finish();
     hasher.write_u8(0);
     assert_ne!(hasher.subject(), plain.subject(b"alice"), "lengths matter");
+    assert_ne!(hasher.finish(), before);
 }
 
 #[test]
