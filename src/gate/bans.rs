@@ -9,7 +9,8 @@
 //!
 //! # Invariants
 //! - **I1** a subject is refused from its ban until the ban ends, by the `now` of who asks, or until it is
-//!   unbanned or displaced, and not longer;
+//!   unbanned or displaced, and not longer; for clocks that differ by less than a second: one that runs ahead can
+//!   clear the filter of a ban that has ended by it alone;
 //! - **I2** the table does not grow: a new ban displaces the one that ends first, and one that has ended
 //!   before all others; those displaced before their end are counted;
 //! - **I3** a ban that meets one in force changes nothing, so that requests in flight do not escalate it; an

@@ -28,7 +28,8 @@
 //! # Invariants
 //! - **I1** all clones of a gate share one state: limits do not multiply with layers or workers;
 //! - **I2** a check allocates nothing, reads no clock, and waits for no lock but that of a shard of a limit of
-//!   requests in flight, of a set of keys of a fleet, or of a table of bans where it finds or makes one; one that asks the store of a
+//!   requests in flight, of a set of keys of a fleet, or of a table of bans where it makes one, or where the filter
+//!   says that there may be one; one that asks the store of a
 //!   fleet allocates. (A thread's first check makes an entry for the thread, of a few hundred
 //!   bytes; threads that start later take over those of threads that have ended);
 //! - **I3** a denial consumes from no limit;
@@ -132,7 +133,7 @@ use crate::{
 /// # Concurrency
 /// `Send` and `Sync`, and lock-free: a check is one exchange of one word in each limit, and no
 /// thread waits for another; except for limits of requests in flight by a key and limits of a fleet, which take the
-/// lock of one shard or set for a few memory accesses, and for bans that are found or made, which are behind one, too.
+/// lock of one shard or set for a few memory accesses, and for bans that are made or may be there, which are behind one, too.
 ///
 /// # Memory
 /// Fixed when it is built or changed, see [`memory_bytes`](Self::memory_bytes).

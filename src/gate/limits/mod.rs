@@ -24,7 +24,7 @@
 //! - **I2** a limit in shadow counts what passes, and neither denies nor keeps others from being charged;
 //! - **I3** a check allocates nothing, reads no clock, and takes no lock but that of one shard for each limit
 //!   of requests in flight that it meets, of one set of keys for each of a fleet, and of a table of bans for a key that
-//!   is banned;
+//!   is or may be banned;
 //! - **I4** memory is allocated when limits are built, and does not grow;
 //! - **I5** a limit whose definition stays keeps its buckets over a reload, and so does one that changes
 //!   its mode or, where its store can, its quota; a limit of requests in flight keeps its places;

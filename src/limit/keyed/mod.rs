@@ -42,8 +42,9 @@
 //! - **I5** a lost exchange never admits;
 //! - **I6** no idleness, however long, reads as debt;
 //! - **I7** a change of the seed or the quota forgives nothing;
-//! - **I8** a key that came back after its bucket had filled keeps its place for a minute after its bucket is full,
-//!   whoever else comes; at most four of the seven places of a set are kept so (two threads at once may make it five).
+//! - **I8** a key that came back after its bucket had filled, when fewer than four of the seven places of its set were
+//!   kept so, keeps its place for a minute after its bucket is full, whoever else comes (a change of the seed may bring it
+//!   to a set where four are). Threads that come at the same moment do not see each other's: each may keep one more.
 
 mod capacity;
 mod change;
@@ -120,7 +121,7 @@ use crate::{
 /// # Regulars and squatters
 /// A key that comes back after its bucket had filled is *established*: it keeps its place for a
 /// minute after its bucket is full, in a flood too. Up to four of the seven places of a set are
-/// kept so, first come, first kept (two threads at once may make it five). Two requests are enough to
+/// kept so, first come, first kept (threads at the same moment may each keep one more). Two requests are enough to
 /// become established, if the time of a full bucket lies between them. Whoever seats patient keys of his own in every set *before* the
 /// regulars come takes those places from them: it takes four keys a set, each back once a minute, and
 /// regulars are then as well off as newcomers. Newcomers always compete for the other three.

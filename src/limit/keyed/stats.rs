@@ -85,8 +85,8 @@ impl KeyedStats {
         self.times_reclaimed
     }
 
-    /// How often a key found no place. More than none means that the store is too small for its
-    /// traffic.
+    /// How often a key found no place, those asked about with [`peek_n`](super::KeyedLimiter::peek_n) among them. More than
+    /// none means that the store is too small for its traffic.
     #[must_use]
     pub fn times_unseated(&self) -> u64 {
         self.times_unseated
