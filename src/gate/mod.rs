@@ -29,9 +29,9 @@
 //! - **I1** all clones of a gate share one state: limits do not multiply with layers or workers;
 //! - **I2** a check allocates nothing, reads no clock, and waits for no lock but that of a shard of a limit of
 //!   requests in flight, of a set of keys of a fleet, or of a table of bans where it makes one, or where the filter
-//!   says that there may be one; one that asks the store of a
-//!   fleet allocates. (A thread's first check makes an entry for the thread, of a few hundred
-//!   bytes; threads that start later take over those of threads that have ended);
+//!   says that there may be one; one that asks the store of a fleet allocates. (A thread's first check makes an entry
+//!   for the thread, of a few hundred bytes; threads that start later take over those of threads that have ended. So may
+//!   the first time that a thread waits for a lock);
 //! - **I3** a denial consumes from no limit;
 //! - **I4** memory is allocated when a gate is built or changed, and does not grow with traffic;
 //! - **I5** an IPv4 address is the same address in every spelling, in lists and in limits.

@@ -91,9 +91,10 @@ enum Judge<'a> {
     Bucket(Bucket<'a>),
     /// A bucket that is asked whether there is a unit, and keeps it.
     Asked(Bucket<'a>),
-    Budget(&'a AdjustableBucket),
-    /// The same, only to know what they would say.
+    /// A bucket, only to know what it would say.
     Looked(Bucket<'a>),
+    Budget(&'a AdjustableBucket),
+    /// The budget, only to know what it would say.
     LookedBudget(&'a AdjustableBucket),
 }
 

@@ -133,7 +133,6 @@ impl LimitBan {
     /// limit.then = Some(LimitThen::Table(LimitBan::new(BanConfig::For("15m".into()))));
     /// let mut config = GateConfig::default();
     /// config.limit = vec![limit];
-    /// config.lists.insert("offices".into(), ListConfig::Typed(TypedList::new(ListType::Addresses, vec![])));
     /// let gate = Gate::builder().build_config(&config)?;
     /// # Ok::<(), portcullis::gate::config::ConfigError>(())
     /// ```
