@@ -313,6 +313,21 @@ fn what_was_meant_is_suggested() {
         let found = mistakes.iter().next().and_then(|it| it.help.as_deref());
         assert_eq!(found, Some(help), "{text}");
     }
+    // What follows here is no comparison that lacks an `and`.
+    for text in ["path eq \"a\" , path eq \"b\"", "path eq \"a\" [0]"] {
+        let mistakes = scheme().parse(text).expect_err(text);
+        assert_eq!(mistakes.iter().next().unwrap().help, None, "{text}");
+    }
+}
+
+#[test]
+fn a_set_ends_where_the_next_comparison_begins() {
+    for text in ["path in {\"a\" and ssl", "path in {\"a\" || ssl"] {
+        let mistakes = scheme().parse(text).expect_err(text);
+        let first = mistakes.iter().next().unwrap();
+        assert_eq!(first.message, "a `}` is missing for this", "{text}");
+        assert_eq!(mistakes.len(), 1, "{text}: {mistakes}");
+    }
 }
 
 #[test]
