@@ -121,6 +121,22 @@ mod tests {
         assert_eq!([0, (0x2000 << 112) - 1, 0x4000 << 112].map(|addr| root.mark(addr)), [None; 3]);
     }
 
+    /// I6: a change of one address at either end of what the root knows is one.
+    #[test]
+    fn the_first_and_the_last_address_count() {
+        let mut root = Root::<bool>::new();
+        root.renew(0, u128::MAX, |_| Some(Run { last: u128::MAX, mark: true }));
+        for (block, addr) in [(0, addr_of(0)), (BLOCKS - 1, addr_of(BLOCKS - 1).last_of(LEN))] {
+            let last = addr_of(block);
+            assert_eq!(root.mark(addr), Some(true));
+            root.renew(addr, addr, |_| Some(Run { last, mark: false }));
+            assert_eq!(root.mark(addr), None, "{block}");
+        }
+        let beside = [addr_of(0) - 1, addr_of(BLOCKS - 1).last_of(LEN) + 1];
+        beside.iter().for_each(|addr| root.renew(*addr, *addr, |_| panic!("nobody asks")));
+        assert_eq!([1, BLOCKS - 2].map(|block| root.mark(addr_of(block))), [Some(true); 2]);
+    }
+
     #[test]
     fn a_root_knows_the_blocks_that_have_one_mark() {
         knows_all_but_one(true, 1);

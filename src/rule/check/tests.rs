@@ -297,6 +297,12 @@ fn what_was_meant_is_suggested() {
         ("ip.src in $x", "declared lists: `$numbers`, `$office`, `$words`"),
         (r#"path containz "a""#, "did you mean `contains`?"),
         (r#"path is "a""#, "did you mean `eq`?"),
+        ("path containz host", "did you mean `contains`?"),
+        ("load eq 12ab", "numbers are whole, as in 250; hexadecimal ones start with 0x"),
+        (
+            "ip.src eq 1.2.3.4x",
+            "addresses are written as in 192.0.2.1 or 2001:db8::1, without quotes",
+        ),
         (r#"path eq "a" AND ssl"#, "did you mean `and`?"),
         ("tennant eq 5", "did you mean `tenant`?"),
         ("ip.src in", "as in `ip.src in $office` or `path in {\"/a\" \"/b\"}`"),
@@ -354,12 +360,15 @@ fn kinds_of_values_are_told_in_words() {
         ("load eq 10.0.0.1", "expected a number, found an address"),
         ("load eq 10.0.0.0/8", "expected a number, found a prefix"),
         ("load eq 1[0]", "one value has no elements"),
+        ("ip.src eq 10.0.0.0/8[0]", "one value has no elements"),
         ("load eq defend", "`defend` is no literal"),
         ("path eq host", "`host` is no text"),
         ("path in host", "`host` is no text"),
         ("path in \"a\"", "`in` needs a set or a list"),
         ("sample(-0.5)", "`sample` takes a number from 0 to 1, with up to six decimals"),
         ("sample(-1)", "`sample` takes a number from 0 to 1, with up to six decimals"),
+        ("sample(1.5)", "`sample` takes a number from 0 to 1, with up to six decimals"),
+        ("sample(1.000001)", "`sample` takes a number from 0 to 1, with up to six decimals"),
     ] {
         let mistakes = scheme().list("flags", Type::Bool).parse(text).expect_err(text);
         assert_eq!(mistakes.iter().map(|it| it.message()).collect::<Vec<_>>(), [message], "{text}");
