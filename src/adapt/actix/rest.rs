@@ -2,8 +2,8 @@
 //!
 //! actix-web closes a connection, without a word, when a response has been sent and the request has not been
 //! read to its end. A client that has just sent the head of a small upload would lose its connection, and
-//! with it the next request that it sends. (That is so up to actix-http 3.11; later ones say `connection: close`
-//! themselves, and close in order.) So what comes is read, and thrown away:
+//! with it the next request that it sends. (That is so up to actix-http 3.11.1; from 3.11.2 on it says
+//! `connection: close` itself, and closes in order.) So what comes is read, and thrown away:
 //!
 //! - **I1** after the refusal has been handed over, never before: no client waits for it;
 //! - **I2** at most [`MOST`] bytes, and for at most [`PATIENCE`]: who sends more, or slowly, is cut off as it
