@@ -65,3 +65,90 @@ impl Rest {
         Poll::Ready(())
     }
 }
+
+#[cfg(all(test, feature = "status", not(any(loom, shuttle))))]
+mod tests {
+    use core::{
+        future::poll_fn,
+        pin::Pin,
+        task::{Context, Poll, Waker},
+        time::Duration,
+    };
+    use std::{boxed::Box, vec::Vec};
+
+    use actix_web::{
+        body::BodyStream,
+        dev::Payload,
+        error::PayloadError,
+        rt::time::{Instant, sleep},
+        web::Bytes,
+    };
+    use futures_core::Stream;
+
+    use super::{MOST, PATIENCE, Rest};
+
+    /// Chunks of these sizes, and then nothing more, or the end.
+    struct Client {
+        chunks: Vec<usize>,
+        ends: bool,
+    }
+
+    impl Stream for Client {
+        type Item = Result<Bytes, PayloadError>;
+
+        fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+            match self.chunks.pop() {
+                Some(size) => Poll::Ready(Some(Ok(std::vec![0; size].into()))),
+                None if self.ends => Poll::Ready(None),
+                None => Poll::Pending,
+            }
+        }
+    }
+
+    fn rest(chunks: &[usize], ends: bool) -> Rest {
+        let client = Client { chunks: chunks.to_vec(), ends };
+        let client: Pin<Box<dyn Stream<Item = Result<Bytes, PayloadError>>>> = Box::pin(client);
+        let payload = Payload::Stream { payload: client };
+        Rest { body: BodyStream::new(payload), left: MOST, deadline: None }
+    }
+
+    fn is_over(rest: &mut Rest) -> bool {
+        rest.poll_end(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    /// I2: of time.
+    #[tokio::test(start_paused = true)]
+    async fn who_sends_nothing_more_is_waited_for_and_not_for_longer() {
+        let began = Instant::now();
+        for chunks in [&[][..], &[1, 2, 3]] {
+            let mut rest = rest(chunks, false);
+            assert!(!is_over(&mut rest));
+            sleep(PATIENCE - Duration::from_millis(2)).await;
+            assert!(!is_over(&mut rest));
+            sleep(Duration::from_millis(4)).await;
+            assert!(is_over(&mut rest));
+        }
+        // Woken by its own timer, too.
+        let mut rest = rest(&[1], false);
+        let before = began.elapsed();
+        poll_fn(|context| rest.poll_end(context)).await;
+        let waited = began.elapsed() - before;
+        assert!((PATIENCE..PATIENCE + Duration::from_millis(3)).contains(&waited), "{waited:?}");
+    }
+
+    /// I2: of bytes. What has come to its end, or to the bound, needs no timer, nor anybody who runs one.
+    #[test]
+    fn who_sends_all_or_too_much_is_not_waited_for() {
+        for (chunks, ends) in [
+            (&[][..], true),
+            (&[100, MOST - 101], true),
+            (&[MOST], false),
+            (&[MOST + 1], false),
+            (&[1, MOST - 1], false),
+        ] {
+            let mut rest = rest(chunks, ends);
+            assert!(is_over(&mut rest), "{chunks:?}");
+            assert!(rest.deadline.is_none());
+        }
+    }
+}
