@@ -128,8 +128,8 @@ fn a_rule_and_a_guard_see_one_host() {
         let admin = web::scope("").guard(guard::Host("admin.example"));
         let app = App::new().wrap(GateMiddleware::new(gate));
         init_service(
-            app.service(admin.default_service(web::to(|| async { HttpResponse::Ok() })))
-                .default_service(web::to(|| async { HttpResponse::NotFound() })),
+            app.service(admin.default_service(web::to(|| async { HttpResponse::Ok().finish() })))
+                .default_service(web::to(|| async { HttpResponse::NotFound().finish() })),
         )
     };
     let targets = [

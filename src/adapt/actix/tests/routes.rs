@@ -21,7 +21,7 @@ fn a_route_is_told_where_that_is_asked_for() {
             false => at_one(&gate),
         };
         System::new().block_on(async {
-            let found = || async { HttpResponse::Ok() };
+            let found = || async { HttpResponse::Ok().finish() };
             let application = Application::new()
                 .wrap(middleware)
                 .service(web::scope("/users").route("/{id}", web::get().to(found)))
