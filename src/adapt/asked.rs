@@ -5,7 +5,8 @@
 //!
 //! # Invariants
 //! - **I1** an admission is finished once, or dropped, which leaves taken what it has taken;
-//! - **I2** places in flight are given back when the body has ended or is dropped, and not before;
+//! - **I2** places in flight are given back when the body has ended or is dropped, and not before. Where the service
+//!   gives an error instead of a response, that is its end: what is then sent is made further out, and not seen here;
 //! - **I3** a size counts what has gone out, also when the rest never does.
 
 use alloc::boxed::Box;
@@ -70,7 +71,7 @@ impl Asked {
         hold.map(until_end)
     }
 
-    /// Settles all, for a response that is made where it cannot be seen.
+    /// Settles all and gives places back, for a response that is made where it cannot be seen.
     #[cfg(feature = "actix")]
     pub(super) fn failed(self, status: u16, setting: &Setting) {
         let Self { admission, at } = self;

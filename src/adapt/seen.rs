@@ -7,15 +7,15 @@ pub(super) struct Seen<'a> {
     /// The peer, and what the service has said first.
     pub(super) start: Request<'a>,
     pub(super) method: &'a str,
-    /// The authority of the target, if it has one: in HTTP/2 it has, and to proxies.
-    pub(super) authority: Option<&'a str>,
+    /// The host that is asked for, with its port. A target and a line `Host` may name one each, and which of them
+    /// counts is what the application goes by.
+    pub(super) host: &'a str,
     /// Path and query.
     pub(super) target: &'a str,
     pub(super) version: Option<&'static str>,
-    /// `None` if it is not known.
-    pub(super) is_secure: Option<bool>,
-    /// The first line `Host`.
-    pub(super) host: Option<&'a [u8]>,
+    /// The server itself knows that the connection is encrypted. The scheme of a target says nothing about that: the
+    /// client writes it.
+    pub(super) is_encrypted: bool,
     /// The first line `Content-Length`.
     pub(super) length: Option<&'a [u8]>,
     /// The pattern that the request was found by.
@@ -27,21 +27,20 @@ impl<'a> Seen<'a> {
     /// The request, as a gate sees it.
     ///
     /// Besides method, host, target and headers, it has the fields `http.request.version`; `ssl`, if that is
-    /// known; `http.request.body.size`, if the client has said it; and `http.request.route`, if that is known: as
+    /// known, and then it is true; `http.request.body.size`, if the client has said it; and `http.request.route`, if that is known: as
     /// many as a request has room for without an allocation. What the service has said itself counts before these.
     pub(super) fn request(self) -> Request<'a> {
-        let host = self.authority.or_else(|| self.host.and_then(text)).unwrap_or("");
         let mut request = self
             .start
             .method(self.method)
-            .host(host)
+            .host(without_odd_port(self.host))
             .target(self.target)
             .header_lines(self.headers);
         if let Some(version) = self.version {
             request = request.field("http.request.version", version);
         }
-        if let Some(is_secure) = self.is_secure {
-            request = request.field("ssl", is_secure);
+        if self.is_encrypted {
+            request = request.field("ssl", true);
         }
         if let Some(size) = self.length.and_then(size) {
             request = request.field("http.request.body.size", size);
@@ -62,8 +61,28 @@ pub(super) fn is_preflight(method: &str, headers: &dyn Headers) -> bool {
 }
 
 /// Not only ASCII, which would hide a host from rules.
-fn text(value: &[u8]) -> Option<&str> {
+pub(super) fn text(value: &[u8]) -> Option<&str> {
     core::str::from_utf8(value).ok()
+}
+
+/// The same without a port that is none, as in `name:x` and `[::1]x`. To whoever asks the types of the `http` crate, that
+/// is the host `name`, and a rule about it has to see the same.
+fn without_odd_port(host: &str) -> &str {
+    let start = host.rfind('@').map_or(0, |at| at.saturating_add(1));
+    let Some((_, name)) = host.split_at_checked(start) else { return host };
+    let end = match name.starts_with('[') {
+        true => name.find(']').map(|at| at.saturating_add(1)),
+        false => name.find(':'),
+    };
+    let Some((name, port)) = end.and_then(|end| name.split_at_checked(end)) else { return host };
+    let digits = port.strip_prefix(':').unwrap_or(port);
+    let is_port =
+        port.is_empty() || port.starts_with(':') && digits.bytes().all(|it| it.is_ascii_digit());
+    // With more colons it is no name and a port, to them neither.
+    if is_port || digits.contains(':') {
+        return host;
+    }
+    host.get(..start.saturating_add(name.len())).unwrap_or(host)
 }
 
 /// A length in digits, and nothing else. One that is too long for a number is the largest, not one that nobody has said:
@@ -88,3 +107,40 @@ macro_rules! version_name {
     };
 }
 pub(super) use version_name;
+
+#[cfg(test)]
+mod tests {
+    use super::without_odd_port;
+
+    #[test]
+    fn a_port_that_is_none_hides_no_host() {
+        for (given, seen) in [
+            ("name:x", "name"),
+            ("name:8o", "name"),
+            ("name:-1", "name"),
+            ("user:word@name:x", "user:word@name"),
+            ("[::1]x", "[::1]"),
+            ("[::1]:x", "[::1]"),
+            (":x", ""),
+            ("n\u{e9}:\u{e9}", "n\u{e9}"),
+        ] {
+            assert_eq!(without_odd_port(given), seen, "{given}");
+        }
+        for whole in [
+            "",
+            "name",
+            "name:",
+            "name:80",
+            "user@name:80",
+            "user:word@name",
+            "[::1]",
+            "[::1]:80",
+            "[::1",
+            "::1",
+            "a:b:c",
+            "name@",
+        ] {
+            assert_eq!(without_odd_port(whole), whole);
+        }
+    }
+}

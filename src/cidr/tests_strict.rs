@@ -1,6 +1,6 @@
 //! Texts read strictly: what is refused and in which words, and what the others mean.
 
-use std::{string::ToString, vec::Vec};
+use std::{format, string::ToString, vec::Vec};
 
 use ipnet::IpNet;
 
@@ -127,6 +127,34 @@ fn odd_texts_are_refused_with_their_kind() {
         assert!(text.chars().any(char::is_control) || error.snippet() == text, "{text:?}");
         let shown = error.to_string();
         assert!(!shown.contains(|c: char| c.is_control()), "{shown:?}");
+    }
+}
+
+/// What a text with a leading zero may have meant is said of short ones only: longer ones are not copied to be looked at
+/// again, wherever it is that they are too long.
+#[test]
+fn of_a_text_that_is_too_long_nothing_is_meant() {
+    let meant = |text: &str| match parse_prefix(text).unwrap_err().kind() {
+        P::LeadingZero { meant } => *meant,
+        other => panic!("{text}: {other:?}"),
+    };
+    assert_eq!(meant("010.0.0.0/8"), Some(net("10.0.0.0/8")));
+    for long in 1..200 {
+        let (zeros, nines) = ("0".repeat(long), "9".repeat(long));
+        assert_eq!(meant(&format!("{zeros}10.0.0.0/8")), Some(net("10.0.0.0/8")), "{long}");
+        assert_eq!(
+            meant(&format!("::ffff:{zeros}10.0.0.0/104")),
+            Some(net("10.0.0.0/8")),
+            "{long}"
+        );
+        for text in [
+            format!("010.0.0.0/{zeros}8"),
+            format!("010.0.0.999{nines}"),
+            format!("010.{nines}999.0.0"),
+            format!("64:ff9b::010.0.0.999{nines}/{zeros}96"),
+        ] {
+            assert_eq!(meant(&text), None, "{text}");
+        }
     }
 }
 

@@ -16,11 +16,18 @@ use std::{
 
 const GUARANTEES: &str = include_str!("guarantees.md");
 
-/// A row of a table of promises: the file and the numbers that state it, and the files and names of tests.
+/// A row of a table of promises: the file and the numbers that state it, and how it is tried.
 struct Promise {
     line: usize,
     stated: (String, Vec<String>),
-    tests: Vec<(String, Vec<String>)>,
+    tried: Vec<Tried>,
+}
+
+/// Tests of one file that are called by one word.
+struct Tried {
+    way: String,
+    file: String,
+    names: Vec<String>,
 }
 
 /// The rows that name a file in their second cell.
@@ -30,18 +37,32 @@ fn promises(page: &str) -> Vec<Promise> {
         let [_, stated, tests] = cells[..] else { return None };
         let file = quoted(stated).next()?.to_string();
         let numbers = stated.split_whitespace().filter(|word| word.starts_with('I'));
-        let mut named: Vec<(String, Vec<String>)> = Vec::new();
-        for word in quoted(tests).map(String::from).filter(|word| word != "loom") {
-            match named.last_mut() {
-                _ if is_file(&word) => named.push((word, Vec::new())),
-                Some((_, names)) => names.push(word),
-                None => panic!("line {}: {word} stands before any file", at + 1),
-            }
-        }
         let stated = (file, numbers.map(String::from).collect());
-        Some(Promise { line: at + 1, stated, tests: named })
+        Some(Promise { line: at + 1, stated, tried: tried(tests, at + 1) })
     });
     rows.collect()
+}
+
+/// What a third cell names. A way or a file goes on until the next one.
+fn tried(cell: &str, line: usize) -> Vec<Tried> {
+    let mut all: Vec<Tried> = Vec::new();
+    let mut way = String::new();
+    for (at, piece) in cell.split('`').enumerate() {
+        if at % 2 == 0 {
+            let Some((before, _)) = piece.rsplit_once(':') else { continue };
+            way = before.rsplit([' ', ';']).next().unwrap_or_default().to_string();
+            if let Some(file) = all.last().map(|last| last.file.clone()) {
+                all.push(Tried { way: way.clone(), file, names: Vec::new() });
+            }
+        } else if is_file(piece) {
+            all.push(Tried { way: way.clone(), file: piece.to_string(), names: Vec::new() });
+        } else if piece != "loom" {
+            let last = all.last_mut();
+            let last = last.unwrap_or_else(|| panic!("line {line}: {piece} is before any file"));
+            last.names.push(piece.to_string());
+        }
+    }
+    all
 }
 
 fn quoted(cell: &str) -> impl Iterator<Item = &str> {
@@ -49,10 +70,51 @@ fn quoted(cell: &str) -> impl Iterator<Item = &str> {
 }
 
 fn is_file(word: &str) -> bool {
-    word.ends_with(".rs")
+    word.ends_with(".rs") || word.ends_with(".sh")
 }
 
-/// Each promise is stated under its numbers where the page says, and each test that it names exists.
+/// The ways that the page itself explains.
+fn ways(page: &str) -> Vec<&str> {
+    page.lines().filter_map(|line| line.strip_prefix("| **")?.split("**").next()).collect()
+}
+
+/// A function of a source, from its name to the line that ends it, and where it starts.
+fn function<'a>(source: &'a str, name: &str) -> Option<(usize, &'a str)> {
+    let start = format!("fn {name}");
+    let mut found = source.match_indices(&start).map(|(at, _)| at);
+    let at = found.find(|at| source[at + start.len()..].starts_with(['(', '<']))?;
+    let end = end_of_block(source, at);
+    Some((at, &source[at..end]))
+}
+
+/// Where the block ends whose first line this place is on: by its indentation, as it is formatted.
+fn end_of_block(source: &str, at: usize) -> usize {
+    let line = &source[source[..at].rfind('\n').map_or(0, |end| end + 1)..];
+    let indent = &line[..line.len() - line.trim_start_matches(' ').len()];
+    source[at..].find(&format!("\n{indent}}}")).map_or(source.len(), |end| at + end)
+}
+
+/// Whether a test has the mark of what it is called, where that has one: proptest or seeds, and threads, started by itself
+/// or by what it calls in its file.
+fn is_what_it_is_called(way: &str, source: &str, name: &str) -> bool {
+    let Some((at, text)) = function(source, name) else { return true };
+    let starts_threads = |text: &str| text.contains("thread::") || text.contains("spawn(");
+    match way {
+        "property" => {
+            let blocks = source[..at].match_indices("proptest! {").map(|(block, _)| block);
+            text.contains("seed") || blocks.last().is_some_and(|it| end_of_block(source, it) > at)
+        }
+        "threads" => {
+            let helpers = source.split("fn ").skip(1).filter_map(|it| it.split(['(', '<']).next());
+            let called = helpers.filter(|it| *it != name && text.contains(&format!("{it}(")));
+            let mut called = called.filter_map(|helper| function(source, helper));
+            starts_threads(text) || called.any(|(_, text)| starts_threads(text))
+        }
+        _ => true,
+    }
+}
+
+/// Each promise is stated under its numbers where the page says, and each test that it names exists, and is what it is called.
 ///
 /// A package without the tests of the repository has only those in `src`.
 #[test]
@@ -71,8 +133,8 @@ fn each_promise_is_stated_and_its_tests_exist() {
     };
     let mut missing = Vec::new();
     let mut skipped = 0;
-    let all = promises(GUARANTEES);
-    for Promise { line, stated: (file, numbers), tests } in &all {
+    let (all, ways) = (promises(GUARANTEES), ways(GUARANTEES));
+    for Promise { line, stated: (file, numbers), tried } in &all {
         match source(file) {
             Some(text) => missing.extend(
                 numbers
@@ -82,24 +144,27 @@ fn each_promise_is_stated_and_its_tests_exist() {
             ),
             None => missing.push(format!("line {line}: there is no {file}")),
         }
-        if numbers.is_empty() || tests.is_empty() {
+        if numbers.is_empty() || tried.is_empty() {
             missing.push(format!("line {line}: a promise without a number, or without a test"));
         }
-        for (file, names) in tests {
+        for Tried { way, file, names } in tried {
+            if !ways.contains(&way.as_str()) {
+                missing.push(format!("line {line}: {way:?} is no way that the page explains"));
+            }
             let Some(text) = source(file) else {
-                match file.starts_with("tests/") && !has_tests {
+                match !file.starts_with("src/") && !has_tests {
                     true => skipped += 1,
                     false => missing.push(format!("line {line}: there is no {file}")),
                 }
                 continue;
             };
-            let is_there = |name: &&String| {
-                let function = format!("fn {name}");
-                text.match_indices(&function)
-                    .any(|(at, _)| text[at + function.len()..].starts_with(['(', '<']))
-            };
-            let gone = names.iter().filter(|name| !is_there(name));
-            missing.extend(gone.map(|name| format!("line {line}: {file} has no test {name}")));
+            for name in names {
+                if function(&text, name).is_none() {
+                    missing.push(format!("line {line}: {file} has no test {name}"));
+                } else if !is_what_it_is_called(way, &text, name) {
+                    missing.push(format!("line {line}: {name} is called {way}, and is not"));
+                }
+            }
         }
     }
     if skipped > 0 {
@@ -112,12 +177,58 @@ fn each_promise_is_stated_and_its_tests_exist() {
 /// The look-up itself: it would find what is not there.
 #[test]
 fn what_is_not_there_is_missed() {
-    let page = "| a | `src/x.rs` I1 I2 | model: `src/y.rs` `one`, `two`; `src/z.rs` |\n| no | row | of it |\n";
+    let page = "| a | `src/x.rs` I1 I2 | model: `src/y.rs` `one`, `two`; threads: `three`; `src/z.rs` |\n| no | row | of it |\n";
     let all = promises(page);
-    let [Promise { line: 1, stated, tests }] = &all[..] else { panic!("{} rows", all.len()) };
+    let [Promise { line: 1, stated, tried }] = &all[..] else { panic!("{} rows", all.len()) };
     assert_eq!((stated.0.as_str(), stated.1.len()), ("src/x.rs", 2));
-    assert_eq!(tests.len(), 2);
-    assert_eq!(tests[0].1, ["one", "two"]);
+    let tried = tried.iter().map(|it| (&*it.way, &*it.file, &it.names[..]));
+    let tried: Vec<(&str, &str, &[String])> = tried.collect();
+    let [one, two, three] = ["one", "two", "three"].map(String::from);
+    assert_eq!(
+        tried,
+        [
+            ("model", "src/y.rs", &[one, two][..]),
+            ("threads", "src/y.rs", &[three][..]),
+            ("threads", "src/z.rs", &[][..]),
+        ]
+    );
+    assert_eq!(
+        ways("| way | it means |\n| **model** | equal |\n| **example** | x |"),
+        ["model", "example"]
+    );
+
+    let source = "\
+fn plain() {
+    once();
+}
+proptest! {
+    #[test]
+    fn random(n in 0..5_u32) {
+        twice();
+    }
+}
+fn helper<F>(f: F) {
+    thread::scope(f);
+}
+fn by_helper() {
+    helper(|_| {});
+}
+fn by_seed() {
+    for seed in 0..5 {}
+}
+";
+    for (name, property, threads) in [
+        ("plain", false, false),
+        ("random", true, false),
+        ("helper", false, true),
+        ("by_helper", false, true),
+        ("by_seed", true, false),
+    ] {
+        assert_eq!(is_what_it_is_called("property", source, name), property, "{name}");
+        assert_eq!(is_what_it_is_called("threads", source, name), threads, "{name}");
+        assert!(is_what_it_is_called("example", source, name));
+    }
+    assert!(function(source, "rando").is_none());
 }
 
 /// Each chapter begins with its question, and what is Rust in it is run, or at least compiled.

@@ -222,7 +222,7 @@ impl Candidate {
 
     /// What is read of a request's canonical form; samples keep paths.
     pub(super) fn needs(&self) -> Needs {
-        self.rules.index().needs().and(Needs::PATH)
+        self.rules.index().needs().union(Needs::PATH)
     }
 
     /// Judges a request about which the live rules have said this.

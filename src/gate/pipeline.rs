@@ -189,7 +189,7 @@ impl Snapshot {
             return setting.limit(&facts, Traces::default(), now, witness);
         }
         let counters = setting.limits.at(now);
-        let needs = witness.needs(self.needs().and(setting.needs_of_guard(&glance)));
+        let needs = witness.needs(self.needs().union(setting.needs_of_guard(&glance)));
         Canonical::with_only(request, needs, |canonical| {
             let facts = Facts {
                 client: address,

@@ -173,7 +173,7 @@ impl Snapshot {
             most_bans,
             reads_requests: !effects.is_empty() || limits.reads_requests(),
             lifts_limits: effects.lift_limits(),
-            needs: rules.index().needs().and(limits.needs()),
+            needs: rules.index().needs().union(limits.needs()),
             asks_chance,
             detector,
             dimensions,
@@ -195,7 +195,7 @@ impl Snapshot {
     pub(super) fn needs(&self) -> Needs {
         match &self.candidate {
             None => self.setting.needs,
-            Some(candidate) => self.setting.needs.and(candidate.needs()),
+            Some(candidate) => self.setting.needs.union(candidate.needs()),
         }
     }
 

@@ -43,7 +43,7 @@ pub fn check(target: &[u8], method: &str, host: &[u8]) -> Checked {
     let expected_flags = flags(raw_path, query);
 
     for needs in
-        [Needs::NOTHING, Needs::PATH, Needs::QUERY, Needs::HOST, Needs::PATH.and(Needs::HOST)]
+        [Needs::NOTHING, Needs::PATH, Needs::QUERY, Needs::HOST, Needs::PATH.union(Needs::HOST)]
     {
         Canonical::of(target, is_connect, host, needs, |canonical| {
             if needs.has(Needs::PATH) {

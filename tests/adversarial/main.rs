@@ -33,6 +33,7 @@
 //! | 24 | secrets found out by timing | none | nothing here compares a secret: keys are hashed with one, and nothing tells a client which place a hash has. Guards of the status page are the service's own. That look-ups in lists take as long as they take is said in `SECURITY.md` |
 //! | 25 | numbers that are cut to fit | `r25_widths.rs` | 4,294,967,296 places are another number; a length of 65,939 is 403 |
 //! | 26 | the troubles of dependencies | `r26_dependencies.rs` | a third crate for everybody; `unsafe` only denied |
+//! | 27 | what a client says of its own connection and host | `r27_claims.rs` | `https://` in a target is an encrypted connection; `Host: admin.example` passes a rule about that host |
 //!
 //! What needs other processes is in `tests/e2e`: a real Redis that fails (`fleet/faults.rs`, row 19; `fleet/keys.rs`, row 9; `fleet/leaving.rs`, row
 //! 16), a real nginx (`frameworks/nginx.rs`, row 13), connections and HTTP/2 (`frameworks/`, rows 3, 16, 21). What has to be tried in all orders is
@@ -71,3 +72,4 @@ mod r22_retry_after;
 mod r23_logs;
 mod r25_widths;
 mod r26_dependencies;
+mod r27_claims;

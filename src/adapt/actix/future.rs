@@ -76,7 +76,8 @@ where
                 let mut response = match response {
                     Ok(response) => response,
                     Err(error) => {
-                        // Not error_response(): that of actix-web's InternalError gives its response away, once.
+                        // Not error_response(): that of actix-web's InternalError gives its response away, once. So of an
+                        // error that says its status nowhere else, 500 is what the gate hears.
                         let status = error.as_response_error().status_code().as_u16();
                         if let Some((asked, setting)) = asked {
                             asked.failed(status, &setting.common);

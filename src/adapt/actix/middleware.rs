@@ -154,7 +154,7 @@ impl<T: Clone> GateMiddleware<T> {
     /// plan, or those that Cloudflare knows and a library cannot, such as `ip.src.country`.
     ///
     /// What is said here counts before what the middleware finds in the request itself, such as `ssl` behind a proxy
-    /// that speaks TLS. Texts are borrowed from the request: from its headers, its application's data or its
+    /// that speaks TLS and always says so in a header. Texts are borrowed from the request: from its headers, its application's data or its
     /// connection's; its extensions cannot lend any. A request has room for four fields without an allocation, of which
     /// the middleware needs up to four. Where limits of a fleet wait for their store it is asked again, and has to say
     /// the same.

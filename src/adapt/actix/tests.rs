@@ -1,6 +1,7 @@
 //! A middleware without a store: what passes, what is refused and how, and who is told what.
 
 mod bodies;
+mod routes;
 mod views;
 
 use core::{

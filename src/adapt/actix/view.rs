@@ -12,7 +12,7 @@ use actix_web::{
 };
 
 use crate::{
-    adapt::seen::{Seen, size, version_name},
+    adapt::seen::{Seen, size, text, version_name},
     request::{Headers, Request},
 };
 
@@ -35,8 +35,8 @@ impl Headers for HeaderMap {
 
 /// What a request tells about itself; see [`Seen::request`].
 ///
-/// Whether it came by TLS is known if the server has made the connection itself, or if the target has a
-/// scheme, as it has in HTTP/2 and to proxies. Without TLS here, there may be some in front.
+/// Whether the connection is encrypted is known if the server has done that itself; without, there may be somebody in
+/// front who does. The scheme of a target does not tell: the client writes it.
 pub(super) fn view<'a>(
     request: &'a ServiceRequest,
     start: Request<'a>,
@@ -44,20 +44,39 @@ pub(super) fn view<'a>(
 ) -> Request<'a> {
     let uri = request.uri();
     let headers = request.headers();
-    let scheme = uri.scheme_str().map(|scheme| scheme.eq_ignore_ascii_case("https"));
     let seen = Seen {
         start,
         method: request.method().as_str(),
-        authority: uri.authority().map(|authority| authority.as_str()),
+        host: host(request),
         target: uri.path_and_query().map_or("", |target| target.as_str()),
         version: version_name!(request.version(), Version),
-        is_secure: scheme.or_else(|| request.app_config().secure().then_some(true)),
-        host: headers.get(HOST).map(HeaderValue::as_bytes),
+        is_encrypted: request.app_config().secure(),
         length: headers.get(CONTENT_LENGTH).map(HeaderValue::as_bytes),
         route,
         headers,
     };
     seen.request()
+}
+
+/// The host that actix-web itself goes by, so that a rule and `guard::Host` do not see two: below HTTP/2 that of the
+/// line, whatever the target says, and that of the target otherwise.
+fn host(request: &ServiceRequest) -> &str {
+    let line = request.headers().get(HOST);
+    let counts = line.filter(|_| request.version() < Version::HTTP_2);
+    let target = request.uri().authority().map(|authority| authority.as_str());
+    counts
+        .and_then(|line| line.to_str().ok())
+        .map(authority_in)
+        .or(target)
+        // What is not ASCII, or where it does not count, is no host for actix-web, and better than none for rules.
+        .or_else(|| line.and_then(|line| text(line.as_bytes())))
+        .unwrap_or("")
+}
+
+/// What names the host in a line: actix-web reads it as a URI, so `http://name/path` is another spelling of `name`.
+fn authority_in(line: &str) -> &str {
+    let Some((_, rest)) = line.split_once("://") else { return line };
+    rest.split(['/', '?', '#']).next().unwrap_or(rest)
 }
 
 /// Whether the client says that its body is longer than this.

@@ -6,11 +6,10 @@ use http::{
     Extensions, HeaderMap, HeaderValue, Version,
     header::{CONTENT_LENGTH, HOST},
     request::Request as HttpRequest,
-    uri::Scheme,
 };
 
 use crate::{
-    adapt::seen::{Seen, version_name},
+    adapt::seen::{Seen, text, version_name},
     request::{Headers, Request},
 };
 
@@ -31,8 +30,9 @@ impl Headers for HeaderMap {
 
 /// What a request tells about itself; see [`Seen::request`].
 ///
-/// Whether it came by TLS is known if the target has a scheme, as it has in HTTP/2 and to proxies; the
-/// route, if axum has found one already.
+/// Whether the connection is encrypted is not known here, and the scheme of a target does not tell: in HTTP/1 and
+/// in HTTP/2 the client writes it. The host is the target's, if that names one, as it does in HTTP/2 and to proxies, and
+/// that of the line `Host` otherwise (RFC 9112, section 3.2.2). The route is known if axum has found one already.
 pub(in crate::adapt) fn view<'a, B>(
     request: &'a HttpRequest<B>,
     start: Request<'a>,
@@ -42,11 +42,13 @@ pub(in crate::adapt) fn view<'a, B>(
     let seen = Seen {
         start,
         method: request.method().as_str(),
-        authority: uri.authority().map(|authority| authority.as_str()),
+        host: match uri.authority() {
+            Some(authority) => authority.as_str(),
+            None => headers.get(HOST).and_then(|line| text(line.as_bytes())).unwrap_or(""),
+        },
         target: uri.path_and_query().map_or("", |target| target.as_str()),
         version: version_name!(request.version(), Version),
-        is_secure: uri.scheme().map(|scheme| *scheme == Scheme::HTTPS),
-        host: headers.get(HOST).map(HeaderValue::as_bytes),
+        is_encrypted: false,
         length: headers.get(CONTENT_LENGTH).map(HeaderValue::as_bytes),
         route: route(request.extensions()),
         headers,
@@ -130,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_target_says_more_than_headers() {
+    fn the_target_names_the_host_and_its_scheme_proves_nothing() {
         let request = Request::builder()
             .uri("https://user@Target.Example:443/x")
             .version(Version::HTTP_2)
@@ -140,12 +142,13 @@ mod tests {
         let seen = view(&request, Seen::new(None));
         assert_eq!(seen.get_host(), "user@Target.Example:443");
         assert_eq!(seen.get_target(), "/x");
-        assert_eq!(seen.get_field("ssl"), Some(Given::Bool(true)));
+        assert_eq!(seen.get_field("ssl"), None, "the client writes it");
         assert_eq!(seen.get_field("http.request.version"), Some(Given::Bytes(b"HTTP/2")));
         assert_eq!(seen.get_field("http.request.body.size"), None);
 
-        let plain = Request::builder().uri("http://h/").body(()).unwrap();
-        assert_eq!(view(&plain, Seen::new(None)).get_field("ssl"), Some(Given::Bool(false)));
+        let plain = Request::builder().uri("http://h:x/").body(()).unwrap();
+        let seen = view(&plain, Seen::new(None).field("ssl", true));
+        assert_eq!((seen.get_field("ssl"), seen.get_host()), (Some(Given::Bool(true)), "h"));
         let connect = Request::builder().method("CONNECT").uri("h:443").body(()).unwrap();
         let seen = view(&connect, Seen::new(None));
         assert_eq!((seen.get_host(), seen.get_target()), ("h:443", ""));

@@ -134,8 +134,9 @@ impl<T: Clone> GateLayer<T> {
     /// tenant, or those that Cloudflare knows and a library cannot, such as `ip.src.country`.
     ///
     /// What an outer layer has found out is among the extensions. What is said here counts before what the layer finds
-    /// in the request itself, such as `ssl` behind a proxy that speaks TLS. A request has room for four fields without
-    /// an allocation, of which the layer needs up to four. Where limits of a fleet wait for their store it is asked again, and
+    /// in the request itself. `ssl` is known only if it is said here: by a mark that the accept loop leaves on
+    /// encrypted connections, such as tonic's `TlsConnectInfo`, or by a header that a proxy in front always sets. A
+    /// request has room for four fields without an allocation, of which the layer needs up to three. Where limits of a fleet wait for their store it is asked again, and
     /// has to say the same.
     ///
     /// # Example: a limit for each tenant, whom an outer layer has recognised

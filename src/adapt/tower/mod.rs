@@ -2,7 +2,7 @@
 //!
 //! [`GateLayer`] asks the gate about each request when it arrives, before the service sees it. What
 //! may pass goes on, with an [`Admitted`](crate::Admitted) among its extensions; what may not is answered at
-//! once, with a *response*: status 429, 403 or 503, `Retry-After` where waiting helps, and
+//! once, with a *response*: status 429, 403 or 503, or what a rule says, `Retry-After` where waiting helps, and
 //! `application/problem+json`, or a gRPC status for a gRPC client. The service's error type stays what it was.
 //!
 //! - **One state.** Layers, services and their clones hold a handle to the gate. However often a
@@ -56,8 +56,14 @@
 //!
 //! # gRPC
 //! A request whose content type is that of gRPC is refused as gRPC understands it: status 200 without a body, and
-//! `grpc-status` among the fields, `RESOURCE_EXHAUSTED` with the time to wait. What `count_if` sees of
-//! a gRPC response is its HTTP status, which is 200 for errors, too.
+//! `grpc-status` among the fields, `RESOURCE_EXHAUSTED` with the time to wait, or what clients conclude from the status
+//! that a rule says. What `count_if` sees of a gRPC response is its HTTP status, which is 200 for errors, too.
+//!
+//! # What a client says of its own request
+//! A layer is not told whether the connection is encrypted, and the scheme of a target is what the client has written.
+//! So `ssl` is not known, and a rule `not ssl` holds, until the service says it with [`GateLayer::describe`].
+//! `host` is the target's, and the line `Host` only where the target names none; an application that goes by the line
+//! sees another one if they differ. See [behind proxies](crate::docs::behind_proxies#which-host-a-request-is-for).
 //!
 //! # Bodies
 //! Any response body will do whose data can be made from [`Bytes`](bytes::Bytes), because refusals are bytes, too: those

@@ -8,9 +8,10 @@
 //!   memory follows the most values that were used at one time, not the number of edits.
 //!
 //! The index is an open table of tags, at most a quarter full where it is small enough for that to save
-//! time, and half full beyond: a search that goes on costs more than the place, but not than a page. The hashes are kept beside the values, so that growing and removing need nothing of `V`.
-//! It is seeded at random where the system offers that; without `std` the hash is a fixed one, and
-//! whoever lets strangers choose *values* should know that.
+//! time, and half full beyond: a search that goes on costs more than the place, but not than a page. The
+//! hashes are kept beside the values, so that growing and removing need nothing of `V`. It is seeded at
+//! random where the system offers that; without `std` the hash is a fixed one, and whoever lets strangers
+//! choose *values* should know that.
 //!
 //! At most 2^32 - 2 values can be used at one time.
 

@@ -116,7 +116,7 @@ const MOST_THROTTLES: usize = 8;
 impl Live {
     pub(super) fn new(blocks: Box<[Arc<Block>]>, throttle: &Arc<Throttle>) -> Self {
         let needs = blocks.iter().map(|block| block.index.needs());
-        let needs = needs.fold(Needs::NOTHING, Needs::and);
+        let needs = needs.fold(Needs::NOTHING, Needs::union);
         Self { blocks, lists: Lists::new(), needs, throttle: Arc::clone(throttle) }
     }
 

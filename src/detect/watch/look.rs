@@ -29,7 +29,7 @@ pub(crate) fn look(
     now: Timestamp,
 ) -> Look {
     static NO_LISTS: Lists = Lists::new();
-    let needs = own.iter().fold(Needs::TARGET, |needs, reader| needs.and(reader.needs()));
+    let needs = own.iter().fold(Needs::TARGET, |needs, reader| needs.union(reader.needs()));
     Canonical::with_only(request, needs, |canonical| {
         let mut keys = Keys::default();
         for dimension in [Dimension::Host, Dimension::Net, Dimension::Wide] {

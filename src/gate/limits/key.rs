@@ -124,7 +124,7 @@ impl Key {
         match self {
             Self::Everything | Self::Client => Needs::NOTHING,
             Self::Values(parts) => {
-                parts.iter().map(|part| part.reader.needs()).fold(Needs::NOTHING, Needs::and)
+                parts.iter().map(|part| part.reader.needs()).fold(Needs::NOTHING, Needs::union)
             }
         }
     }

@@ -299,9 +299,9 @@ impl Limits {
                 Cost::Request(cost) => cost.needs(),
             };
             let distinct = entry.distinct.as_ref().map_or(Needs::NOTHING, Reader::needs);
-            entry.key.needs().and(cost).and(distinct)
+            entry.key.needs().union(cost).union(distinct)
         };
-        self.all.iter().map(of).fold(self.conditions.index.needs(), Needs::and)
+        self.all.iter().map(of).fold(self.conditions.index.needs(), Needs::union)
     }
 
     pub(super) fn saturation(&self) -> &Saturation {

@@ -36,7 +36,7 @@ impl UriFlags {
     }
 
     /// The flags that either of them has.
-    pub(super) const fn and(self, other: Self) -> Self {
+    pub(super) const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 

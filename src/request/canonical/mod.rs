@@ -164,7 +164,7 @@ impl Canonical<'_> {
             raw_path,
             query,
             host: host::lower_case(host, host_buffer),
-            flags: path_flags.and(query_flags),
+            flags: path_flags.union(query_flags),
             oversize: text.len() > LONGEST || given_host.len() > LONGEST,
         })
     }

@@ -24,7 +24,7 @@ impl Needs {
     pub(crate) const ALL: Self = Self(0b1111);
 
     /// What either of them reads.
-    pub(crate) const fn and(self, other: Self) -> Self {
+    pub(crate) const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 

@@ -48,6 +48,7 @@ pub(super) fn rewrite<'b>(path: &[u8], is_cut: bool, buffer: &'b mut [u8]) -> (&
                     out.push_escape(byte);
                 }
                 Piece::BadPercent => {
+                    // Set just above, if this is where the path was cut: then it may have been an escape.
                     flags.set_if(UriFlags::BAD_PERCENT, before_cut.is_none());
                     out.push_bad_percent();
                 }

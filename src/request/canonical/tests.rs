@@ -273,7 +273,7 @@ fn the_longest_target_is_not_cut() {
 fn a_flag_of_path_and_query_is_one() {
     let checked = check(b"/%00%ff%zz?%00%ff%zz", "GET", b"");
     assert_eq!(checked.flags, UriFlags::NUL | UriFlags::NON_UTF8 | UriFlags::BAD_PERCENT);
-    assert_eq!(Needs::TARGET.and(Needs::PATH), Needs::TARGET);
+    assert_eq!(Needs::TARGET.union(Needs::PATH), Needs::TARGET);
 }
 
 /// I8 from the other side: what is not read is not looked at, unless the rest has to be rewritten.
@@ -284,7 +284,7 @@ fn what_is_not_read_costs_nothing() {
         (Needs::NOTHING, "", "", UriFlags(0)),
         (Needs::OVERSIZE, "", "", UriFlags(0)),
         (Needs::PATH, "/a", "", UriFlags(0)),
-        (Needs::PATH.and(Needs::OVERSIZE), "/a", "", UriFlags(0)),
+        (Needs::PATH.union(Needs::OVERSIZE), "/a", "", UriFlags(0)),
         (Needs::QUERY, "/a", "h", odd),
         (Needs::TARGET, "/a", "h", odd),
         (Needs::HOST, "/a", "h", odd),

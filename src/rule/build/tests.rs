@@ -17,6 +17,7 @@ fn what_is_built_is_what_its_text_says() {
         .field("tenant", Type::Bytes)
         .field("edge", Type::Ip)
         .list("office", Type::Ip)
+        .list("operators", Type::Int)
         .limit("logins");
     let mapped = || "::ffff:10.1.2.3".parse().expect("an address");
     let nets = || ["::ffff:10.0.0.0/104", "10.1.2.3/9", "::/0"].map(|net| net.parse().expect(net));
@@ -61,6 +62,9 @@ fn what_is_built_is_what_its_text_says() {
         (field::score().one_of([1, -1]), "score in {1 -1}"),
         (field::text("tenant").lower().exists(), "exists(lower(tenant))"),
         (field::number("ip.src.asnum").gt(1), "asn gt 1"),
+        (field::number("ip.src.asnum").le(-1), "asn le -1"),
+        (field::number("ip.src.asnum").in_list("operators"), "asn in $operators"),
+        (field::address("edge").in_list("office"), "edge in $office"),
         (Expr::all([]).and(Expr::any([])), "true and false"),
         (Expr::all([field::nul().is_true(), Expr::constant(false)]), "uri.flags.nul and false"),
         (field::status().lt(500), "status lt 500"),

@@ -148,7 +148,7 @@ impl<'n> Compiler<'n> {
         let (spans, postings, always) = lists.finish();
         let finds_without_target = fields.iter().all(|field| field.needs() == Needs::NOTHING);
         let needs = self.sources.all.iter().map(Source::needs);
-        let needs = needs.fold(Needs::NOTHING, Needs::and);
+        let needs = needs.fold(Needs::NOTHING, Needs::union);
         let regexes = self.regex_bytes;
         Ok(Index {
             fields,

@@ -100,7 +100,7 @@ pub(crate) struct Names<'a> {
 }
 
 impl Index {
-    /// Compiles them.
+    /// Compiles expressions. The number of each is its place among these, from 0, which is the order that they are tried in.
     ///
     /// # Errors
     /// The first expression, counted from 0, with which a limit is exceeded, and which.

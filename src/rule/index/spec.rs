@@ -259,7 +259,7 @@ fn nets(items: &[Addresses]) -> Vec<IpNet> {
         match item {
             Addresses::Net(net) => nets.push(net.trunc()),
             Addresses::Range(first, last) => match (first, last) {
-                // None, if the last is before the first.
+                // If the last is before the first, these iterators of ipnet give none: such a range is empty.
                 (IpAddr::V4(first), IpAddr::V4(last)) => {
                     nets.extend(ipnet::Ipv4Subnets::new(*first, *last, 0).map(IpNet::V4));
                 }

@@ -64,7 +64,8 @@ fn joined(nodes: &[Node], settles: bool, together: impl FnOnce() -> bool) -> Opt
     if together() { Some(settles) } else { all_known.then_some(!settles) }
 }
 
-/// The smallest part that makes a constant condition constant.
+/// The smallest part that makes a constant condition constant. Only of one whose [`truth`] is known: in others it may
+/// name two parts that contradict each other without the whole being decided by them.
 pub(super) fn reason(node: &Node) -> Why {
     let part = |found: Option<&Node>| match found {
         Some(part) => reason(part),
@@ -72,7 +73,7 @@ pub(super) fn reason(node: &Node) -> Why {
     };
     match node {
         Node::Not(inner) => reason(inner),
-        // All of one that always holds do, and there is neither to be found in it.
+        // One that never holds has such a part. One that always holds has not, and is told as a whole.
         Node::And(nodes) => match conflict_in(nodes) {
             Some((one, other)) => Why::Conflict(one.clone(), other.clone()),
             None => part(nodes.iter().find(|node| truth(node) == Some(false))),

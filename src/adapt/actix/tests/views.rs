@@ -52,16 +52,54 @@ fn a_view_is_what_the_request_says() {
 }
 
 #[test]
-fn the_target_says_more_than_headers() {
+fn in_http_2_the_target_names_the_host_and_its_scheme_proves_nothing() {
     let request = TestRequest::with_uri("https://Target.Example:443/x")
         .version(Version::HTTP_2)
         .insert_header(("host", "header.example"))
         .to_srv_request();
     let seen = view(&request, Request::new(None), Some("/{any}"));
     assert_eq!((seen.get_host(), seen.get_target()), ("Target.Example:443", "/x"));
-    assert_eq!(seen.get_field("ssl"), Some(Given::Bool(true)));
+    assert_eq!(seen.get_field("ssl"), None, "the client writes it");
     assert_eq!(seen.get_field("http.request.version"), Some(Given::Bytes(b"HTTP/2")));
     assert_eq!(seen.get_field("http.request.route"), Some(Given::Bytes(b"/{any}")));
-    let plain = TestRequest::with_uri("http://h/").to_srv_request();
-    assert_eq!(view(&plain, Request::new(None), None).get_field("ssl"), Some(Given::Bool(false)));
+}
+
+/// A server that has not encrypted the connection itself does not believe a client that says so.
+#[test]
+fn no_scheme_says_that_a_connection_is_encrypted() {
+    for target in ["/", "http://h/", "https://h/", "HTTPS://h/", "wss://h/"] {
+        for version in [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2] {
+            let request = TestRequest::with_uri(target).version(version).to_srv_request();
+            let seen = view(&request, Request::new(None), None);
+            assert_eq!(seen.get_field("ssl"), None, "{target}");
+        }
+    }
+}
+
+/// A guard and a rule see one host.
+#[test]
+fn below_http_2_the_line_names_the_host_as_it_does_for_guards() {
+    for (target, line, host) in [
+        ("http://target.example/", Some("line.example"), "line.example"),
+        ("http://target.example/", Some("Line.Example:81"), "Line.Example:81"),
+        ("http://target.example/", Some("http://line.example/x"), "line.example"),
+        ("http://target.example/", Some("://line.example?x"), "line.example"),
+        ("http://target.example/", Some("line.example:x"), "line.example"),
+        ("http://target.example/", Some(""), ""),
+        ("http://target.example:82/", Some("l\u{ed}ne.example"), "target.example:82"),
+        ("http://target.example/", None, "target.example"),
+        ("/", Some("line.example"), "line.example"),
+        ("/", Some("l\u{ed}ne.example"), "l\u{ed}ne.example"),
+        ("/", None, ""),
+    ] {
+        for version in [Version::HTTP_10, Version::HTTP_11] {
+            let mut sent = TestRequest::with_uri(target).version(version);
+            if let Some(line) = line {
+                sent = sent.insert_header(("host", line.as_bytes()));
+            }
+            let request = sent.to_srv_request();
+            let seen = view(&request, Request::new(None), None);
+            assert_eq!(seen.get_host(), host, "{target} {line:?}");
+        }
+    }
 }

@@ -285,6 +285,54 @@ async fn too_much_is_not_read() {
     assert_eq!(act(&refused, &padded(1 << 20)).await.0, 403);
 }
 
+/// What the gate refuses is told to who asked for it.
+#[tokio::test]
+async fn an_action_that_the_gate_refuses_is_answered() {
+    let page = page(&gate()).allow_actions(everybody);
+    for (body, expected, said) in [
+        (r#"{"act":"release"}"#, 404, "no defence"),
+        (r#"{"act":"remove","name":"auto-1"}"#, 404, "auto-1"),
+        (r#"{"act":"unban","net":"192.0.2.9"}"#, 404, "192.0.2.9/32 is not banned"),
+        (r#"{"act":"ban","net":"127.0.0.1","seconds":1}"#, 400, "the machine itself"),
+        ("release", 400, "an object of JSON"),
+    ] {
+        let (status, answer) = act(&page, body).await;
+        assert_eq!((status, &answer["done"]), (expected, &Value::Bool(false)), "{body}");
+        assert!(answer["text"].as_str().unwrap().contains(said), "{answer}");
+    }
+}
+
+/// A body that fails in the middle.
+struct Cut(Option<&'static str>);
+
+impl http_body::Body for Cut {
+    type Data = bytes::Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: core::pin::Pin<&mut Self>,
+        _: &mut core::task::Context<'_>,
+    ) -> core::task::Poll<Option<Result<http_body::Frame<bytes::Bytes>, std::io::Error>>> {
+        core::task::Poll::Ready(Some(match self.0.take() {
+            Some(text) => Ok(http_body::Frame::data(text.into())),
+            None => Err(std::io::ErrorKind::ConnectionReset.into()),
+        }))
+    }
+}
+
+/// What has come of it is an action, but nobody has said that this was all.
+#[tokio::test]
+async fn an_action_that_did_not_arrive_as_a_whole_is_not_done() {
+    let gate = gate();
+    let page = page(&gate).allow_actions(everybody);
+    let (head, _) = request("POST", "/act", Some(HERE), "").into_parts();
+    let body = Body::new(Cut(Some(r#"{"act":"mode","mode":"observe"}"#)));
+    let response = ask(&page, Request::from_parts(head, body)).await;
+    assert_eq!(response.status().as_u16(), 400);
+    assert!(text(response).await.contains("did not arrive as a whole"));
+    assert_eq!(gate.mode(), Mode::Enforce);
+}
+
 #[tokio::test]
 async fn what_an_action_has_changed_is_shown_next() {
     let gate = gate();
