@@ -372,7 +372,12 @@ fn maps_are_equal_if_their_prefixes_and_their_values_are() {
     for other in [vec![(a, 1), (b, 1)], vec![(a, 1), (c, 2)], vec![(a, 1)], vec![]] {
         assert_ne!(map, CidrMap::from_iter(other));
     }
-    assert_eq!(format!("{:?}", map.iter()), "CidrMapIter { left: 2, .. }");
+    let mut left = map.iter();
+    assert_eq!(format!("{left:?}"), "CidrMapIter { left: 2, .. }");
+    for expected in [2, 1, 0, 0] {
+        assert_eq!((left.len(), left.size_hint()), (expected, (expected, Some(expected))));
+        assert_eq!(left.next().is_some(), expected > 0);
+    }
 }
 
 /// What each part must take at least, and all of them together exactly.

@@ -114,6 +114,17 @@ fn what_is_built_in_a_loop_is_refused_and_never_deep() {
 }
 
 #[test]
+fn as_many_levels_as_may_be_are_judged() {
+    let flag = || field::nul().is_true();
+    let grown = |expr: Expr, level| if level % 2 == 0 { expr.and(flag()) } else { expr.or(flag()) };
+    for (levels, is_judged) in [(DEEPEST - 1, true), (DEEPEST, true), (DEEPEST + 1, false)] {
+        let deep = (1..levels).fold(flag(), grown);
+        assert_eq!(deep.0.levels(), levels);
+        assert_eq!(RuleSet::new([Rule::new("deep", deep)], Lists::new()).is_ok(), is_judged);
+    }
+}
+
+#[test]
 fn names_of_headers_are_compared_in_lower_case() {
     let built = field::header_names().any().one_of(["X-A", "b"]);
     assert_eq!(built.to_string(), r#"any(headers.names[*] in {"x-a" "b"})"#);

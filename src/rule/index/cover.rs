@@ -263,6 +263,8 @@ mod tests {
         ] {
             assert_eq!(wildcard(pattern.as_bytes(), Case::Exact), key, "{pattern}");
         }
+        assert_eq!(wildcard(b"aB*c", Case::Exact), prefix(Case::Exact, "aB"));
+        assert_eq!(wildcard(b"*a*BC*", Case::Exact), contains(Case::Exact, "BC"));
         assert_eq!(wildcard(b"aB*c", Case::Folded), prefix(Case::Folded, "ab"));
         assert_eq!(wildcard(b"*a*BC*", Case::Folded), contains(Case::Folded, "bc"));
     }

@@ -58,6 +58,7 @@ fn what_never_holds() {
         "sample(0)",
         "not sample(1)",
         "true xor true",
+        "true xor true xor false",
         // Together.
         "ssl and not ssl",
         "path eq \"/a\" and false",
@@ -94,6 +95,8 @@ fn what_never_holds() {
 fn what_always_holds() {
     for text in [
         "posture ge normal",
+        "true xor false",
+        "true xor true xor true",
         "posture le lockdown",
         "load ge 0",
         "load le 100",
