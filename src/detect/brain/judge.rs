@@ -22,6 +22,8 @@ use crate::{
 const PROBATION: Duration = Duration::from_secs(60);
 /// How old a request is before it is taken for a good one: it has been answered by then.
 const SETTLED: Duration = Duration::from_secs(2);
+/// A request that is so much later than its tick has a time that is not to be believed.
+const AHEAD: Duration = Duration::from_secs(10);
 /// How far back a search looks.
 const LATELY: Duration = Duration::from_secs(3);
 /// A signature has at least this share of the usual volume, and so many requests a second.
@@ -49,6 +51,9 @@ impl Brain {
     pub(super) fn sample(&mut self, detector: &Arc<Detector>) -> Stage {
         let since = self.at.saturating_sub(LATELY);
         detector.recent.copy_into(&mut self.recent, since);
+        // Of a clock that was set back, or of nobody's.
+        let most = self.at.saturating_add(AHEAD);
+        self.recent.retain(|seen| seen.at <= most);
         let signs = Signs {
             evidence: self.evidence,
             is_warm: self.judge.is_warm(&self.defence.parameters),

@@ -237,3 +237,20 @@ fn an_earlier_moment_does_not_make_it_shorter() {
     let incident: &Incident = recorder.incident().unwrap();
     assert_eq!(incident.first(Step::Readmitted).map(|after| after.as_secs()), Some(5));
 }
+
+/// A clock that is set back: it lasts on, from the beginning as that clock would have had it.
+#[test]
+fn a_clock_set_back_makes_it_no_shorter() {
+    let mut recorder = Recorder::new();
+    let low = Evidence::default();
+    recorder.set_back(core::time::Duration::from_secs(3));
+    recorder.note(posture(Posture::Normal, Posture::Elevated), &low, None, at(110));
+    recorder.tick(&Totals::default(), &low, at(115));
+    recorder.set_back(core::time::Duration::from_secs(100));
+    recorder.tick(&Totals::default(), &low, at(17));
+    let incident = recorder.incident().unwrap();
+    assert_eq!((incident.started(), incident.duration().as_secs()), (at(10), 7));
+    recorder.note(posture(Posture::Elevated, Posture::Normal), &low, None, at(18));
+    recorder.set_back(core::time::Duration::from_secs(5));
+    assert_eq!(recorder.incident().unwrap().started(), at(10), "what is over is over");
+}
