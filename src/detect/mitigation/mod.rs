@@ -41,6 +41,8 @@ mod tests;
 mod tests_live;
 #[cfg(test)]
 mod tests_room;
+#[cfg(all(test, feature = "serde"))]
+mod tests_saved;
 mod throttle;
 
 use alloc::{
