@@ -18,8 +18,12 @@ use crate::{
     time::Timestamp,
 };
 
-/// How long it takes until a network that was served is known, while all is normal.
+/// How far promotions are apart. A network is known after the second one since it was served, so after once to twice
+/// this, while all is normal.
 const PROBATION: Duration = Duration::from_secs(60);
+/// Where there are more networks than there is room for, those of long ago are forgotten as soon as this, and not
+/// at once: nobody is to flush what is known by being many.
+const CROWDED: Duration = Duration::from_secs(3_600);
 /// How old a request is before it is taken for a good one: it has been answered by then.
 const SETTLED: Duration = Duration::from_secs(2);
 /// A request that is so much later than its tick has a time that is not to be believed.
@@ -172,11 +176,8 @@ impl Brain {
         let is_past = |since: Option<Timestamp>, time: Duration| {
             since.is_none_or(|since| self.at.saturating_duration_since(since) >= time)
         };
-        let known_for = match detector.known.is_full() {
-            // Not at once either: nobody is to flush it by being many.
-            true => PROBATION.saturating_mul(60),
-            false => seconds(self.defence.parameters.known_seconds),
-        };
+        let known_for = seconds(self.defence.parameters.known_seconds);
+        let known_for = if detector.known.is_full() { CROWDED.min(known_for) } else { known_for };
         if is_past(self.clock.promoted, PROBATION) {
             self.chore = Some(Chore::Promote);
             self.clock.promoted = Some(self.at);
