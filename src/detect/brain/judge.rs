@@ -190,7 +190,8 @@ impl Brain {
     /// What one client of a hundred asks for: the rate beyond which a client is throttled.
     fn learn_busy(&mut self) {
         let clients = self.counted.clients;
-        // The sketch has the hottest; of them the one that a hundredth of all clients are hotter than.
+        // The sketch has the hottest; of them the one that a hundredth of all clients are hotter than, or the last one that
+        // is kept, the 64th, where there are more than 6,400 clients: with that, a throttle is the more generous.
         let rank = super::rank(clients / 100.0);
         let hottest = self.heat.of(Dimension::Host);
         let Some(hot) = hottest.take(rank.saturating_add(1)).last() else { return };

@@ -103,6 +103,19 @@ fn one_that_goes_on_says_so() {
     assert!(report.ends_with("\n## How it was restored\n\n- Not yet normal\n"), "{report}");
 }
 
+/// As only an operator can do: there is one moment, and the posture is told.
+#[test]
+fn a_lockdown_from_normal_is_how_it_was_noticed() {
+    let mut recorder = Recorder::new();
+    let low = Evidence::default();
+    recorder.note(posture(Posture::Normal, Posture::Lockdown), &low, None, at(5));
+    let incident = recorder.incident().unwrap();
+    assert_eq!((incident.posture(), incident.timeline().len()), (Posture::Lockdown, 1));
+    assert_eq!(incident.first(Step::Noticed), Some(core::time::Duration::ZERO));
+    assert_eq!(incident.first(Step::Lockdown), None);
+    assert!(incident.to_markdown().contains("- Posture up to lockdown\n"));
+}
+
 /// I1.
 #[test]
 fn a_timeline_is_bounded_and_has_the_first_of_each_kind() {
