@@ -1,11 +1,13 @@
-//! A gate that notices a flood and turns it away.
+//! A gate that notices a flood and turns it away, and what an operator can say meanwhile.
 
 use core::{net::IpAddr, time::Duration};
+use std::format;
 
 use super::NOW;
 use crate::{
     Defence, Gate, Outcome, Posture, Request, Timestamp,
-    detect::{EventKind, Parameters},
+    detect::{EditError, EventKind, Parameters},
+    rule::{Scheme, Type},
 };
 
 pub(super) const AN_HOUR: Duration = Duration::from_secs(3_600);
@@ -115,4 +117,56 @@ impl Site {
         let detector = snapshot.setting.detector.as_ref().unwrap();
         detector.knows(detector.glance(Some(client)).network)
     }
+}
+
+/// An operator narrows what the gate has found: it is kept as he says, from the next check on.
+#[test]
+#[cfg_attr(miri, ignore = "a site's requests for minutes")]
+fn an_operator_can_change_a_mitigation() {
+    let mut site = Site::new();
+    site.is_flooded();
+    let scheme = Scheme::new().list("office", Type::Ip);
+    let when = |text: &str| scheme.parse(text).unwrap();
+    let mitigations = |site: &Site| site.gate.defence().mitigations(site.now);
+    let before = mitigations(&site);
+    let name = before[0].name.as_str();
+    let edit = |site: &Site, name: &str, text| site.gate.defence().edit(name, when(text), site.now);
+    assert!(matches!(edit(&site, "auto-0", "ssl"), Err(EditError::Unknown)));
+    assert!(matches!(edit(&site, name, "ip.src in $office"), Err(EditError::Names(_))));
+    assert_eq!(mitigations(&site), before);
+    drop(site.gate.events());
+
+    edit(&site, name, r#"ip.src in {198.51.100.0/25}"#).unwrap();
+    let after = mitigations(&site);
+    assert_eq!(after.len(), before.len());
+    assert_eq!(after[0].condition, r#"ip.src in {198.51.100.0/25}"#);
+    assert!(after[0].is_pinned() && !before[0].is_pinned());
+    let told = site.gate.events();
+    let told = told.iter().find_map(|event| match &event.kind {
+        EventKind::Told { what } => Some(what.as_str()),
+        _ => None,
+    });
+    assert_eq!(told, Some(format!("{name} is to be: ip.src in {{198.51.100.0/25}}").as_str()));
+    let asks = |host: u8| site.ask([198, 51, 100, host].into(), "/hunted", "evil", site.now);
+    assert_eq!((asks(20), asks(200)), (false, true));
+
+    let nothing = Gate::builder().build().unwrap();
+    let edited = nothing.defence().edit("auto-1", when("ssl"), NOW);
+    assert!(matches!(edited, Err(EditError::Unknown)));
+}
+
+/// Only so many are kept, and it is known how many nobody has read.
+#[test]
+fn events_that_nobody_reads_are_counted() {
+    let gate = Gate::builder().defence(Defence::up_to(Posture::Defend)).build().unwrap();
+    let defence = gate.defence();
+    for second in 0..100 {
+        let now = NOW.saturating_add(A_SECOND * second);
+        assert!(defence.force(Posture::Elevated, AN_HOUR, now) && defence.release(now));
+    }
+    assert_eq!((defence.dropped_events(), gate.events().len()), (400 - 256, 256));
+    assert_eq!((defence.dropped_events(), gate.events().len()), (400 - 256, 0));
+    assert_eq!(defence.dropped_samples(), 0, "there is one thread");
+    let none = Gate::builder().build().unwrap();
+    assert_eq!((none.defence().dropped_events(), none.defence().dropped_samples()), (0, 0));
 }
