@@ -30,7 +30,7 @@ mod orders;
 #[cfg(feature = "serde")]
 mod saved;
 mod set_back;
-#[cfg(test)]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
 
 use alloc::{sync::Arc, vec::Vec};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Brain, set_back::BACK};
 use crate::{
-    detect::{Defence, Detector, Posture},
+    detect::{Defence, Detector, Dimension, Posture},
     limit::seeds::Seeds,
     request::Request,
     time::Timestamp,
@@ -31,7 +31,7 @@ impl World {
     /// A good request of this time.
     fn ask(&self, number: u64, now: Timestamp) {
         let client = IpAddr::from([10, 0, (number >> 8) as u8, number as u8]);
-        let request = Request::new(client);
+        let request = Request::new(client).method("GET").target("/x");
         let glance = self.detector.offered(&request, Some(client), |_| false, &[], now);
         self.detector.admitted(&glance, now).answered(200, Some(A_SECOND), now);
     }
@@ -117,4 +117,18 @@ fn one_request_of_a_time_that_is_far_ahead_stops_no_learning() {
         // A place in 1.17 s.
         assert!((30..=80).contains(&learned), "{learned}, {step_back}");
     }
+}
+
+/// A request waits for nobody: what cannot be counted at once among hot keys is dropped, and that is counted.
+#[test]
+fn what_another_thread_is_in_the_way_of_is_dropped_and_counted() {
+    let mut world = World::new();
+    world.second(3);
+    assert_eq!(world.detector.dropped_samples(), 0);
+    let hot = &world.detector.hot[Dimension::Path.at()];
+    hot.while_locked(0, || (0..2).for_each(|number| world.ask(number, world.now)));
+    assert_eq!(world.detector.dropped_samples(), 2);
+    world.second(5);
+    assert_eq!(world.detector.dropped_samples(), 2, "it is a sum, and no tick takes it");
+    assert!((world.detector.evidence().offered - 7.0).abs() < 0.01, "each is offered all the same");
 }
