@@ -135,7 +135,8 @@ pub struct Parameters {
     pub readmission: f64,
     /// Unless load is above this: 70.
     pub readmission_load: f64,
-    /// A network counts as known for at least so many seconds after it was served: 86,400.
+    /// A network counts as known for at least so many seconds after it was served: 86,400. An hour, if that is
+    /// less, while more than some 120,000 networks come in that time: there is room for no more.
     pub known_seconds: u32,
 }
 

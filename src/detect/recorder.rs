@@ -13,6 +13,7 @@
 //! 64 times 64 short names at most.
 
 use alloc::{collections::VecDeque, string::String, vec::Vec};
+use core::time::Duration;
 
 use super::{
     Culprit, Event, EventKind, Evidence, Posture,
@@ -97,6 +98,13 @@ impl Recorder {
     pub(crate) fn tick(&mut self, totals: &Totals<'_>, evidence: &Evidence, now: Timestamp) {
         if let Some(incident) = self.incident.as_mut().filter(|incident| !incident.is_over()) {
             incident.tick(totals, evidence, now);
+        }
+    }
+
+    /// The clock was set back by so much.
+    pub(crate) fn set_back(&mut self, by: Duration) {
+        if let Some(incident) = self.incident.as_mut().filter(|incident| !incident.is_over()) {
+            incident.set_back(by);
         }
     }
 

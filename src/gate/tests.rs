@@ -77,6 +77,12 @@ mod needs;
 mod bans;
 mod defence;
 
+/// Clocks that are set back, or far ahead, while a gate watches.
+mod clock;
+
+/// Floods, noticed and turned away.
+mod flood;
+
 /// What a gate knows, over a restart.
 #[cfg(all(feature = "serde", not(loom)))]
 mod saved;

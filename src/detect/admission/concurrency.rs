@@ -11,7 +11,7 @@
 //!
 //! While latency is as without load, an almost full limit grows by half a second: a crowd that the service
 //! stands is not shed. A limit is no more than [`SPARE`] times what was in use of late, so that it is near when
-//! load comes.
+//! load comes; but it is not lowered for that below [`SPARE`] times the least one, 64 in a gate, however little was in use.
 //!
 //! The *unloaded* latency is never pinned by an experiment. It is learned in windows in which less than a quarter
 //! of the limit was in use; it falls to any lower one at once; and if there is no such window, it rises with a

@@ -18,10 +18,16 @@ use crate::{
     time::Timestamp,
 };
 
-/// How long it takes until a network that was served is known, while all is normal.
+/// How far promotions are apart. A network is known after the second one since it was served, so after once to twice
+/// this, while all is normal.
 const PROBATION: Duration = Duration::from_secs(60);
+/// Where there are more networks than there is room for, those of long ago are forgotten as soon as this, and not
+/// at once: nobody is to flush what is known by being many.
+const CROWDED: Duration = Duration::from_secs(3_600);
 /// How old a request is before it is taken for a good one: it has been answered by then.
 const SETTLED: Duration = Duration::from_secs(2);
+/// A request that is so much later than its tick has a time that is not to be believed.
+const AHEAD: Duration = Duration::from_secs(10);
 /// How far back a search looks.
 const LATELY: Duration = Duration::from_secs(3);
 /// A signature has at least this share of the usual volume, and so many requests a second.
@@ -49,6 +55,9 @@ impl Brain {
     pub(super) fn sample(&mut self, detector: &Arc<Detector>) -> Stage {
         let since = self.at.saturating_sub(LATELY);
         detector.recent.copy_into(&mut self.recent, since);
+        // Of a clock that was set back, or of nobody's.
+        let most = self.at.saturating_add(AHEAD);
+        self.recent.retain(|seen| seen.at <= most);
         let signs = Signs {
             evidence: self.evidence,
             is_warm: self.judge.is_warm(&self.defence.parameters),
@@ -167,11 +176,8 @@ impl Brain {
         let is_past = |since: Option<Timestamp>, time: Duration| {
             since.is_none_or(|since| self.at.saturating_duration_since(since) >= time)
         };
-        let known_for = match detector.known.is_full() {
-            // Not at once either: nobody is to flush it by being many.
-            true => PROBATION.saturating_mul(60),
-            false => seconds(self.defence.parameters.known_seconds),
-        };
+        let known_for = seconds(self.defence.parameters.known_seconds);
+        let known_for = if detector.known.is_full() { CROWDED.min(known_for) } else { known_for };
         if is_past(self.clock.promoted, PROBATION) {
             self.chore = Some(Chore::Promote);
             self.clock.promoted = Some(self.at);
@@ -184,7 +190,8 @@ impl Brain {
     /// What one client of a hundred asks for: the rate beyond which a client is throttled.
     fn learn_busy(&mut self) {
         let clients = self.counted.clients;
-        // The sketch has the hottest; of them the one that a hundredth of all clients are hotter than.
+        // The sketch has the hottest; of them the one that a hundredth of all clients are hotter than, or the last one that
+        // is kept, the 64th, where there are more than 6,400 clients: with that, a throttle is the more generous.
         let rank = super::rank(clients / 100.0);
         let hottest = self.heat.of(Dimension::Host);
         let Some(hot) = hottest.take(rank.saturating_add(1)).last() else { return };

@@ -21,13 +21,17 @@
 //! - **I3** ticks that were missed are one long tick: rates count, not numbers, and a gap of any length costs no more than a
 //!   second;
 //! - **I4** a quiet tick allocates nothing. What is unusual is told in words, and a mitigation is compiled: that
-//!   allocates, within bounds.
+//!   allocates, within bounds;
+//! - **I5** a clock that is set back changes no time that has passed or is left: see [`set_back`].
 
 mod answer;
 mod judge;
 mod orders;
 #[cfg(feature = "serde")]
 mod saved;
+mod set_back;
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests;
 
 use alloc::{sync::Arc, vec::Vec};
 use core::time::Duration;
@@ -134,8 +138,6 @@ enum Stage {
 const BUDGET: u32 = 40;
 /// A tick that is later than this is one of another length, and the next one comes a second after it.
 const LATE: Duration = Duration::from_millis(1_500);
-/// Time that goes back by more than this is believed in.
-const BACK: Duration = Duration::from_secs(5);
 /// Between these is the most that can be in flight.
 const LEAST_FLIGHTS: u64 = 8;
 const MOST_FLIGHTS: u64 = 100_000;
@@ -232,10 +234,7 @@ impl Brain {
             detector.set_due(now.saturating_add(TICK));
             return None;
         };
-        if now.saturating_add(BACK) < self.at {
-            // Time has gone back: what was counted is of nobody knows how long.
-            (self.at, self.taken) = (now, Some(now));
-            detector.set_due(now.saturating_add(TICK));
+        if self.heed(detector, now) {
             return None;
         }
         let since = now.saturating_duration_since(self.at);
@@ -292,26 +291,6 @@ impl Brain {
             self.top.clear();
         }
         Stage::Heat(next)
-    }
-
-    /// The tick that goes on is given up, and the next one begins now: what was counted is of another time.
-    #[cfg(feature = "serde")]
-    fn start_anew(&mut self, detector: &Detector, now: Timestamp) {
-        let _ = detector.counters.take();
-        let _ = (detector.clients.estimate_and_clear(), detector.newcoming.estimate_and_clear());
-        let _ = detector.latencies.take();
-        // What is usual of hot keys was learned under another hash: counts go first, then what follows them.
-        for hot in detector.hot.iter().chain(&detector.hot) {
-            for stripe in 0..HotKeys::STRIPES {
-                hot.turn(stripe, 0.0, Some(1.0), &mut self.top);
-            }
-        }
-        self.top.clear();
-        self.chore = None;
-
-        (self.stage, self.at, self.taken) = (Stage::Idle, now, Some(now));
-        (self.clock.promoted, self.clock.rotated) = (Some(now), Some(now));
-        detector.set_due(now.saturating_add(TICK));
     }
 
     /// The hottest clients of the last tick, and the requests that are remembered of it.

@@ -112,6 +112,11 @@ impl Incident {
         }
     }
 
+    /// The clock was set back by so much: it began by the clock as it is now, and lasts on.
+    pub(crate) fn set_back(&mut self, by: core::time::Duration) {
+        self.started = self.started.saturating_sub(by);
+    }
+
     fn reach(&mut self, evidence: &Evidence, now: Timestamp) {
         // Clocks of threads may differ a little: it does not become shorter.
         self.lasted = self.lasted.max(now.saturating_duration_since(self.started));

@@ -74,7 +74,8 @@ pub struct Moment {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Step {
-    /// The posture has left normal.
+    /// The posture has left normal, whichever it has become: an operator can go straight to
+    /// [`Lockdown`](Posture::Lockdown), which [`Incident::posture`] tells.
     Noticed,
     /// The posture has become a higher one.
     Raised,
@@ -88,7 +89,7 @@ pub enum Step {
     Denied,
     /// Unknown clients share what known ones leave.
     Held,
-    /// The posture has become [`Lockdown`](Posture::Lockdown).
+    /// The posture has become [`Lockdown`](Posture::Lockdown), after the incident had begun.
     Lockdown,
     /// The posture has changed so often that it stays.
     Latched,

@@ -103,6 +103,19 @@ fn one_that_goes_on_says_so() {
     assert!(report.ends_with("\n## How it was restored\n\n- Not yet normal\n"), "{report}");
 }
 
+/// As only an operator can do: there is one moment, and the posture is told.
+#[test]
+fn a_lockdown_from_normal_is_how_it_was_noticed() {
+    let mut recorder = Recorder::new();
+    let low = Evidence::default();
+    recorder.note(posture(Posture::Normal, Posture::Lockdown), &low, None, at(5));
+    let incident = recorder.incident().unwrap();
+    assert_eq!((incident.posture(), incident.timeline().len()), (Posture::Lockdown, 1));
+    assert_eq!(incident.first(Step::Noticed), Some(core::time::Duration::ZERO));
+    assert_eq!(incident.first(Step::Lockdown), None);
+    assert!(incident.to_markdown().contains("- Posture up to lockdown\n"));
+}
+
 /// I1.
 #[test]
 fn a_timeline_is_bounded_and_has_the_first_of_each_kind() {
@@ -236,4 +249,21 @@ fn an_earlier_moment_does_not_make_it_shorter() {
     recorder.note(EventKind::Readmitted, &low, None, at(3));
     let incident: &Incident = recorder.incident().unwrap();
     assert_eq!(incident.first(Step::Readmitted).map(|after| after.as_secs()), Some(5));
+}
+
+/// A clock that is set back: it lasts on, from the beginning as that clock would have had it.
+#[test]
+fn a_clock_set_back_makes_it_no_shorter() {
+    let mut recorder = Recorder::new();
+    let low = Evidence::default();
+    recorder.set_back(core::time::Duration::from_secs(3));
+    recorder.note(posture(Posture::Normal, Posture::Elevated), &low, None, at(110));
+    recorder.tick(&Totals::default(), &low, at(115));
+    recorder.set_back(core::time::Duration::from_secs(100));
+    recorder.tick(&Totals::default(), &low, at(17));
+    let incident = recorder.incident().unwrap();
+    assert_eq!((incident.started(), incident.duration().as_secs()), (at(10), 7));
+    recorder.note(posture(Posture::Elevated, Posture::Normal), &low, None, at(18));
+    recorder.set_back(core::time::Duration::from_secs(5));
+    assert_eq!(recorder.incident().unwrap().started(), at(10), "what is over is over");
 }

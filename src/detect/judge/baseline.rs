@@ -21,7 +21,8 @@
 //! was: at once `gate` times, and from then on it doubles no faster than once in `slow_half_life / ln(gate) =
 //! 2,077 s`, about 35 minutes. (The strongest crowds of the trace below double in 23.) Nor does traffic that is
 //! no alarm ever exceed `gate * exp(alarm_z * WIDEST)` times the slow mean, about 15, however the deviation was
-//! widened before, which by itself takes half an hour.
+//! widened before, which by itself takes half an hour. All of this holds from the first second that is clipped, which
+//! is when the baseline [is warm](Baseline::is_warm).
 //!
 //! # Invariants
 //! - **I1** a tick is compared before it is learned;
@@ -203,11 +204,17 @@ mod tests {
         assert!(!baseline.compare(110.0, 1.0, &parameters).is_alarm, "{baseline:?}");
     }
 
-    /// I3: as fast as he can without an alarm.
+    /// I3: as fast as he can without an alarm, from the first second that is clipped and later.
     #[test]
     fn who_poisons_is_slow() {
+        for seconds in [600, 1_200, 3_000] {
+            poisons(learned(1_000.0, seconds));
+        }
+    }
+
+    fn poisons(mut baseline: Baseline) {
         let parameters = Parameters::default();
-        let mut baseline = learned(1_000.0, 3_000);
+        assert!(baseline.is_warm(&parameters));
         let (start, gate) = (baseline.slow, gate(&parameters));
         for second in 1..=4 * 3_600_u32 {
             let deviation = baseline.deviation(1.0, &parameters);

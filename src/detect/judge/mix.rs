@@ -253,7 +253,7 @@ impl Pending {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::{CLIP, Compared, Counted, Mix, Pace, Parameters};
+    use super::{CLIP, Compared, Counted, FLOOR, Mix, Pace, Parameters, Share};
 
     /// So many requests as browsers send them.
     pub(in crate::detect::judge) fn browsers(n: u64) -> Counted {
@@ -338,6 +338,25 @@ pub(super) mod tests {
         let rested = compared(&mut mix, &Counted::default());
         assert!(rested.distance < 0.5 && rested.lasting < 0.5 && rested.distance <= CLIP * CLIP);
         assert!((rested.new - rested.usual_new).abs() < 0.05, "{rested:?}");
+    }
+
+    /// What is always twice as far off as it is learned moves no share by more than its bound, from the first second
+    /// that is clipped.
+    #[test]
+    fn a_mix_that_creeps_is_learned_with_the_slow_half_life() {
+        let (parameters, mut mix) = (Parameters::default(), learned(&browsers(200), 600));
+        let start = mix.usual[4];
+        let (mut most, mut odd) = (start.mean, browsers(200));
+        odd.without_referer = 200;
+        for _ in 0..600 {
+            let fresh = Share::new(200.0, 200.0);
+            let deviation = mix.usual[4].deviation(fresh.variance(mix.usual[4].mean, 0.0), FLOOR);
+            most += 2.0 * deviation * (1.0 - (-1.0 / 1_440.0_f64).exp2());
+            mix.compare(&odd, 1.0, &parameters);
+            mix.learn(&Pace::of(1.0, 1.0, true, &parameters));
+            assert!(mix.usual[4].mean <= most + 1e-9, "{:?}, {most}", mix.usual[4]);
+        }
+        assert!(mix.usual[4].mean > start.mean + 0.01, "{:?}", mix.usual[4]);
     }
 
     use std::vec::Vec;

@@ -28,7 +28,8 @@
 //! Everything usual is learned after the comparison, clipped, at the pace that the posture allows
 //! ([`Learning`]). Volume without an alarm raises what is usual by at most `gate` at once, and then doubles it
 //! no faster than once in `slow_half_life / ln(gate)` seconds: 35 minutes; see [`baseline`] for why. A share of
-//! the mix moves by at most `clip` deviations with a half-life of `slow_half_life`, 24 minutes.
+//! the mix moves by at most `clip` deviations with a half-life of `slow_half_life`, 24 minutes. Both hold from the first
+//! second that is clipped; a share that began to be seen only then is the plain average of its first ten minutes.
 //!
 //! Until it [is warm](Judge::is_warm), a judge learns at the usual pace, unclipped, whatever it is told: what
 //! comes in the first ten minutes is what is usual. Otherwise a service that is put into rotation a minute

@@ -2,11 +2,13 @@
 //!
 //! A weight is given to a stretch of time, not to a value: ticks of two seconds count twice, and a gap of an
 //! hour is one step like any other. At the beginning it is the plain average of all that there was; otherwise
-//! the first value would count for as much as the next hundred.
+//! the first value would count for as much as the next hundred. That ends when it is clipped and has been learned for as
+//! long as a judge takes to get warm: from then on a second counts for no more than the half-life says, at any age.
 //!
 //! # Invariants
 //! - **I1** of finite values, mean and variance are finite, and the mean lies between the values;
-//! - **I2** with clipping, one second moves the mean by no more than `clip * deviation * weight(1 s)`.
+//! - **I2** with clipping, one second moves the mean by no more than `clip * deviation * weight(1 s)`; of a mean that
+//!   was learned for `cold_seconds`, that is `clip * deviation * (1 - 2^(-1 / slow_half_life))`.
 //!
 //! # Source
 //! West, "Updating mean and variance estimates: an improved method", 1979; clipping: the notes of
@@ -23,6 +25,9 @@ pub(super) struct Pace {
     pub(super) share: f64,
     /// Values are clipped at so many deviations; `None` while nothing is known to clip them by.
     pub(super) clip: Option<f64>,
+    /// With clipping, what is older than so many seconds is no plain average any more: whoever teaches something would
+    /// be as fast with it as there is little to forget.
+    pub(super) settled: f64,
     pub(super) half_life: f64,
     pub(super) slow_half_life: f64,
 }
@@ -34,6 +39,7 @@ impl Pace {
             seconds: seconds.clamp(0.0, half_life),
             share: sane(share).min(1.0),
             clip: is_warm.then_some(sane(parameters.clip)),
+            settled: f64::from(parameters.cold_seconds).max(half_life),
             half_life,
             slow_half_life: f64::from(parameters.slow_half_life.max(1)),
         }
@@ -42,7 +48,9 @@ impl Pace {
     /// What this tick counts for, after `age` seconds of learning.
     pub(super) fn weight(&self, half_life: f64, age: f64) -> f64 {
         let usual = 1.0 - (-self.seconds / half_life).exp2();
-        let average = if self.seconds > 0.0 { self.seconds / (age + self.seconds) } else { 0.0 };
+        let is_settled = self.clip.is_some() && age >= self.settled;
+        let is_average = self.seconds > 0.0 && !is_settled;
+        let average = if is_average { self.seconds / (age + self.seconds) } else { 0.0 };
         usual.max(average) * self.share
     }
 
@@ -175,7 +183,11 @@ mod tests {
                 usual.learn(value, deviation, &pace);
                 prop_assert!(usual.is_sane(1.0), "{usual:?}");
                 if is_warm {
-                    let most = 2.0 * deviation * pace.weight(1_440.0, before.seconds);
+                    let weight = match before.seconds >= 600.0 {
+                        true => 1.0 - (-pace.seconds / 1_440.0).exp2(),
+                        false => pace.weight(1_440.0, before.seconds),
+                    };
+                    let most = 2.0 * deviation * weight;
                     prop_assert!((usual.mean - before.mean).abs() <= most + 1e-12);
                 }
             }

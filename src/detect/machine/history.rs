@@ -37,6 +37,10 @@ impl Held {
         self.0 = is_so.then(|| self.0.unwrap_or(from));
     }
 
+    pub(super) fn time(&mut self) -> Option<&mut Timestamp> {
+        self.0.as_mut()
+    }
+
     /// It has been so for so long.
     pub(super) fn lasts(self, duration: Duration, now: Timestamp) -> bool {
         self.0.is_some_and(|since| now.saturating_duration_since(since) >= duration)
@@ -56,6 +60,10 @@ impl Changes {
         if let Some(newest) = self.0.first_mut() {
             *newest = Some(now);
         }
+    }
+
+    pub(super) fn times(&mut self) -> impl Iterator<Item = &mut Timestamp> {
+        self.0.iter_mut().flatten()
     }
 
     /// How many were less than so long ago.

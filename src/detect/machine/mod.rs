@@ -36,7 +36,8 @@
 //! - **I4** lockdown only from defend; overload only without attack, where defending is possible;
 //! - **I5** a latched posture does not fall;
 //! - **I6** learning is frozen while posture is not normal, and slow if that lasts for `frozen_seconds`;
-//! - **I7** a step is a fixed number of operations; time that stands still or goes back is no time.
+//! - **I7** a step is a fixed number of operations; time that stands still or goes back is no time, and a clock that is
+//!   [set back](Machine::set_back) neither lengthens nor shortens any time above.
 
 mod history;
 #[cfg(test)]
@@ -154,6 +155,18 @@ impl Machine {
         self.quiet = Held::since(now, self.quiet);
         let to = self.posture();
         (from != to).then_some(Turn { from, to, latched: false })
+    }
+
+    /// The clock was set back by so much: what was is as long ago as before, and what ends ends as soon.
+    pub(crate) fn set_back(&mut self, by: Duration) {
+        let Self { entered, stepped, quiet, hot, left, changes, .. } = self;
+        let Self { latched_until, frozen_since, forced, .. } = self;
+        let times = [entered].into_iter().chain(left.iter_mut().flatten());
+        let times = times.chain(quiet.time()).chain(hot.time()).chain(changes.times());
+        let times = times.chain([stepped, latched_until, frozen_since].into_iter().flatten());
+        for time in times.chain(forced.as_mut().map(|(_, until)| until)) {
+            *time = time.saturating_sub(by);
+        }
     }
 
     /// What may be learned in this posture.

@@ -47,7 +47,7 @@ impl Run {
     }
 
     fn now(&self) -> Timestamp {
-        Timestamp::from_secs(100_000 + self.second)
+        Timestamp::from_secs(100_000_u64.wrapping_add(self.second))
     }
 
     fn signs(&mut self, evidence: Evidence, mitigated: f64) {
@@ -332,6 +332,72 @@ fn a_gap_is_one_step() {
     assert_eq!(run.machine.posture(), Posture::Overload);
     let resumed = Machine::resumed(Posture::Defend, run.now());
     assert_eq!(resumed.learning(run.now(), &run.parameters), Learning::Frozen);
+}
+
+/// I7: what was quiet for half of its time needs the other half.
+#[test]
+fn a_clock_set_back_changes_no_time_that_has_passed_or_is_left() {
+    const AN_HOUR: Duration = Duration::from_secs(3_600);
+    let back = |run: &mut Run| {
+        run.machine.set_back(AN_HOUR);
+        run.second = run.second.wrapping_sub(3_600);
+    };
+    // `now` is at 100,000 s, so that an hour earlier is a time.
+    let run_at = |posture| {
+        let mut run = Run::at(posture);
+        run.ticks(30, if posture == Posture::Lockdown { (70.0, 95.0) } else { QUIET });
+        run
+    };
+    for (posture, left) in [(Posture::Elevated, 30), (Posture::Defend, 30)] {
+        let mut run = run_at(posture);
+        back(&mut run);
+        assert_eq!(run.until_it_changes(4_000, QUIET), (left, posture.lower()), "{posture}");
+    }
+    let mut run = run_at(Posture::Lockdown);
+    back(&mut run);
+    assert_eq!(run.until_it_changes(4_000, QUIET), (30, Posture::Defend));
+    // Ten seconds of load, of which six are over.
+    let mut run = Run::at(Posture::Defend);
+    run.ticks(6, (70.0, 95.0));
+    back(&mut run);
+    assert_eq!(run.until_it_changes(99, (70.0, 95.0)), (5, Posture::Lockdown));
+
+    // What comes again is left more slowly, and what was left long ago is not again.
+    for (gap, slower) in [(500, 120), (700, 60)] {
+        let mut run = Run::new();
+        run.parameters.most_changes = 30;
+        run.tick(30.0, 0.0);
+        run.ticks(60, QUIET);
+        run.ticks(gap, QUIET);
+        back(&mut run);
+        run.tick(30.0, 0.0);
+        assert_eq!(run.until_it_changes(4_000, QUIET), (slower, Posture::Normal), "{gap}");
+    }
+
+    // Ten minutes of being latched, and six hours of being frozen.
+    let mut run = Run::new();
+    (run.parameters.most_changes, run.parameters.again_seconds) = (1, 0);
+    run.tick(30.0, 0.0);
+    run.ticks(300, QUIET);
+    back(&mut run);
+    let (seconds, to) = run.until_it_changes(4_000, QUIET);
+    assert_eq!(to, Posture::Normal);
+    assert!((350..=420).contains(&seconds), "{seconds}");
+    let mut run = Run::at(Posture::Elevated);
+    run.ticks(21_000, (30.0, 0.0));
+    back(&mut run);
+    run.ticks(500, (30.0, 0.0));
+    assert_eq!(run.machine.learning(run.now(), &run.parameters), Learning::Frozen);
+    run.ticks(200, (30.0, 0.0));
+    assert_eq!(run.machine.learning(run.now(), &run.parameters), Learning::Slower(0.1));
+
+    // An operator's word holds for as long as he said.
+    let mut run = Run::new();
+    let until = run.now().saturating_add(Duration::from_secs(100));
+    run.machine.force(Posture::Lockdown, until, run.now());
+    run.ticks(40, QUIET);
+    back(&mut run);
+    assert_eq!(run.until_it_changes(4_000, QUIET), (60, Posture::Normal));
 }
 
 proptest! {

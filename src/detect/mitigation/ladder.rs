@@ -101,6 +101,11 @@ impl Track {
         since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
+    /// The clock was set back by so much.
+    pub(super) fn set_back(&mut self, by: Duration) {
+        self.persists_since = self.persists_since.map(|since| since.saturating_sub(by));
+    }
+
     /// What was before counts no longer: it goes further now.
     pub(super) fn restart(&mut self) {
         self.lately = Passed::default();

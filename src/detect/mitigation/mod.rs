@@ -17,7 +17,8 @@
 //!
 //! # Invariants, each with a test that cites it
 //! - **I1** nothing is refused unless the posture allows it or an operator has pinned the mitigation;
-//! - **I2** none outlives [`Parameters::mitigation_seconds`] without matches, unless it is pinned;
+//! - **I2** none outlives [`Parameters::mitigation_seconds`] without matches, unless it is pinned, also if the clock is
+//!   [set back](Mitigations::set_back);
 //! - **I3** there are at most [`MOST`], and as many removed ones are remembered;
 //! - **I4** what an operator has removed does not come back for [`REMOVED`];
 //! - **I5** a crowd of known clients with ordinary rates is never denied;
@@ -38,6 +39,10 @@ mod saved;
 mod tests;
 #[cfg(test)]
 mod tests_live;
+#[cfg(test)]
+mod tests_room;
+#[cfg(all(test, feature = "serde"))]
+mod tests_saved;
 mod throttle;
 
 use alloc::{
@@ -257,6 +262,20 @@ impl Mitigations {
         });
         self.removed.retain(|(_, until)| *until > now);
         changes
+    }
+
+    /// The clock was set back by so much: each is as old as before, and ends as soon.
+    pub(crate) fn set_back(&mut self, by: Duration) {
+        let Self { all, removed, ticked, .. } = self;
+        let removed = removed.iter_mut().map(|(_, until)| until);
+        for time in removed.chain(ticked) {
+            *time = time.saturating_sub(by);
+        }
+        for one in all {
+            one.since = one.since.saturating_sub(by);
+            one.track.set_back(by);
+            one.entry.renew(one.entry.until().saturating_sub(by));
+        }
     }
 
     /// Whether what mitigations do is done, from now on.

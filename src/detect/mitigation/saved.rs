@@ -157,6 +157,8 @@ impl Mitigations {
         self.all.iter().for_each(|one| one.does(false, true));
         (self.all, self.removed, self.next) = (all, removed, saved.next);
         self.blocks = compiled;
+        // What made room belongs to those that are no more: a name may be another one's now.
+        self.displaced.clear();
         // The time that nobody has counted in is no time without matches.
         self.ticked = Some(now);
         Ok(())

@@ -73,7 +73,10 @@ impl Throttle {
         now: Timestamp,
     ) -> Option<Duration> {
         let (limiter, key) = (&self.limiter, (number, host(client)));
-        let decision = if takes { limiter.check(&key, now) } else { limiter.peek_n(&key, 1, now) };
+        let decision = match takes {
+            true => limiter.check(&key, now),
+            false => limiter.on_key(&key).look_n(1, now),
+        };
         decision.is_denied().then(|| decision.standing().retry_after())
     }
 
@@ -112,7 +115,7 @@ fn upper(address: Ipv6Addr) -> u64 {
 mod tests {
     use core::{net::IpAddr, time::Duration};
 
-    use super::Throttle;
+    use super::{Capacity, KeyedLimiter, OnSaturation, Quota, Throttle};
     use crate::{limit::seeds::Seeds, time::Timestamp};
 
     fn now(seconds: u64) -> Timestamp {
@@ -157,6 +160,29 @@ mod tests {
             throttle.set(rate, now(at));
             assert_eq!(quota(), expected, "{rate}");
         }
+    }
+
+    #[test]
+    fn who_only_looks_counts_nobody_without_a_place() {
+        let mut throttle = Throttle::new(&mut Seeds::of_chance()).unwrap();
+        throttle.limiter = KeyedLimiter::seeded(
+            Quota::per_second(1),
+            0,
+            Capacity::keys(7),
+            &mut Seeds::of_chance(),
+        )
+        .unwrap()
+        .on_saturation(OnSaturation::Allow);
+        let says = |host: u8, takes| throttle.says(7, [192, 0, 2, host].into(), takes, now(0));
+        for host in 0..100 {
+            let _ = says(host, true);
+        }
+        let before = throttle.limiter.times_unseated();
+        assert!(before > 0);
+        for host in 0..100 {
+            let _ = says(host, false);
+        }
+        assert_eq!(throttle.limiter.times_unseated(), before);
     }
 
     #[test]

@@ -121,6 +121,13 @@ impl HotKeys {
         size_of::<Self>().saturating_add(size_of::<[[Bucket; BUCKETS]; STRIPES]>())
     }
 
+    /// Does this while a stripe is locked, as if another thread were there.
+    #[cfg(all(test, not(any(loom, shuttle))))]
+    pub(crate) fn while_locked<R>(&self, stripe: usize, then: impl FnOnce() -> R) -> R {
+        let _locked = self.stripe(stripe).map(Mutex::lock);
+        then()
+    }
+
     #[inline]
     fn stripe(&self, stripe: usize) -> Option<&Mutex<Stripe>> {
         self.stripes.get(stripe % STRIPES).map(|padded| &padded.0)

@@ -16,13 +16,16 @@
 //! two rotations after its last promotion, and each visit renews it.
 //!
 //! # Invariants
-//! - **I1** what was promoted is known until the second rotation (no false negatives), unless its line was full;
+//! - **I1** what was promoted is known until the second rotation (no false negatives), unless its line was, or would have
+//!   been, too full (I4);
 //! - **I2** what was noted after the last promotion but one, and is then discarded, is not made known by that;
 //! - **I3** with 100,000 networks in each of the two generations, at most 2 % of the networks that were never seen are taken
 //!   for known: [`FALSE_AT_100_000`] for each generation;
-//! - **I4** a line takes no more networks once three quarters of its bits are set, so however many networks are promoted, a
-//!   generation takes at most a tenth of the others for known (`0.75^8`). [`is_full`](Known::is_full) says when it is time to
-//!   rotate before it is due.
+//! - **I4** no more than three quarters of a line's bits are ever set, so however many networks are promoted, a
+//!   generation takes at most a tenth of the others for known (`0.75^8`). What is promoted at the same time into one line is
+//!   taken in together or, if with it there would be more bits than that, not at all: many new networks at
+//!   once can so keep each other out of a line that is not full yet, until the next rotation or their next visit.
+//!   [`is_full`](Known::is_full) says when it is time to rotate before it is due.
 //!
 //! # Concurrency
 //! Any thread may ask and note. Promotions, discards and rotations are for one thread at a time, in any number of steps, whose

@@ -82,6 +82,11 @@ impl Reservoir {
         }
     }
 
+    /// The clock was set back: the next time is the newest.
+    pub(crate) fn set_back(&mut self) {
+        self.newest = None;
+    }
+
     /// The requests, in no order.
     pub(crate) fn all(&self) -> &[Seen] {
         &self.requests

@@ -4,8 +4,9 @@
 //! network gets more than its share of the rate, with a burst of some seconds; all together get the rate.
 //!
 //! # Invariants
-//! - **I1** all unknown clients together pass at no more than the rate, and a second's worth at once;
-//! - **I2** what looks like an attacker's request has a small share of its own, and takes nothing from the others;
+//! - **I1** all others together (I2) pass at no more than the rate, and a second's worth at once;
+//! - **I2** what looks like an attacker's request has a small share of its own beside that, a tenth of the rate, and takes
+//!   nothing from the others;
 //! - **I3** what the rate refuses takes nothing from a network's share.
 
 use core::time::Duration;
@@ -98,7 +99,7 @@ impl Newcomers {
 
     /// The same without taking anything.
     pub(crate) fn peek(&self, network: u64, now: Timestamp) -> Result<(), Duration> {
-        let own = self.networks.peek_n(&network, 1, now);
+        let own = self.networks.on_key(&network).look_n(1, now);
         let all = self.all.peek_n(1, now);
         let refusal = [own, all].into_iter().find(Decision::is_denied);
         refusal.map_or(Ok(()), |refusal| Err(refusal.standing().retry_after()))
@@ -131,7 +132,7 @@ fn whole(number: f64) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Newcomers, quota_of, whole};
+    use super::{Capacity, KeyedLimiter, Newcomers, OnSaturation, Quota, quota_of, whole};
     use crate::{Timestamp, limit::seeds::Seeds};
 
     /// I1, with every network new.
@@ -176,6 +177,29 @@ mod tests {
         }
         assert!(newcomers.peek(1, Timestamp::from_secs(102)).is_ok());
         assert!(newcomers.check(1, Timestamp::from_secs(102)).is_ok());
+    }
+
+    #[test]
+    fn who_only_looks_counts_nobody_without_a_place() {
+        let mut newcomers = Newcomers::new(&mut Seeds::of_chance()).unwrap();
+        let networks = KeyedLimiter::seeded(
+            Quota::per_second(1),
+            0,
+            Capacity::keys(7),
+            &mut Seeds::of_chance(),
+        );
+        newcomers.networks = networks.unwrap().on_saturation(OnSaturation::Allow);
+        newcomers.all.set_quota(Quota::per_second(1_000), Timestamp::from_secs(1));
+        let now = Timestamp::from_secs(1);
+        for network in 0..100 {
+            let _ = newcomers.check(network, now);
+        }
+        let before = newcomers.networks.times_unseated();
+        assert!(before > 0);
+        for network in 0..100 {
+            let _ = newcomers.peek(network, now);
+        }
+        assert_eq!(newcomers.networks.times_unseated(), before);
     }
 
     #[test]

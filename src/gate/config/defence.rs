@@ -173,7 +173,8 @@ pub struct ParametersConfig {
     /// Unless load is above this: 70.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub readmission_load: Option<f64>,
-    /// A network counts as known for at least so many seconds after it was served: 86,400.
+    /// A network counts as known for at least so many seconds after it was served: 86,400. An hour, if that is less, while
+    /// more than some 120,000 networks come in that time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub known_seconds: Option<u32>,
 }

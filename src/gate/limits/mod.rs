@@ -346,7 +346,7 @@ impl Limits {
             lacks |= !key::feed(value, facts, false, &mut hasher);
             asked.value = u32::try_from(hasher.finish() >> 32).unwrap_or(0);
             let pair = entry.state.pair(asked.hash, asked.value);
-            asked.is_known = pair.is_some_and(|pair| is_known(pair.peek_n(1, now)));
+            asked.is_known = pair.is_some_and(|pair| is_known(pair.look_n(1, now)));
         }
         match entry.missing {
             MissingKey::Skip if lacks => Met::Not,

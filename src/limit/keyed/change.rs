@@ -62,10 +62,8 @@ impl KeyedLimiter {
         let ticks = self.ticks_of(quota).ok_or(ChangeError::OutOfRange { quota })?;
         let (view, reclaimed) = self.advance(now);
         let present = table.ticks(&view);
-        let at = table.at(now);
         // By then all that was owed is paid, and regulars have had the time to come by.
-        let paid = at.max(reclaimed).saturating_add(present.lawful);
-        let paid = paid.saturating_add(table.clock.protection()).saturating_add(table.clock.lag());
+        let paid = self.paid(present.lawful, reclaimed, now);
         let limit = if quota.is_zero() { 0 } else { quota.max_burst() };
         let seed = if table.is_seeded { following_seed(&view) } else { fresh_seed(&view) };
         table
@@ -80,12 +78,27 @@ impl KeyedLimiter {
             .filter(|ticks| u32::try_from(ticks.scale.interval).is_ok())
     }
 
-    /// The present era, and the reclaim clock by `now`.
+    /// The present era, and the reclaim clock by `now`; the caller holds the lock.
     fn advance(&self, now: Timestamp) -> (View, u64) {
         let table = &self.table;
         let view = table.era.view();
         let ticks = table.ticks(&view);
-        (view, table.clock.advance(table.at(now), &table.sets, &ticks).reclaimed)
+        let reclaimed = table.clock.advance(table.at(now), &table.sets, &ticks).reclaimed;
+        // Who made the last change was ahead of this clock by the slack at most, and of the reclaim clock by a lag.
+        let ahead = table.slack.saturating_add(table.clock.lag());
+        let most = |lawful| self.paid(lawful, reclaimed, now).saturating_add(ahead);
+        if view.paid > most(ticks.lawful) {
+            let earlier = table.era.latest(&view).map(|view| table.ticks(&view).lawful);
+            table.era.heal(&view, most(earlier.fold(ticks.lawful, u64::max)));
+        }
+        (view, reclaimed)
+    }
+
+    /// When all is paid that is owed now, at most so much.
+    fn paid(&self, lawful: u64, reclaimed: u64, now: Timestamp) -> u64 {
+        let table = &self.table;
+        let paid = table.at(now).max(reclaimed).saturating_add(lawful);
+        paid.saturating_add(table.clock.protection()).saturating_add(table.clock.lag())
     }
 }
 

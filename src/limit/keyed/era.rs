@@ -23,6 +23,12 @@
 //! - *No charge is lost.* A bucket of an earlier era is closed by an exchange before its key gets
 //!   another, and a closed bucket cannot be charged. When it is not looked at any more, whatever was
 //!   charged to it before the change is paid.
+//!
+//! # A clock set back
+//! leaves a `paid` that lies far ahead of it: earlier eras would be looked at, and no change could be made, until
+//! the clock has caught up. What is owed was [healed](super::clock) with the clock, so it is paid by the time at which it would
+//! be if all of it was taken now: who comes to make a change says so. That is the one word of an era that
+//! changes while it is in force, and a reader may see the one or the other: with the old one it looks where nothing is owed.
 
 use super::word::Fingerprint;
 use crate::{
@@ -162,6 +168,24 @@ impl Era {
     #[inline]
     pub(super) fn confirms(&self, view: &View) -> bool {
         self.is_still(view.number)
+    }
+
+    /// The eras before this one whose debts the present `paid` may be waiting for.
+    pub(super) fn latest(&self, view: &View) -> impl Iterator<Item = View> {
+        (1..=EARLIER).filter_map(|by| Some(self.read(view.number.checked_sub(by)?)))
+    }
+
+    /// All that is owed is paid by `most`, since the clock was set back; one caller at a time, the one that makes changes.
+    #[cold]
+    pub(super) fn heal(&self, view: &View, most: u64) {
+        for number in [view.number, view.number.wrapping_sub(1)] {
+            let paid = &self.slot(number).paid;
+            // Relaxed: only who makes changes writes it.
+            if paid.load(Ordering::Relaxed) > most {
+                // Release: as in `write`.
+                paid.store(most, Ordering::Release);
+            }
+        }
     }
 
     /// Starts the next era; one caller at a time. `Err` while too much is owed in the earlier ones.

@@ -89,6 +89,20 @@ fn a_flood_that_is_learned_for_seconds_has_few_places() {
     assert!((1..=8 + AT_ONCE).contains(&flood), "{flood}");
 }
 
+/// A clock that is set back: it goes on learning at the same pace, and not only when the clock has caught up.
+#[test]
+fn it_learns_on_after_a_clock_was_set_back() {
+    let mut reservoir = Reservoir::new(1_024, 3);
+    (10_000..10_200).for_each(|at| reservoir.learn(&second(at, 30)));
+    assert_eq!(reservoir.all().len(), 1_024);
+    reservoir.set_back();
+    (6_400..6_460).for_each(|at| reservoir.learn(&second(at, 30)));
+    let new = |seen: &&Seen| seen.at < Timestamp::from_secs(10_000);
+    let learned = reservoir.all().iter().filter(new).count();
+    // A place in 1.17 s, and what was owed.
+    assert!((40..=51 + AT_ONCE).contains(&learned), "{learned}");
+}
+
 /// It is full soon where there is little traffic, and not of one second where there is much.
 #[test]
 fn the_first_requests_fill_it() {

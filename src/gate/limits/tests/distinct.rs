@@ -89,6 +89,26 @@ fn distinct_values_of_responses_that_count() {
     assert_eq!(world.denied_by(&from("192.0.2.1").target("/4"), later(1)), Some(0));
 }
 
+/// A check counts once who finds no place for a value, and who only asks counts nobody.
+#[test]
+fn who_only_looks_counts_no_value_without_a_place() {
+    let world = World::new(Plan { clients: Some(1), ..plan([crawl(Quota::per_hour(20_000))]) });
+    let paths: Vec<_> = (0..200).map(|at| std::format!("/{at}")).collect();
+    let pairs = world.limits.all[0].state.pairs().unwrap();
+    for path in &paths {
+        world.passes(&from("192.0.2.1").target(path), NOW);
+    }
+    let unseated = pairs.times_unseated();
+    assert!(unseated > 0);
+    assert_eq!(unseated + pairs.stats(NOW).owing() as u64, 200);
+    for path in &paths {
+        let request = from("192.0.2.1").target(path);
+        assert!(matches!(world.foresee(&request, NOW), Ruling::Passes { .. }));
+        assert_eq!(world.explain(&request, NOW).len(), 1);
+    }
+    assert_eq!(pairs.times_unseated(), unseated);
+}
+
 proptest! {
     #![proptest_config(cases(60))]
 

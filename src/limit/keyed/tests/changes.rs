@@ -107,6 +107,48 @@ fn changes_follow_each_other_when_debts_are_paid() {
     assert!(store.check("key", then).is_denied());
 }
 
+/// What was ahead of a clock that is set back is no longer waited for.
+#[test]
+fn a_clock_set_back_holds_up_no_change() {
+    let store = fixed(TENS, Capacity::keys(200));
+    let (late, early) = (at(10_000_000), at(6_400_000));
+    store.rotate_seed(late).unwrap();
+    store.rotate_seed(late).unwrap();
+    assert!(store.check_n("key", 20, late).is_admitted());
+    let Err(ChangeError::TooSoon { until }) = store.rotate_seed(early) else { panic!("too soon") };
+    let wait = until.saturating_duration_since(early);
+    assert!(wait > Duration::from_secs(60) && wait < Duration::from_secs(70), "{wait:?}");
+    // What is taken by the new clock is owed over changes, as ever.
+    let soon = early.saturating_add(Duration::from_secs(3));
+    assert!(store.check_n("key", 20, soon).is_admitted());
+    assert!(store.can_become(TENS, until.saturating_add(Duration::from_millis(20))));
+    let then = until.saturating_add(Duration::from_millis(20));
+    assert!(store.check_n("other", 20, then).is_admitted());
+    store.rotate_seed(then).unwrap();
+    assert!(store.check("other", then).is_denied());
+    assert!(store.check_n("key", 20, then).is_admitted());
+}
+
+/// Nor does a check that looks first see more than the burst that a step back may forgive.
+#[test]
+fn a_clock_set_back_between_two_changes_forgives_one_burst() {
+    let store = fixed(TENS, Capacity::keys(200));
+    let (late, early) = (at(10_000_000), at(6_400_000));
+    for key in 0..50_u32 {
+        assert!(store.check_n(&key, 20, late).is_admitted());
+    }
+    store.rotate_seed(late).unwrap();
+    store.rotate_seed(late).unwrap();
+    assert!(store.rotate_seed(early).is_err());
+    for key in 0..50_u32 {
+        let admitted = (0..60).filter(|_| store.check(&key, early).is_admitted()).count();
+        assert!(admitted <= 20, "key {key}: {admitted} of a burst of 20");
+        assert!(store.check(&key, early).is_denied());
+    }
+    let soon = early.saturating_add(Duration::from_millis(2_500));
+    assert!((0..50_u32).all(|key| store.check_n(&key, 20, soon).is_admitted()));
+}
+
 /// A short quota between two long ones: what was owed under the first is looked for until it is paid.
 #[test]
 fn a_short_quota_in_between_forgives_nothing() {
