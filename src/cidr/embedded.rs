@@ -204,6 +204,9 @@ mod tests {
             ("64:ff9b:1:fffe::192.0.2.33", E::LocalNat64, "192.0.2.33"),
             ("64:ff9b:1:c000:2:2100::", E::LocalNat64, "192.0.2.33"),
             ("64:ff9b:1:c000:2:2100::1", E::LocalNat64, "0.0.0.1"),
+            // The octet that has to be zero, and what follows, is not.
+            ("64:ff9b:1:c000:102:2100::", E::LocalNat64, "0.0.0.0"),
+            ("64:ff9b:1:c000:2:2101::", E::LocalNat64, "0.0.0.0"),
             // RFC 3056, 2: 2002:V4ADDR::/48.
             ("2002:c000:221::1", E::SixToFour, "192.0.2.33"),
             // RFC 5214, 6.1.
