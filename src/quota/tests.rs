@@ -287,3 +287,18 @@ fn packed_ticks_are_exact_where_they_can_be() {
     assert_eq!(ticks.lawful - ticks.most, 500_000_000 + 2);
     assert_eq!(Ticks::packed_on(ticks.scale, quota, 0), Some(ticks));
 }
+
+#[cfg(feature = "std")]
+proptest! {
+    #![proptest_config(crate::test_support::cases(1_000))]
+
+    /// What is rounded up on the scale of a quota is never its own interval: who goes back to it is where it began.
+    #[test]
+    fn a_packed_quota_is_the_same_on_its_own_scale(quota in any_quota(), debt in edgy_u32()) {
+        for debt in [0, debt] {
+            if let Some(ticks) = Ticks::packed(quota, debt) {
+                prop_assert_eq!(Ticks::packed_on(ticks.scale, quota, debt), Some(ticks));
+            }
+        }
+    }
+}

@@ -323,3 +323,35 @@ fn low(bits: u128) -> u64 {
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 /// The sets of a neighbourhood, in a table that has as many; a power of two.
 const NEIGHBOURS: usize = 64;
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Era, Superseded};
+
+    /// Until all that was owed in it is paid, and no longer: nor does it hold the next change up.
+    #[test]
+    fn an_earlier_era_is_looked_at_until_it_is_paid() {
+        let era = Era::new(0, 1, 64, 5);
+        assert_eq!(era.change(2, 64, 5, 100, 0), Ok(()));
+        let view = era.view();
+        let found = |by, reclaimed| {
+            era.before(&view, by, reclaimed).unwrap().map(|(of, paid)| (of.seed, paid))
+        };
+        assert_eq!([found(1, 99), found(1, 100), found(2, 0)], [Some((1, 100)), None, None]);
+        assert_eq!(era.change(3, 64, 5, 200, 0), Ok(()));
+        assert_eq!([99, 100].map(|reclaimed| era.blocked(reclaimed)), [Some(100), None]);
+        assert_eq!(era.change(4, 64, 5, 300, 99), Err(100));
+        assert_eq!(era.change(4, 64, 5, 300, 100), Ok(()));
+    }
+
+    #[test]
+    fn a_view_is_not_good_for_anything_after_a_change() {
+        let era = Era::new(0, 1, 64, 5);
+        era.change(2, 64, 5, 100, 0).unwrap();
+        let view = era.view();
+        assert!(era.is_present(&view) && era.confirms(&view));
+        era.change(3, 64, 5, 100, 0).unwrap();
+        assert!(!era.is_present(&view) && !era.confirms(&view));
+        assert!(matches!(era.before(&view, 1, 0), Err(Superseded)));
+    }
+}

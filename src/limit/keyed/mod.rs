@@ -248,9 +248,7 @@ impl KeyedLimiter {
     /// Gives back `n` units of the key's that were taken before; its bucket is then at most full, one
     /// tick later.
     pub fn refund_n<Q: Hash + ?Sized>(&self, key: &Q, n: u32, now: Timestamp) {
-        if n > 0 {
-            self.table.refund(self.hash(key), Some(n), now);
-        }
+        self.table.refund(self.hash(key), Some(n), now);
     }
 
     /// Takes `n` units of the key's whether they are there or not.
@@ -408,9 +406,7 @@ impl OnKey<'_> {
     }
 
     pub(crate) fn refund_n(&self, n: u32, now: Timestamp) {
-        if n > 0 {
-            self.table.refund(self.hash, Some(n), now);
-        }
+        self.table.refund(self.hash, Some(n), now);
     }
 
     pub(crate) fn charge_n(&self, n: u32, now: Timestamp) {

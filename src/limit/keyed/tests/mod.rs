@@ -42,3 +42,45 @@ fn places_are_counted_as_taken_while_their_keys_owe() {
     }
     assert_eq!((limiter.stats(at(0)).taken(), limiter.stats(at(0)).owing()), (5, 5));
 }
+
+/// A check that takes nothing changes nothing: no place is taken for it, nobody is established by it, and no bucket
+/// moves.
+#[test]
+fn what_takes_nothing_leaves_no_trace() {
+    let limiter = fixed(Quota::per_second(10).burst(20), Capacity::keys(64));
+    let held = |now| {
+        let stats = limiter.stats(now);
+        (stats.taken(), stats.owing(), stats.established())
+    };
+    assert!(limiter.check_n("a", 0, at(1_000)).is_admitted());
+    assert!(limiter.check_n("a", 21, at(1_000)).is_denied());
+    assert_eq!(held(at(1_000)), (0, 0, 0));
+    assert!(limiter.check("a", at(1_000)).is_admitted());
+    assert!(limiter.check_n("a", 0, at(2_000)).is_admitted());
+    assert_eq!(held(at(2_000)), (0, 0, 0), "its bucket is full since, and it is no regular");
+    assert!(limiter.check_n("b", 10, at(2_000)).is_admitted());
+    limiter.set_quota(Quota::per_second(10).burst(30), at(2_000)).unwrap();
+    assert!(limiter.check_n("b", 0, at(2_000)).is_admitted());
+    limiter.refund_n("b", 0, at(2_000));
+    assert_eq!(held(at(2_000)), (1, 1, 0));
+    assert!(limiter.check("b", at(2_000)).is_admitted());
+    assert_eq!(held(at(2_000)).0, 2, "it has moved, and left what keeps its place for a while");
+}
+
+/// A bucket that could never hold as much is no matter of places; and a look says what a check would.
+#[test]
+fn nobody_needs_a_place_for_nothing_or_for_more_than_a_burst() {
+    let limiter = fixed(Quota::per_second(10).burst(20), Capacity::keys(1));
+    for key in 0..7_u32 {
+        assert!(limiter.check(&key, at(1_000)).is_admitted());
+    }
+    assert!(limiter.peek_n("late", 1, at(1_000)).is_saturated());
+    let check = |n| [limiter.peek_n("late", n, at(1_000)), limiter.check_n("late", n, at(1_000))];
+    for decision in check(0) {
+        assert!(decision.is_admitted() && !decision.is_saturated());
+    }
+    for decision in check(21) {
+        assert!(decision.is_denied() && !decision.is_saturated());
+        assert_eq!(decision.standing().retry_after(), core::time::Duration::MAX);
+    }
+}
