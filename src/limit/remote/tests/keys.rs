@@ -169,6 +169,24 @@ fn a_short_denial_is_remembered_for_half_a_lease_to_a_whole_one_by_chance() {
     }
 }
 
+/// Chance has all of its bits: hardly two of many nodes that come one after the other come back together.
+#[test]
+fn short_denials_differ() {
+    let rig = Rig { keys: Keys::with_mix(1, 0x9e37_79b9_7f4a_7c15).unwrap(), limit: hundred() };
+    let mut waits: Vec<_> = (0..20_000)
+        .map(|micros| {
+            let now = NOW.saturating_add(Duration::from_micros(micros));
+            let (_, fetch) = rig.begin(1, 1, now);
+            let told = rig.keys.answered((1, &fetch), 1, &denied(Some(1)), &rig.limit, now);
+            told.retry_after
+        })
+        .collect();
+    waits.sort_unstable();
+    waits.dedup();
+    // Two in 50 ms, to the nanosecond: four pairs are expected.
+    assert!(waits.len() > 20_000 - 20, "{}", waits.len());
+}
+
 #[test]
 fn what_never_comes_is_told_as_never_and_asked_again_after_a_lease() {
     let rig = Rig::new();
