@@ -145,7 +145,9 @@ fn old_leases_are_given_back() {
     assert_eq!(passed, 20);
 
     // At its last moment a lease is good; one step of its clock, 2^17 ns, is lost at most.
-    for (age, good) in [(LEASE - (1 << 17), true), (LEASE + 1, false)] {
+    let whole = Timestamp::from_nanos(1 << 40);
+    let ages = [(start, LEASE - (1 << 17), true), (whole, LEASE, true), (start, LEASE + 1, false)];
+    for (start, age, good) in ages {
         let bucket = LeasedBucket::new(Quota::per_hour(1).burst(5), 1, 5);
         assert!(bucket.check_on(0, start).is_admitted());
         let then = start.saturating_add(Duration::from_nanos(age));
@@ -171,6 +173,7 @@ fn a_denial_writes_nothing() {
         assert!(bucket.check_n_on(2, n, now).is_denied());
         assert_eq!(words(), before);
     }
+    assert!(bucket.stripes.iter().all(|stripe| stripe.call_in(|_| true).is_none()));
 }
 
 #[test]

@@ -210,6 +210,14 @@ mod tests {
         }
     }
 
+    #[test]
+    fn memory_is_a_word_or_that_of_the_keys() {
+        assert_eq!(Places::all(1).memory_bytes(), 8);
+        let each = |keys| Places::each(1, keys, RandomState::new()).unwrap().memory_bytes();
+        // A seat is 16 bytes, and one of 256 entries of the index is 8.
+        assert_eq!(each(128) - each(64), 64 * 16 + 128 * 8);
+    }
+
     /// More than there is of it is no panic.
     #[test]
     fn memory_that_cannot_be_had_is_told() {

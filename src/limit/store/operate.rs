@@ -182,6 +182,21 @@ mod tests {
         time::Timestamp,
     };
 
+    /// Of nothing, nothing is written: a clock that lags sees the bucket as it was.
+    #[test]
+    fn nothing_is_charged_for_nothing_under_several_quotas() {
+        let quotas = Box::new([Quota::per_hour(100), Quota::per_day(50)]);
+        let store: Store<u32> = Store::new(&Terms { quotas, max_debt: 0, distinct: 0 }, 4);
+        let left =
+            |millis, units| match store.charge(&1, None, units, Timestamp::from_millis(millis)) {
+                Answer::Judged(decision) => decision.standing().remaining(),
+                Answer::Unseated(_) => panic!("there are four seats"),
+            };
+        assert_eq!(left(1_000, 1), 49);
+        assert_eq!(left(9_000_000, 0), 50);
+        assert_eq!(left(8_999_500, 0), 50);
+    }
+
     /// The verbs are the same under several quotas, where a seat's debts lie in two places.
     #[test]
     fn several_quotas_are_charged_and_forgotten_together() {

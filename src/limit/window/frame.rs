@@ -134,7 +134,7 @@ impl Frame {
             return View { slot, used: tally.used, healed: true };
         }
         let slot = slot.max(not_before).max(tally.slot);
-        let used = if slot == tally.slot || tally.used == 0 {
+        let used = if slot == tally.slot {
             tally.used
         } else if self.oldest(slot) > tally.slot {
             0

@@ -140,6 +140,7 @@ fn a_clock_that_lags_gets_no_second_window() {
     let denied = limiter.check(&1, at(69_500));
     assert!(denied.is_denied() && !denied.is_saturated(), "two within a minute and a second more");
     assert_eq!(denied.standing().retry_after(), Duration::from_millis(500));
+    assert_eq!(denied.standing().reset_after(), Duration::from_millis(500));
     assert_eq!(limiter.peek_n(&1, 0, at(69_500)).standing().remaining(), 0);
     assert!(limiter.check_n(&1, 2, at(70_000)).is_admitted());
 }
