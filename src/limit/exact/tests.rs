@@ -430,6 +430,12 @@ fn capacity_holds_at_every_size_and_memory_is_what_it_says() {
         assert!(limiter.capacity() >= capacity && limiter.capacity() <= capacity + capacity / 4);
         assert_eq!(limiter.memory_bytes(), empty, "nothing grows");
     }
+    // As documented, without the quotas of single keys.
+    for capacity in [2_048, 5_000, 100_000] {
+        let limiter: ExactLimiter<u64> = ExactLimiter::new(Quota::per_day(1), capacity);
+        let each = limiter.own_quotas(0).memory_bytes() as f64 / capacity as f64;
+        assert!((70.0..=95.0).contains(&each), "{each} for each of {capacity}");
+    }
 }
 
 #[test]

@@ -469,7 +469,7 @@ impl Table {
 
 /// How many ways of a set are established and not aged out.
 #[inline]
-fn established_in(set: &Set, frame: Frame) -> u8 {
+pub(super) fn established_in(set: &Set, frame: Frame) -> u8 {
     let ways = (0..WAYS).map(|way| set.way(way));
     let established = ways.filter(|word| word.is_established() && frame.until_free(*word) > 0);
     established.fold(0, |count, _| count.saturating_add(1))

@@ -7,7 +7,13 @@ mod flood;
 mod idleness;
 mod schedules;
 
-use super::{Capacity, KeyedLimiter};
+use super::{
+    Capacity, KeyedLimiter,
+    clock::Clock,
+    set::Set,
+    table::established_in,
+    word::{Fingerprint, Word},
+};
 use crate::{quota::Quota, time::Timestamp};
 
 /// The same places in every run, so that no test depends on luck.
@@ -41,6 +47,8 @@ fn places_are_counted_as_taken_while_their_keys_owe() {
         assert!(limiter.check_n(&key, 10, at(0)).is_admitted());
     }
     assert_eq!((limiter.stats(at(0)).taken(), limiter.stats(at(0)).owing()), (5, 5));
+    // Also when nobody has come since.
+    assert_eq!((limiter.stats(at(60_000)).taken(), limiter.stats(at(60_000)).owing()), (0, 0));
 }
 
 /// A check that takes nothing changes nothing: no place is taken for it, nobody is established by it, and no bucket
@@ -83,4 +91,21 @@ fn nobody_needs_a_place_for_nothing_or_for_more_than_a_burst() {
         assert!(decision.is_denied() && !decision.is_saturated());
         assert_eq!(decision.standing().retry_after(), core::time::Duration::MAX);
     }
+}
+
+/// Until its protection is over to the tick; from then on it is no hindrance to others.
+#[test]
+fn a_regular_counts_among_the_four_while_its_place_is_kept() {
+    let (clock, set) = (Clock::new(0, 0, 1_000), Set::new());
+    let regular = |full_at| Word::live(full_at, Fingerprint::of(5), true);
+    let words = [regular(9_000), regular(9_001), Word::live(10_001, Fingerprint::of(6), false)];
+    for (way, word) in words.into_iter().enumerate() {
+        assert!(set.exchange(way, Word::EMPTY, word));
+    }
+    let ticks = crate::quota::ticks::Ticks::packed(Quota::per_second(10), 0).unwrap();
+    let counted = [9_999, 10_000, 10_001].map(|now| {
+        let frame = clock.advance(now, &[], &ticks);
+        established_in(&set, frame)
+    });
+    assert_eq!(counted, [2, 1, 0]);
 }
