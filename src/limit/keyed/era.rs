@@ -265,9 +265,9 @@ impl View {
         place(hash, self.seed, shape)
     }
 
-    /// What a debt of this era is in `other`: as many units, rounded up.
+    /// What a debt of this era is in `other`: as many units, rounded up; nothing or less if it is that.
     pub(super) fn convert(&self, debt: i64, other: &View) -> i64 {
-        if debt <= 0 || self.interval == other.interval || self.interval == 0 {
+        if self.interval == other.interval || self.interval == 0 {
             return debt;
         }
         let scaled = i128::from(debt).saturating_mul(i128::from(other.interval));
@@ -342,6 +342,17 @@ mod tests {
         assert_eq!([99, 100].map(|reclaimed| era.blocked(reclaimed)), [Some(100), None]);
         assert_eq!(era.change(4, 64, 5, 300, 99), Err(100));
         assert_eq!(era.change(4, 64, 5, 300, 100), Ok(()));
+    }
+
+    #[test]
+    fn debts_are_converted_in_units() {
+        let view = |interval| Era::new(0, 1, interval, 5).view();
+        let convert = |debt, from, to| view(from).convert(debt, &view(to));
+        assert_eq!([192, 193, 1, 0].map(|debt| convert(debt, 64, 100)), [300, 302, 2, 0]);
+        assert_eq!([192, 193, 1, 0].map(|debt| convert(debt, 64, 64)), [192, 193, 1, 0]);
+        assert!([-1, -64, -(1 << 40)].iter().all(|debt| convert(*debt, 64, 100) <= 0));
+        // Of a quota of zero nobody knows in what units, and under one nothing is owed.
+        assert_eq!((convert(192, 0, 100), convert(192, 64, 0)), (192, 0));
     }
 
     #[test]

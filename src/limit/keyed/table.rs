@@ -175,6 +175,11 @@ impl Table {
         unseen
     }
 
+    #[cfg(test)]
+    pub(super) fn is_plain(&self, hash: u64, n: u32, now: Timestamp) -> bool {
+        self.glance(hash, n, now).answer != Glance::UNSEEN
+    }
+
     /// All cases, and the second try of who lost an exchange.
     #[inline(never)]
     pub(super) fn settle(&self, hash: u64, ask: Ask, now: Timestamp) -> Decision {

@@ -289,6 +289,7 @@ mod tests {
                 Ok(frame) => {
                     prop_assert!(frame.slot_nanos >= 32 * u64::from(limit.max(1)));
                     prop_assert!(frame.slot_nanos.saturating_mul(parts.into()) >= window);
+                    prop_assert!(window <= 3_155_760_000_000_000_000);
                 }
                 Err(WindowError::ZeroWindow) => prop_assert_eq!(window, 0),
                 Err(WindowError::WindowTooLong) => prop_assert!(window > 3_155_760_000_000_000_000),

@@ -311,6 +311,12 @@ fn keys_that_have_not_moved_yet_are_found() {
 }
 
 #[test]
+fn a_store_that_nobody_has_come_to_has_nothing_to_remember() {
+    let snapshot = tiny(TENS, 0, 1, SEEDS).snapshot(NOW);
+    assert!(snapshot.is_empty() && snapshot.len() == 0);
+}
+
+#[test]
 fn an_answer_to_keys_without_a_place_is_kept() {
     let store = tiny(TENS, 0, 1, SEEDS).on_saturation(OnSaturation::Allow);
     for key in 0..7_u32 {

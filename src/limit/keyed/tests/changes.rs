@@ -88,6 +88,28 @@ fn a_full_store_serves_keys_where_they_were() {
     assert_eq!((admitted, saturated), (seated, 4_000 - seated));
 }
 
+/// A key that cannot move yet owes nothing any more when nobody looks for it where it was: not by a tick.
+#[test]
+fn a_key_without_a_new_place_may_owe_until_its_era_is_over() {
+    let store = fixed(TENS, Capacity::keys(1));
+    for (millis, units) in [(9_000, 1), (9_500, 1), (10_000, 20)] {
+        assert!(store.check_n("key", units, at(millis)).is_admitted());
+    }
+    assert_eq!(store.stats(at(10_000)).established(), 1);
+    store.rotate_seed(at(10_000)).unwrap();
+    let (view, scale) = (store.table.era.view(), store.table.scale);
+    let before_the_end = |units| view.paid - units * view.interval;
+    // Six others take the places that there are, for two seconds.
+    for other in 0..6_u32 {
+        let now = scale.first_of(before_the_end(30));
+        assert!(store.check_n(&other, 20, now).is_admitted());
+    }
+    let (now, too_late) = (before_the_end(20), before_the_end(20) + 1);
+    assert!(store.check_n("key", 20, scale.first_of(too_late)).is_saturated());
+    let decision = store.check_n("key", 20, scale.first_of(now));
+    assert!(decision.is_admitted() && !decision.is_saturated());
+}
+
 #[test]
 fn changes_follow_each_other_when_debts_are_paid() {
     let store = fixed(TENS, Capacity::keys(200));

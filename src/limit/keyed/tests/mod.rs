@@ -4,6 +4,7 @@ mod bounds;
 mod changes;
 mod exactness;
 mod flood;
+mod glances;
 mod idleness;
 mod schedules;
 

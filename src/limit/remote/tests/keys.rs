@@ -289,6 +289,22 @@ fn a_clock_that_goes_back_makes_everything_unknown() {
     assert!(is_nothing(&rig.take(1, 1, at(5_000))), "and stays so");
 }
 
+/// What was heard in the future is forgotten, and not the call that is on its way: others would make it once more.
+#[test]
+fn a_call_outlives_what_a_clock_that_goes_back_makes_unknown() {
+    let rig = Rig::new();
+    assert!(rig.hears(1, 1, &granted(3), at(5_000)));
+    let (_, fetch) = rig.begin(1, 3, at(4_000));
+    for _ in 0..2 {
+        assert!(matches!(rig.take(1, 1, at(3_999)), Known::OnItsWay(_)));
+    }
+    assert_eq!(
+        rig.keys.answered((1, &fetch), 3, &granted(4), &rig.limit, at(3_999)).retry_after,
+        0
+    );
+    assert!(is_granted(&rig.take(1, 1, at(3_999))));
+}
+
 /// I2. All keys whose upper halves are alike meet in one set, of eight.
 #[test]
 fn the_key_that_was_heard_of_longest_ago_is_displaced_and_never_one_with_a_call() {
