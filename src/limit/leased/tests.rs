@@ -107,6 +107,16 @@ fn a_batch_is_leased_and_used() {
     assert_eq!(bucket.peek_n(1, now).standing().remaining(), 4);
 }
 
+/// Nothing is written to the stripe: there would be no rest to put down.
+#[test]
+fn a_whole_batch_and_more_is_taken_from_the_centre() {
+    let bucket = LeasedBucket::new(Quota::per_second(10).burst(20), 1, 8);
+    for n in [8, 9] {
+        assert!(bucket.check_n_on(0, n, Timestamp::from_secs(1)).is_admitted());
+        assert_eq!(bucket.stripes[0].lease.load(crate::sync::Ordering::Relaxed), 0);
+    }
+}
+
 /// I2 and I5: the last units are found wherever they are, and none twice.
 #[test]
 fn no_unit_is_stranded() {

@@ -177,10 +177,28 @@ mod tests {
 
     use super::Store;
     use crate::{
-        limit::store::{Answer, Terms},
+        limit::store::{Answer, Seated, Terms},
         quota::Quota,
         time::Timestamp,
     };
+
+    /// A key under the quota from the beginning is judged outside of the lock, others by theirs.
+    #[test]
+    fn a_changed_quota_is_looked_up() {
+        let quotas = Box::new([Quota::per_hour(100)]);
+        let store: Store<u32> = Store::new(&Terms { quotas, max_debt: 0, distinct: 1 }, 4);
+        let now = Timestamp::from_secs(1_000);
+        for key in [1, 2] {
+            assert!(matches!(store.charge_seated(&key, 1, now), Seated::Absent));
+            assert!(matches!(store.charge(&key, None, 1, now), Answer::Judged(_)));
+            assert!(matches!(store.charge_seated(&key, 1, now), Seated::Original(_)));
+        }
+        assert!(store.set_own(&1, Quota::per_hour(100), now).is_ok());
+        assert!(matches!(store.charge_seated(&1, 1, now), Seated::Other(_)));
+        assert!(matches!(store.charge_seated(&2, 1, now), Seated::Original(_)));
+        store.set_common(Quota::per_hour(100), now);
+        assert!(matches!(store.charge_seated(&2, 1, now), Seated::Other(_)));
+    }
 
     /// Of nothing, nothing is written: a clock that lags sees the bucket as it was.
     #[test]

@@ -311,14 +311,9 @@ fn keys_that_have_not_moved_yet_are_found() {
 }
 
 #[test]
-fn a_store_that_nobody_has_come_to_has_nothing_to_remember() {
-    let snapshot = tiny(TENS, 0, 1, SEEDS).snapshot(NOW);
-    assert!(snapshot.is_empty() && snapshot.len() == 0);
-}
-
-#[test]
 fn an_answer_to_keys_without_a_place_is_kept() {
     let store = tiny(TENS, 0, 1, SEEDS).on_saturation(OnSaturation::Allow);
+    assert!(store.snapshot(NOW).is_empty());
     for key in 0..7_u32 {
         assert!(store.check(&key, NOW).is_admitted());
     }
@@ -448,6 +443,18 @@ fn contradictions_are_refused() {
         content.ways = states.map(|state| Way(1, 5, state, 100)).into();
     };
     assert_eq!(forged(beside), Ok(()));
+}
+
+/// What a snapshot itself may say of a bucket, and not a tick more.
+#[test]
+fn the_most_that_can_be_owed_is_no_contradiction() {
+    let table = some().table;
+    let history = table.era.history(0);
+    let most = super::most_owed(&history, table.scale, table.room, table.slack).unwrap();
+    assert_eq!(forged(|content| content.ways[0].3 = most), Ok(()));
+    let error = Err(SnapshotError::TooMuchDebt { entry: 0 });
+    assert_eq!(forged(|content| content.ways[0].3 = most + 1), error);
+    assert_eq!(forged(|content| content.ways[0].3 = -FARTHEST), Ok(()));
 }
 
 #[test]
