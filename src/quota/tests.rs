@@ -302,3 +302,31 @@ proptest! {
         }
     }
 }
+
+/// I3 at its bound: the slack counts in full, in ticks as long as those that are tried.
+#[test]
+fn a_coarse_tick_is_as_short_as_the_window_allows() {
+    // In ticks of a nanosecond an interval is two of them longer, and the slack a second.
+    let longest = (1 << 61) - NANOS_PER_SEC - 2;
+    let ticks = |period| Ticks::of(Quota::new(1, Duration::from_nanos(period)).unwrap());
+    assert_eq!((ticks(longest).scale.shift, ticks(longest).lawful), (1, 1 << 61));
+    for more in [2, NANOS_PER_SEC / 2, NANOS_PER_SEC] {
+        let ticks = ticks(longest + more);
+        assert_eq!(ticks.scale.shift, 2);
+        assert!(ticks.lawful < 1 << 61);
+    }
+}
+
+/// I3 of packed ticks at its bound.
+#[cfg(feature = "std")]
+#[test]
+fn packed_ticks_fill_their_bits_and_no_more() {
+    // Half a tick a nanosecond.
+    let scale = super::ticks::Scale { interval: 0, per_nano: 1 << 63, shift: 0, after: 64 };
+    let period = 2 * ((1 << 34) - 500_000_002) / 18;
+    let ticks = |period| {
+        let quota = Quota::new(1, Duration::from_nanos(period)).unwrap().burst(18);
+        Ticks::packed_on(scale, quota, 0).map(|ticks| ticks.lawful)
+    };
+    assert_eq!((ticks(period), ticks(period + 1)), (Some(1 << 34), None));
+}

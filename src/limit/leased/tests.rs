@@ -107,6 +107,18 @@ fn a_batch_is_leased_and_used() {
     assert_eq!(bucket.peek_n(1, now).standing().remaining(), 4);
 }
 
+/// One at a time: who finds the flag, or enough by now, does not begin.
+#[test]
+fn one_thread_at_a_time_fetches_for_a_stripe() {
+    let bucket = LeasedBucket::new(Quota::per_second(10).burst(20), 1, 8);
+    let stripe = &bucket.stripes[0];
+    assert!(stripe.begin(3));
+    assert!(!stripe.begin(3) && !stripe.begin(9));
+    stripe.end(5, Timestamp::from_secs(1));
+    assert!(!stripe.begin(5));
+    assert!(stripe.begin(6));
+}
+
 /// Nothing is written to the stripe: there would be no rest to put down.
 #[test]
 fn a_whole_batch_and_more_is_taken_from_the_centre() {

@@ -43,6 +43,19 @@ fn keys_keep_their_debts_over_a_new_seed() {
     }
 }
 
+/// Each of them another one: keys that shared a place with somebody's do not for good.
+#[test]
+fn seeds_are_new() {
+    let store = fixed(TENS, Capacity::keys(200));
+    let mut seeds = std::vec![store.table.era.view().seed];
+    for hour in 1..5 {
+        store.rotate_seed(at(3_600_000 * hour)).unwrap();
+        seeds.push(store.table.era.view().seed);
+    }
+    let distinct: std::collections::BTreeSet<_> = seeds.iter().collect();
+    assert_eq!(distinct.len(), 5, "{seeds:?}");
+}
+
 #[test]
 fn regulars_stay_established_over_a_new_seed() {
     let store = fixed(TENS, Capacity::keys(2_000));

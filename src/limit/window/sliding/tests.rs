@@ -292,6 +292,21 @@ fn a_refund_gives_back_what_the_sub_window_has_and_no_more() {
     assert!(window.check_n(4, at(70)).is_admitted());
 }
 
+/// What was judged by records is good as long as they do not change: until a newer slot, or another turn.
+#[test]
+fn what_was_read_stands_until_the_slot_or_the_turn_is_another() {
+    let window = SlidingWindow::new(10, MINUTE, 6).unwrap();
+    assert!(window.check(at(1_005)).is_admitted());
+    let read = window.read();
+    assert!(window.check(at(1_006)).is_admitted());
+    assert!(window.still_stands(read), "the slot is the same");
+    assert!(window.check(at(1_015)).is_admitted());
+    assert!(!window.still_stands(read));
+    let read = window.read();
+    assert!(window.check(at(5)).is_admitted());
+    assert!(!window.still_stands(read), "the clock was set back");
+}
+
 /// I7: another thread that is at step 2 may have written what the slot had already.
 #[test]
 fn a_slot_that_is_closed_gives_nothing_back() {
