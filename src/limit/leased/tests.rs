@@ -196,6 +196,7 @@ fn a_denial_writes_nothing() {
         assert_eq!(words(), before);
     }
     assert!(bucket.stripes.iter().all(|stripe| stripe.call_in(|_| true).is_none()));
+    assert!(!bucket.call_in(now, |_| true), "so the centre is asked once");
 }
 
 #[test]

@@ -148,7 +148,7 @@ impl Frame {
     /// `used` with `n` more, if the limit has room for them.
     #[inline]
     pub(super) fn room(&self, used: u32, n: u32) -> Option<u32> {
-        used.checked_add(n).filter(|after| *after <= self.limit && self.limit > 0)
+        used.checked_add(n).filter(|after| *after <= self.limit)
     }
 
     /// The decision that has just taken at least one unit, with `used` of them now counted.

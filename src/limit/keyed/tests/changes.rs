@@ -182,6 +182,7 @@ fn a_quota_that_does_not_fit_changes_nothing() {
     // A quota of zero lets nothing pass, and what was owed is still owed after it.
     store.set_quota(Quota::per_second(0), now).unwrap();
     assert!(store.check("other", now).is_denied() && store.check("key", now).is_denied());
+    assert!(store.charge_n("other", 3, now).is_denied(), "nothing that could be owed");
     store.set_quota(TENS, now).unwrap();
     assert!(store.check("key", now).is_denied());
     assert!(store.check_n("other", 20, now).is_admitted());

@@ -172,12 +172,14 @@ fn a_short_denial_is_remembered_for_half_a_lease_to_a_whole_one_by_chance() {
 /// Chance has all of its bits: hardly two of many nodes that come one after the other come back together.
 #[test]
 fn short_denials_differ() {
+    // A hash, which has ones and noughts.
+    const KEY: u128 = 0x5555_5555_3333_3333_5555_5555_3333_3333;
     let rig = Rig { keys: Keys::with_mix(1, 0x9e37_79b9_7f4a_7c15).unwrap(), limit: hundred() };
     let mut waits: Vec<_> = (0..20_000)
         .map(|micros| {
             let now = NOW.saturating_add(Duration::from_micros(micros));
-            let (_, fetch) = rig.begin(1, 1, now);
-            let told = rig.keys.answered((1, &fetch), 1, &denied(Some(1)), &rig.limit, now);
+            let (_, fetch) = rig.begin(KEY, 1, now);
+            let told = rig.keys.answered((KEY, &fetch), 1, &denied(Some(1)), &rig.limit, now);
             told.retry_after
         })
         .collect();
@@ -303,6 +305,20 @@ fn a_call_outlives_what_a_clock_that_goes_back_makes_unknown() {
         0
     );
     assert!(is_granted(&rig.take(1, 1, at(3_999))));
+}
+
+/// Keys whose upper halves are hashes are in all sets alike, and seldom nine in one of eight.
+#[test]
+fn keys_are_divided_among_the_sets() {
+    let keys = Keys::with_mix(1 << 10, 0x9e37_79b9_7f4a_7c15).unwrap();
+    let rig = Rig { keys, limit: hundred() };
+    let has_room = |number: u128| {
+        let key = number.wrapping_mul(0x2545_f491_4f6c_dd1d_9e37_79b9_7f4a_7c15);
+        let begun = rig.keys.begin(key, 1, &rig.limit, at(20), NOW);
+        matches!(begun, Begun::Call { .. })
+    };
+    let found = (1..=512).filter(|number| has_room(*number)).count();
+    assert!(found > 490, "{found} of 512 in 128 sets of eight");
 }
 
 /// I2. All keys whose upper halves are alike meet in one set, of eight.
