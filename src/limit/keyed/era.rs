@@ -326,7 +326,7 @@ const NEIGHBOURS: usize = 64;
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{Era, Superseded};
+    use super::{Era, Shape, Superseded, place};
 
     /// Until all that was owed in it is paid, and no longer: nor does it hold the next change up.
     #[test]
@@ -342,6 +342,20 @@ mod tests {
         assert_eq!([99, 100].map(|reclaimed| era.blocked(reclaimed)), [Some(100), None]);
         assert_eq!(era.change(4, 64, 5, 300, 99), Err(100));
         assert_eq!(era.change(4, 64, 5, 300, 100), Ok(()));
+    }
+
+    /// Whatever the seed is; or there would be keys that share all of their places.
+    #[test]
+    fn every_bit_of_a_hash_and_of_a_seed_moves_a_key() {
+        let at = |hash, seed| {
+            let place = place(hash, seed, Shape::of(1 << 20));
+            (place.sets, place.key)
+        };
+        let (hash, seed) = (0x5555_3333_0f0f_00ff, 0x3333_5555_00ff_0f0f);
+        for bit in 0..64 {
+            assert_ne!(at(hash ^ 1 << bit, seed), at(hash, seed), "{bit} of the hash");
+            assert_ne!(at(hash, seed ^ 1 << bit), at(hash, seed), "{bit} of the seed");
+        }
     }
 
     #[test]

@@ -211,6 +211,8 @@ mod tests {
                 Answer::Unseated(_) => panic!("there are four seats"),
             };
         assert_eq!([left(1_000, 1), left(1_000, 1), left(1_000, 0)], [49, 48, 48]);
+        assert_eq!(left(1_000, 60), 48, "too many for a day, and an hour's are not taken either");
+        assert_eq!(left(1_000, 0), 48);
         assert_eq!(left(9_000_000, 0), 50);
         assert_eq!(left(8_999_500, 0), 50);
     }

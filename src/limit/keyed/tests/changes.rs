@@ -8,7 +8,7 @@ use super::{SEEDS, at, fixed};
 use crate::{
     error::ChangeError,
     limit::{
-        keyed::{Capacity, KeyedLimiter, set::Set},
+        keyed::{Capacity, KeyedLimiter, WAYS, set::Set},
         reference::{Answer, Keyed},
     },
     quota::Quota,
@@ -79,6 +79,26 @@ fn regulars_stay_established_over_a_new_seed() {
     store.rotate_seed(now).unwrap();
     assert!(store.check_n("late", 20, now).is_admitted());
     assert!(matches!(store.rotate_seed(now), Err(ChangeError::TooSoon { .. })));
+}
+
+/// Neither when they come back nor when they move are more than four of a set kept.
+#[test]
+fn no_set_keeps_more_than_four_whoever_moves_there() {
+    let store = fixed(TENS, Capacity::bytes(size_of::<KeyedLimiter>() + 40 * size_of::<Set>()));
+    let visit = |secs: u64| {
+        for key in 0..180_u32 {
+            let _ = store.check(&key, at(1_000 * secs));
+        }
+        let kept = |set: &Set| (0..WAYS).filter(|way| set.way(*way).is_established()).count();
+        let most = store.table.sets.iter().map(kept).max();
+        (store.stats(at(1_000 * secs)).established(), most)
+    };
+    assert_eq!(visit(1), (0, Some(0)));
+    let (before, most) = visit(2);
+    assert!(before > 120 && most == Some(4), "{before} {most:?}");
+    store.rotate_seed(at(2_000)).unwrap();
+    let (after, most) = visit(3);
+    assert!(after > 100 && most == Some(4), "{after} {most:?}");
 }
 
 /// In a store without room to move, a key is served where it was.

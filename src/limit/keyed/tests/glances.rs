@@ -1,8 +1,10 @@
 //! What is answered at a glance, from a hint and one word: nearly all of what a store is asked.
 
+use std::vec::Vec;
+
 use super::{at, fixed};
 use crate::{
-    limit::keyed::{Capacity, KeyedLimiter},
+    limit::keyed::{Capacity, KeyedLimiter, set::Set, table::Look},
     quota::Quota,
 };
 
@@ -59,4 +61,24 @@ fn regulars_and_those_beside_four_of_them_are_not_looked_at_twice() {
     visit(3..4, 3_000);
     assert_eq!([3, 4].map(|key| is_plain(&store, key, 4_000)), [true, true]);
     assert!(!is_plain(&store, 0, 63_200), "it may have aged out");
+}
+
+/// Of the set that a key has its place in, and not of the other one.
+#[test]
+fn newcomers_beside_four_regulars_are_not_looked_at_twice_wherever_they_are() {
+    let bytes = size_of::<KeyedLimiter>() + 40 * size_of::<Set>();
+    let store = fixed(TENS, Capacity::bytes(bytes));
+    for secs in 1..4 {
+        for key in 0..260_u32 {
+            let _ = store.check(&key, at(1_000 * secs));
+        }
+    }
+    let (view, frame) = (store.table.era.view(), store.table.clock.frame());
+    let is_newcomer = |key: &u32| {
+        let place = view.place(store.hash(key), store.table.shape);
+        matches!(store.table.look(&place, frame), Look::Seated(spot) if !spot.word.is_established())
+    };
+    let newcomers: Vec<_> = (0..260).filter(is_newcomer).collect();
+    let plain = newcomers.iter().filter(|key| is_plain(&store, **key, 4_000)).count();
+    assert!(newcomers.len() > 60 && plain * 10 > newcomers.len() * 9, "{plain} of {newcomers:?}");
 }

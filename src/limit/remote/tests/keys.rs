@@ -8,7 +8,7 @@ use crate::{
     Quota, Timestamp,
     limit::{
         remote::{
-            FleetLimit, LEASE_AGE,
+            Claim, FleetLimit, LEASE_AGE, OnFailure, Subject,
             call::Reply,
             fetch::Fetch,
             keys::{Begun, Keys, Known},
@@ -175,18 +175,21 @@ fn short_denials_differ() {
     // A hash, which has ones and noughts.
     const KEY: u128 = 0x5555_5555_3333_3333_5555_5555_3333_3333;
     let rig = Rig { keys: Keys::with_mix(1, 0x9e37_79b9_7f4a_7c15).unwrap(), limit: hundred() };
-    let mut waits: Vec<_> = (0..20_000)
-        .map(|micros| {
-            let now = NOW.saturating_add(Duration::from_micros(micros));
-            let (_, fetch) = rig.begin(KEY, 1, now);
-            let told = rig.keys.answered((KEY, &fetch), 1, &denied(Some(1)), &rig.limit, now);
-            told.retry_after
-        })
-        .collect();
-    waits.sort_unstable();
-    waits.dedup();
+    let told = |key, micros| {
+        let now = NOW.saturating_add(Duration::from_micros(micros));
+        let (_, fetch) = rig.begin(key, 1, now);
+        rig.keys.answered((key, &fetch), 1, &denied(Some(1)), &rig.limit, now).retry_after
+    };
+    let distinct = |mut waits: Vec<_>| {
+        waits.sort_unstable();
+        waits.dedup();
+        waits.len()
+    };
     // Two in 50 ms, to the nanosecond: four pairs are expected.
-    assert!(waits.len() > 20_000 - 20, "{}", waits.len());
+    let of_moments = distinct((0..20_000).map(|micros| told(KEY, micros)).collect());
+    assert!(of_moments > 20_000 - 20, "{of_moments}");
+    let of_keys = distinct((1..2_000).map(|number| told(KEY.wrapping_mul(number), 0)).collect());
+    assert!(of_keys > 1_999 - 5, "{of_keys}");
 }
 
 #[test]
@@ -425,4 +428,19 @@ fn what_is_left_is_what_can_still_be_had() {
     assert!(is_granted(&rig.take(1, 1, NOW)));
     assert_eq!([left(NOW), left(at(899))], [13, 13]);
     assert_eq!([left(at(900)), left(at(2_000))], [100, 100]);
+}
+
+/// Two subjects have two keys under a limit, and two limits have two for a subject, however little they differ.
+#[test]
+fn every_bit_of_a_subject_is_in_its_key() {
+    let fleet = fleet();
+    let limit = limit(&fleet, Quota::per_second(100));
+    let subject = fleet.subject(b"a");
+    let key = |subject| Claim::new(&limit, subject, 1).key();
+    for bit in 0..128 {
+        assert_ne!(key(Subject(subject.0 ^ 1 << bit)), key(subject), "{bit}");
+    }
+    let other = fleet.limit("other", Quota::per_second(100), OnFailure::Local).unwrap();
+    let both = [&limit, &other].map(|limit| Claim::new(limit, Subject(0), 1).key());
+    assert!(both[0] != both[1] && both.iter().all(|key| *key != 0));
 }
