@@ -38,3 +38,15 @@ fn a_newcomer_starts_where_the_last_place_was_free_unless_the_clock_was_set_back
     assert_eq!(set_back.standing().retry_after(), Duration::from_secs(1));
     assert!(limiter.check(&3, at(EARLY + 1)).is_admitted());
 }
+
+/// What is full stays full since when it was: a clock that lags does not see it owe.
+#[test]
+fn healing_touches_only_what_is_owed() {
+    let limiter: ExactLimiter<u32> = ExactLimiter::new(Quota::per_second(10), 2);
+    assert!(limiter.set_key_quota(&1, Quota::per_second(10).burst(7), at(100)).is_ok());
+    assert!(limiter.check(&2, at(LATE)).is_admitted());
+    assert!(limiter.check(&3, at(EARLY)).is_saturated(), "all but that of 1 are healed");
+    let lags = at(EARLY).saturating_sub(Duration::from_millis(500));
+    assert_eq!(limiter.peek_n(&1, 1, lags).standing().remaining(), 7);
+    assert_eq!(limiter.peek_n(&2, 1, at(EARLY)).standing().remaining(), 0);
+}

@@ -270,6 +270,21 @@ fn regulars_are_established_once_others_have_aged_out() {
     assert_eq!(established_after(5..7, secs(102)), 3);
 }
 
+/// I8: who is one of the four stays so, also where it is charged without a glance.
+#[test]
+fn regulars_are_not_counted_against_themselves() {
+    let store = fixed(TENS, Capacity::bytes(size_of::<KeyedLimiter>() + size_of::<Set>()));
+    for millis in [1_000, 2_000] {
+        for key in 0..4_u32 {
+            assert!(store.check(&key, at(millis)).is_admitted());
+        }
+    }
+    for key in 0..4_u32 {
+        assert!(store.charge_n(&key, 1, at(3_000)).is_admitted());
+    }
+    assert_eq!(store.stats(at(3_000)).established(), 4);
+}
+
 /// Who is denied a place is told when to come again, and then there may be one.
 #[test]
 fn saturation_says_when_to_come_again() {
