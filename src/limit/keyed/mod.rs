@@ -33,8 +33,9 @@
 //!   clocks that differ by less than a second. A key is what has its sets and its fingerprint. What is
 //!   left, each time for one burst at most: a refund or a move by a thread that sleeps, or whose clock is
 //!   behind, for longer than the lag of the reclaim clock, while two others claim the same key's place;
-//!   and, during a change in a full store, a claim that the change overtook and a charge of it, while
-//!   two others find the key a place at last;
+//!   during a change in a full store, a claim that the change overtook and a charge of it, while two others
+//!   find the key a place at last; and, until what was owed before a change is paid, a newcomer whose place under
+//!   an earlier seed is by chance the key's present one, and which takes its bucket along;
 //! - **I2** no sequence of other keys gives an exhausted key anything back;
 //! - **I3** decisions equal those of an exact store on the same ticks, as long as no two keys share
 //!   a place, no set is saturated and time does not go back; otherwise they are stricter;
