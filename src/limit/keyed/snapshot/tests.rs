@@ -5,11 +5,15 @@ use std::{collections::BTreeSet, format, string::String, vec::Vec};
 
 use proptest::prelude::*;
 
-use super::{KeyedSnapshot, moment};
+use super::{KeyedSnapshot, State, Way, moment, remember};
 use crate::{
     limit::{
         OnSaturation,
-        keyed::{Capacity, KeyedLimiter, set::Set},
+        keyed::{
+            Capacity, KeyedLimiter,
+            set::Set,
+            word::{Fingerprint, Word},
+        },
         reference::{Answer, Keyed},
     },
     quota::{Quota, ticks::Ticks},
@@ -340,6 +344,40 @@ fn an_answer_to_keys_without_a_place_is_kept() {
     let decision = restored.check(&7_u32, NOW);
     assert!(decision.is_admitted() && decision.is_saturated());
     assert_eq!(restored.memory_bytes(), store.memory_bytes());
+}
+
+/// Of a quota that fills the bits of a word to the last tick, in ticks of two nanoseconds.
+#[test]
+fn the_largest_quota_is_no_contradiction() {
+    let store = tiny(Quota::new(1, Duration::from_nanos(1 << 17)).unwrap(), 0, 1, SEEDS);
+    let period = 2 * ((1 << 34) - 500_000_002) / 18;
+    let quota = |period| Quota::new(1, Duration::from_nanos(period)).unwrap().burst(18);
+    assert!(store.set_quota(quota(period + 2), NOW).is_err());
+    store.set_quota(quota(period), NOW).unwrap();
+    assert!(store.check_n("a", 18, NOW).is_admitted());
+    let restored = restarted(&store, NOW, Duration::ZERO, NOW);
+    assert!(restored.check("a", NOW).is_denied());
+    assert_eq!(restored.quota(), quota(period));
+}
+
+/// One that was lost and came again while its set was read owes the more of both; what it left elsewhere stays.
+#[test]
+fn a_key_that_is_read_twice_is_remembered_once() {
+    let live = |debt: u64| Word::live(1_000 + debt, Fingerprint::of(5), false);
+    let closed = live(0).closed(1_100);
+    let other = Word::live(1_003, Fingerprint::of(6), true);
+    let mut ways = Vec::new();
+    for word in [closed, live(50), other, live(70), live(60), Word::tombstone(1_009)] {
+        remember(&mut ways, 3, word, 1_000);
+    }
+    remember(&mut ways, 4, live(9), 1_000);
+    let expected = [
+        Way(3, 5, State::Closed, 100),
+        Way(3, 5, State::Newcomer, 70),
+        Way(3, 6, State::Established, 3),
+        Way(4, 5, State::Newcomer, 9),
+    ];
+    assert!(ways == expected);
 }
 
 /// A process that starts with its own clock, whatever the time between.
