@@ -198,7 +198,7 @@ mod tests {
 
     use super::{AddressLimiter, Tier};
     use crate::{
-        limit::{Capacity, OnSaturation},
+        limit::{Capacity, KeyedLimiter, OnSaturation},
         quota::Quota,
         time::Timestamp,
     };
@@ -300,5 +300,17 @@ mod tests {
         let unlimited = AddressLimiter::new([]).unwrap();
         assert!(unlimited.check(address("192.0.2.1"), NOW).is_admitted());
         assert!(unlimited.memory_bytes() < 100);
+    }
+
+    #[test]
+    fn memory_is_that_of_the_tiers() {
+        let tier = |keys| Tier::v4(32, Quota::per_second(1), Capacity::keys(keys));
+        let limiter = AddressLimiter::new([tier(1_000), tier(100)]).unwrap();
+        let tiers = [1_000, 100].map(|keys| {
+            let alone = KeyedLimiter::new(Quota::per_second(1), Capacity::keys(keys));
+            alone.unwrap().memory_bytes()
+        });
+        let own = AddressLimiter::new([]).unwrap().memory_bytes();
+        assert_eq!(limiter.memory_bytes(), own + tiers[0] + tiers[1]);
     }
 }

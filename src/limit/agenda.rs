@@ -129,6 +129,11 @@ mod tests {
     use super::Agenda;
     use crate::test_support::cases;
 
+    #[test]
+    fn memory_is_twenty_bytes_a_seat() {
+        assert_eq!(Agenda::new(100).memory_bytes(), 2_000);
+    }
+
     proptest! {
         #![proptest_config(cases(1_000))]
 

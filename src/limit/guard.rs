@@ -278,3 +278,20 @@ pub(super) const fn tag(era: u64, low: u32) -> u64 {
 const fn trust(low: u32) -> u64 {
     (1_u64 << 62).wrapping_shr(low)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Terms;
+    use crate::{quota::Quota, time::Timestamp};
+
+    /// No sooner: each charge by a guard that is not fresh takes three exchanges.
+    #[test]
+    fn a_guard_is_fresh_for_a_quarter_of_its_trust() {
+        for (quota, low) in [(Quota::per_second(10), 0), (Quota::per_second(1_000_000_007), 3)] {
+            let terms = Terms::of(quota, 0, low);
+            let is_fresh = |nanos| terms.is_fresh(1_000, Timestamp::from_nanos(nanos));
+            let last = 1_000 + terms.trusted / 4;
+            assert_eq!([0, 1_000, last, last + 1].map(is_fresh), [true, true, true, false]);
+        }
+    }
+}

@@ -151,6 +151,13 @@ mod tests {
         assert!(away.sum::<usize>() < 1_000);
     }
 
+    #[test]
+    fn memory_is_that_of_a_table_at_most_half_full() {
+        let of = |seats| Index::new(seats).memory_bytes() / size_of::<u64>();
+        assert_eq!([0, 1, 64, 65].map(of), [2, 2, 128, 256]);
+        assert_eq!(Index::try_new(65).unwrap().memory_bytes(), Index::new(65).memory_bytes());
+    }
+
     proptest! {
         #![proptest_config(crate::test_support::cases(256))]
 

@@ -220,10 +220,9 @@ impl LeasedBucket {
 
     /// Gives back the leases that are due; whether there were any.
     fn call_in(&self, now: Timestamp, due: impl Fn(u64) -> bool) -> bool {
-        let left = self.stripes.iter().fold(0_u32, |sum, stripe| {
-            // Less than 2^16 stripes with less than 2^16 units each.
-            sum.saturating_add(stripe.call_in(&due))
-        });
+        let left = self.stripes.iter().filter_map(|stripe| stripe.call_in(&due));
+        // Less than 2^16 stripes with less than 2^16 units each.
+        let left = left.fold(0_u32, u32::saturating_add);
         // All at once, and before anything is taken: what was idle while the centre was full is gone then.
         if left > 0 {
             self.centre.bucket.refund_n(left, now);
@@ -283,12 +282,12 @@ impl Stripe {
         });
     }
 
-    /// Takes all units that are left, if the lease is `due`.
+    /// Takes all units that are left, if the lease is `due`; `None` if nothing was written.
     #[inline]
-    fn call_in(&self, due: impl Fn(u64) -> bool) -> u32 {
+    fn call_in(&self, due: impl Fn(u64) -> bool) -> Option<u32> {
         let left = self.update(|word| (units(word) > 0 && due(word)).then_some(word & !UNITS));
         // 16 bits.
-        left.map_or(0, |word| u32::try_from(units(word)).unwrap_or(0))
+        left.map(|word| u32::try_from(units(word)).unwrap_or(0))
     }
 
     /// Changes the word, as long as there is something to change, and tells what it was.

@@ -438,3 +438,6 @@ const GLANCES: usize = 64;
 fn further(seat: u32, more: usize, rates: &Rates) -> usize {
     (seat as usize).saturating_mul(rates.common().len().saturating_sub(1)).saturating_add(more)
 }
+
+#[cfg(test)]
+mod tests;

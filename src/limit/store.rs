@@ -343,3 +343,25 @@ pub(crate) fn index_hash(hash: u64) -> u32 {
 const SEATS_PER_SHARD: usize = 1_024;
 /// More would not lower contention further on the machines there are.
 const MOST_SHARDS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::{divided, index_hash, shard_of};
+
+    /// The halves of a hash, each where the other has no part: else all keys of a shard would begin at one place.
+    #[test]
+    fn a_shard_is_chosen_by_one_half_of_a_hash_and_a_place_by_the_other() {
+        let hash = 0x1234_5678_9abc_def0;
+        assert_eq!(index_hash(hash), 0x9abc_def0);
+        assert_eq!([1, 2, 16, 64].map(|shards| shard_of(hash, shards)), [0, 0, 8, 0x38]);
+    }
+
+    #[test]
+    fn large_capacities_are_divided() {
+        assert_eq!([0, 1, 2_047].map(divided), [(1, 0), (1, 1), (1, 2_047)]);
+        // Six times the root of 1,024, and of 15,625.
+        assert_eq!(divided(2_048), (2, 1_024 + 192));
+        assert_eq!(divided(1_000_000), (64, 15_625 + 750));
+        assert_eq!(divided(usize::MAX), (64, u32::MAX - 1));
+    }
+}

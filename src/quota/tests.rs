@@ -287,3 +287,46 @@ fn packed_ticks_are_exact_where_they_can_be() {
     assert_eq!(ticks.lawful - ticks.most, 500_000_000 + 2);
     assert_eq!(Ticks::packed_on(ticks.scale, quota, 0), Some(ticks));
 }
+
+#[cfg(feature = "std")]
+proptest! {
+    #![proptest_config(crate::test_support::cases(1_000))]
+
+    /// What is rounded up on the scale of a quota is never its own interval: who goes back to it is where it began.
+    #[test]
+    fn a_packed_quota_is_the_same_on_its_own_scale(quota in any_quota(), debt in edgy_u32()) {
+        for debt in [0, debt] {
+            if let Some(ticks) = Ticks::packed(quota, debt) {
+                prop_assert_eq!(Ticks::packed_on(ticks.scale, quota, debt), Some(ticks));
+            }
+        }
+    }
+}
+
+/// I3 at its bound: the slack counts in full, in ticks as long as those that are tried.
+#[test]
+fn a_coarse_tick_is_as_short_as_the_window_allows() {
+    // In ticks of a nanosecond an interval is two of them longer, and the slack a second.
+    let longest = (1 << 61) - NANOS_PER_SEC - 2;
+    let ticks = |period| Ticks::of(Quota::new(1, Duration::from_nanos(period)).unwrap());
+    assert_eq!((ticks(longest).scale.shift, ticks(longest).lawful), (1, 1 << 61));
+    for more in [2, NANOS_PER_SEC / 2, NANOS_PER_SEC] {
+        let ticks = ticks(longest + more);
+        assert_eq!(ticks.scale.shift, 2);
+        assert!(ticks.lawful < 1 << 61);
+    }
+}
+
+/// I3 of packed ticks at its bound.
+#[cfg(feature = "std")]
+#[test]
+fn packed_ticks_fill_their_bits_and_no_more() {
+    // Half a tick a nanosecond.
+    let scale = super::ticks::Scale { interval: 0, per_nano: 1 << 63, shift: 0, after: 64 };
+    let period = 2 * ((1 << 34) - 500_000_002) / 18;
+    let ticks = |period| {
+        let quota = Quota::new(1, Duration::from_nanos(period)).unwrap().burst(18);
+        Ticks::packed_on(scale, quota, 0).map(|ticks| ticks.lawful)
+    };
+    assert_eq!((ticks(period), ticks(period + 1)), (Some(1 << 34), None));
+}

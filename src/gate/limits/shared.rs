@@ -98,7 +98,7 @@ impl<'a> Shared<'a> {
         if self.number == 0 {
             return Ok(());
         }
-        let held = held.unwrap_or_else(Held::without_a_store);
+        let held = held.unwrap_or_default();
         let claims = self.claims.get(..self.number).unwrap_or_default();
         match self.fleet.step_into(&mut self.answers, claims, held, now) {
             None => Ok(()),

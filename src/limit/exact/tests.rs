@@ -272,7 +272,7 @@ fn keys_do_not_share() {
         assert!(limiter.check(key, at(0)).is_admitted());
         assert!(limiter.check(key, at(0)).is_denied());
     }
-    assert_eq!(limiter.len(), 3);
+    assert_eq!((limiter.len(), limiter.is_empty()), (3, false));
     limiter.refund_n("a", 1, at(0));
     limiter.refund_n("nobody", 1, at(0));
     assert!(limiter.peek_n("a", 1, at(0)).is_admitted());
@@ -430,6 +430,18 @@ fn capacity_holds_at_every_size_and_memory_is_what_it_says() {
         assert!(limiter.capacity() >= capacity && limiter.capacity() <= capacity + capacity / 4);
         assert_eq!(limiter.memory_bytes(), empty, "nothing grows");
     }
+    // As documented, without the quotas of single keys.
+    for capacity in [2_048, 5_000, 100_000] {
+        let limiter: ExactLimiter<u64> = ExactLimiter::new(Quota::per_day(1), capacity);
+        let each = limiter.own_quotas(0).memory_bytes() as f64 / capacity as f64;
+        assert!((70.0..=95.0).contains(&each), "{each} for each of {capacity}");
+    }
+    // And these with 72 bytes in every thousand places.
+    let with = |quotas| {
+        let limiter: ExactLimiter<u64> = ExactLimiter::new(Quota::per_day(1), 1_000);
+        limiter.own_quotas(quotas).memory_bytes()
+    };
+    assert_eq!(with(64) - with(4), 60 * 72);
 }
 
 #[test]

@@ -156,6 +156,38 @@ fn what_was_charged_before_a_race_was_lost_comes_back() {
     assert_eq!(before.peek_n(1, NOW).standing().remaining(), 3);
 }
 
+/// A limit that lets everybody pass for want of a place, and counts what is given back to it.
+struct Unjudged(Decision, Cell<u32>);
+
+impl Limit for Unjudged {
+    fn peek_n(&self, _: u32, _: Timestamp) -> Decision {
+        self.0
+    }
+
+    fn check_n(&self, _: u32, _: Timestamp) -> Decision {
+        self.0
+    }
+
+    fn refund_n(&self, n: u32, _: Timestamp) {
+        self.1.set(self.1.get() + n);
+    }
+}
+
+/// I1 in a race: who has taken nothing gets nothing back, wherever it stands.
+#[test]
+fn a_member_that_did_not_judge_gets_nothing_back() {
+    let full: ExactLimiter<u32> =
+        ExactLimiter::new(Quota::per_hour(1), 0).on_saturation(OnSaturation::Allow);
+    let [first, last] = [(); 2].map(|()| Unjudged(full.check(&1, NOW), Cell::new(0)));
+    assert!(first.0.is_admitted() && first.0.is_saturated());
+    let log = RefCell::new(Vec::new());
+    let inner = TokenBucket::new(Quota::per_hour(5));
+    let fickle = Fickle { inner, denies: Cell::new(true), log: &log };
+    let members = [Member::new(&first, 1), Member::new(&fickle, 1), Member::new(&last, 1)];
+    assert!(check_all(&members, NOW).is_denied());
+    assert_eq!((first.1.get(), last.1.get()), (0, 0));
+}
+
 /// Threads that race for the last units of two limits never take more, and leave what was there.
 #[test]
 fn threads_take_from_both_limits_alike() {

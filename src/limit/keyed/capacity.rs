@@ -68,3 +68,21 @@ impl Capacity {
 
 /// A constant, so that dividing by it is not by chance by nothing.
 const SET: usize = size_of::<Set>();
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Capacity, SET};
+    use crate::error::KeyedLimiterError;
+
+    /// What can be addressed can be asked for, whether it can be had or not.
+    #[test]
+    fn sets_are_as_many_as_can_be_addressed() {
+        let most = isize::MAX.unsigned_abs() / SET;
+        let sets = |sets: usize| Capacity::bytes(100 + SET * sets).sets(100);
+        assert_eq!([1, 2, most].map(sets), [Ok(1), Ok(2), Ok(most)]);
+        assert_eq!(sets(most + 1), Err(KeyedLimiterError::TooLarge));
+        // Eight of ten ways, and seven ways a set.
+        let sets = |keys| Capacity::keys(keys).sets(100);
+        assert_eq!([1, 5, 6, 56, 57].map(sets), [Ok(1), Ok(1), Ok(2), Ok(10), Ok(11)]);
+    }
+}

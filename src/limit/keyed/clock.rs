@@ -147,8 +147,8 @@ impl Clock {
         for set in sets {
             for way in 0..WAYS {
                 let word = set.way(way);
-                let debt = word.debt(at);
-                if !word.is_empty() && debt > 0 && debt.unsigned_abs() > ticks.lawful {
+                let owes = u64::try_from(word.debt(at)).is_ok_and(|debt| debt > ticks.lawful);
+                if owes && !word.is_empty() {
                     // If it has changed meanwhile, somebody else knows better.
                     let _ = set.exchange(way, word, word.full_at(at.wrapping_add(ticks.burst)));
                 }
@@ -231,9 +231,91 @@ fn tend(set: &Set, frame: Frame, aim: u64, still: impl Fn() -> bool) {
         let ahead = aim.wrapping_sub(frame.reclaimed);
         let age = i64::try_from(ahead).unwrap_or(i64::MAX).saturating_sub(frame.until_free(word));
         // `still` after the word was read: a word of another time is not to be read in this frame.
-        if age > 0 && age.unsigned_abs() > OLD && still() {
+        if u64::try_from(age).is_ok_and(|age| age > OLD) && still() {
             // If it has changed meanwhile, it is not old any more.
             let _ = set.exchange(way, word, Word::tombstone(aim));
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::vec::Vec;
+
+    use super::{Clock, LEAP, OLD, tend};
+    use crate::{
+        limit::keyed::{
+            set::{Set, WAYS},
+            word::{Fingerprint, Word},
+        },
+        quota::{Quota, ticks::Ticks},
+    };
+
+    fn newcomer(full_at: u64) -> Word {
+        Word::live(full_at, Fingerprint::of(5), false)
+    }
+
+    fn regular(full_at: u64) -> Word {
+        Word::live(full_at, Fingerprint::of(6), true)
+    }
+
+    /// A set with these words in its first ways.
+    fn set(words: &[Word]) -> Set {
+        let set = Set::new();
+        for (way, word) in words.iter().enumerate() {
+            assert!(set.exchange(way, Word::EMPTY, *word));
+        }
+        set
+    }
+
+    fn words(set: &Set) -> Vec<Word> {
+        (0..WAYS).map(|way| set.way(way)).collect()
+    }
+
+    /// What is owed stays, and so does a regular until it was unprotected for as long.
+    #[test]
+    fn ways_that_were_full_long_ago_become_tombstones_and_no_others() {
+        let clock = Clock::new(0, 0, 1_000);
+        let aim = 1 << 50;
+        let young =
+            [newcomer(aim + 9), newcomer(aim), newcomer(aim - OLD), regular(aim - OLD - 1_000)];
+        let old = [newcomer(aim - OLD - 1), regular(aim - OLD - 1_001)];
+        let [a, b, c, d] = young;
+        let tombstone = Word::tombstone(aim);
+        for frame in [clock.at(aim), clock.at(aim - LEAP - 1)] {
+            let set = set(&[young, [old[0], old[1], Word::EMPTY, Word::EMPTY]].concat()[..6]);
+            let before = words(&set);
+            tend(&set, frame, aim, || false);
+            assert_eq!(words(&set), before, "read in a frame that is not there any more");
+            tend(&set, frame, aim, || true);
+            assert_eq!(words(&set), [a, b, c, d, tombstone, tombstone, Word::EMPTY]);
+        }
+    }
+
+    #[test]
+    fn a_step_back_heals_what_nobody_can_owe_and_nothing_else() {
+        let ticks = Ticks::packed(Quota::per_second(10).burst(20), 0).unwrap();
+        let clock = Clock::new(0, 1_000, 50_000);
+        let late = 1 << 50;
+        // From here a way that was never used would read as one that owes.
+        let early = late - (1 << 38);
+        let lawful = [newcomer(early + ticks.lawful), newcomer(early - ticks.lawful - 1)];
+        let too_much = newcomer(early + ticks.lawful + 1);
+        let sets = [set(&[lawful[0], lawful[1], too_much])];
+        let reclaimed = |at| clock.advance(at, &sets, &ticks).reclaimed;
+        assert_eq!([late, late - 1_000, late - 1].map(reclaimed), [late; 3], "no step back");
+        assert_eq!(words(&sets[0])[..3], [lawful[0], lawful[1], too_much]);
+        assert_eq!(reclaimed(early), early);
+        let empty = [Word::EMPTY; 4];
+        let healed = too_much.full_at(early + ticks.burst);
+        assert_eq!(words(&sets[0]), [&[lawful[0], lawful[1], healed][..], &empty].concat());
+    }
+
+    #[test]
+    fn a_step_back_is_one_of_more_than_the_slack() {
+        let ticks = Ticks::packed(Quota::per_second(10).burst(20), 0).unwrap();
+        let clock = Clock::new(0, 1_000, 50_000);
+        let reclaimed = |at| clock.advance(at, &[], &ticks).reclaimed;
+        assert_eq!([9_000, 8_000, 7_999].map(reclaimed), [9_000, 9_000, 7_999]);
     }
 }

@@ -58,3 +58,20 @@ impl Counters {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::{collections::BTreeSet, ptr};
+
+    use super::{Counters, STRIPES};
+
+    #[test]
+    fn keys_are_counted_on_four_cache_lines_and_summed_up() {
+        let counters = Counters::new();
+        let lines: BTreeSet<_> = (8..12).map(|hash| ptr::from_ref(counters.stripe(hash))).collect();
+        assert_eq!(lines.len(), STRIPES);
+        (0..10).for_each(|hash| counters.reclaimed(hash));
+        (0..7).for_each(|hash| counters.unseated(hash));
+        assert_eq!((counters.times_reclaimed(), counters.times_unseated()), (10, 7));
+    }
+}

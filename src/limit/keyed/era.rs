@@ -289,9 +289,9 @@ impl View {
         place(hash, self.seed, shape)
     }
 
-    /// What a debt of this era is in `other`: as many units, rounded up.
+    /// What a debt of this era is in `other`: as many units, rounded up; nothing or less if it is that.
     pub(super) fn convert(&self, debt: i64, other: &View) -> i64 {
-        if debt <= 0 || self.interval == other.interval || self.interval == 0 {
+        if self.interval == other.interval || self.interval == 0 {
             return debt;
         }
         let scaled = i128::from(debt).saturating_mul(i128::from(other.interval));
@@ -347,3 +347,60 @@ fn low(bits: u128) -> u64 {
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 /// The sets of a neighbourhood, in a table that has as many; a power of two.
 const NEIGHBOURS: usize = 64;
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Era, Shape, Superseded, place};
+
+    /// Until all that was owed in it is paid, and no longer: nor does it hold the next change up.
+    #[test]
+    fn an_earlier_era_is_looked_at_until_it_is_paid() {
+        let era = Era::new(0, 1, 64, 5);
+        assert_eq!(era.change(2, 64, 5, 100, 0), Ok(()));
+        let view = era.view();
+        let found = |by, reclaimed| {
+            era.before(&view, by, reclaimed).unwrap().map(|(of, paid)| (of.seed, paid))
+        };
+        assert_eq!([found(1, 99), found(1, 100), found(2, 0)], [Some((1, 100)), None, None]);
+        assert_eq!(era.change(3, 64, 5, 200, 0), Ok(()));
+        assert_eq!([99, 100].map(|reclaimed| era.blocked(reclaimed)), [Some(100), None]);
+        assert_eq!(era.change(4, 64, 5, 300, 99), Err(100));
+        assert_eq!(era.change(4, 64, 5, 300, 100), Ok(()));
+    }
+
+    /// Whatever the seed is; or there would be keys that share all of their places.
+    #[test]
+    fn every_bit_of_a_hash_and_of_a_seed_moves_a_key() {
+        let at = |hash, seed| {
+            let place = place(hash, seed, Shape::of(1 << 20));
+            (place.sets, place.key)
+        };
+        let (hash, seed) = (0x5555_3333_0f0f_00ff, 0x3333_5555_00ff_0f0f);
+        for bit in 0..64 {
+            assert_ne!(at(hash ^ 1 << bit, seed), at(hash, seed), "{bit} of the hash");
+            assert_ne!(at(hash, seed ^ 1 << bit), at(hash, seed), "{bit} of the seed");
+        }
+    }
+
+    #[test]
+    fn debts_are_converted_in_units() {
+        let view = |interval| Era::new(0, 1, interval, 5).view();
+        let convert = |debt, from, to| view(from).convert(debt, &view(to));
+        assert_eq!([192, 193, 1, 0].map(|debt| convert(debt, 64, 100)), [300, 302, 2, 0]);
+        assert_eq!([192, 193, 1, 0].map(|debt| convert(debt, 64, 64)), [192, 193, 1, 0]);
+        assert!([-1, -64, -(1 << 40)].iter().all(|debt| convert(*debt, 64, 100) <= 0));
+        // Of a quota of zero nobody knows in what units, and under one nothing is owed.
+        assert_eq!((convert(192, 0, 100), convert(192, 64, 0)), (192, 0));
+    }
+
+    #[test]
+    fn a_view_is_not_good_for_anything_after_a_change() {
+        let era = Era::new(0, 1, 64, 5);
+        era.change(2, 64, 5, 100, 0).unwrap();
+        let view = era.view();
+        assert!(era.is_present(&view) && era.confirms(&view));
+        era.change(3, 64, 5, 100, 0).unwrap();
+        assert!(!era.is_present(&view) && !era.confirms(&view));
+        assert!(matches!(era.before(&view, 1, 0), Err(Superseded)));
+    }
+}

@@ -33,8 +33,9 @@
 //!   clocks that differ by less than a second. A key is what has its sets and its fingerprint. What is
 //!   left, each time for one burst at most: a refund or a move by a thread that sleeps, or whose clock is
 //!   behind, for longer than the lag of the reclaim clock, while two others claim the same key's place;
-//!   and, during a change in a full store, a claim that the change overtook and a charge of it, while
-//!   two others find the key a place at last;
+//!   during a change in a full store, a claim that the change overtook and a charge of it, while two others
+//!   find the key a place at last; and, until what was owed before a change is paid, a newcomer whose place under
+//!   an earlier seed is by chance the key's present one, and which takes its bucket along;
 //! - **I2** no sequence of other keys gives an exhausted key anything back;
 //! - **I3** decisions equal those of an exact store on the same ticks, as long as no two keys share
 //!   a place, no set is saturated and time does not go back; otherwise they are stricter;
@@ -248,9 +249,7 @@ impl KeyedLimiter {
     /// Gives back `n` units of the key's that were taken before; its bucket is then at most full, one
     /// tick later.
     pub fn refund_n<Q: Hash + ?Sized>(&self, key: &Q, n: u32, now: Timestamp) {
-        if n > 0 {
-            self.table.refund(self.hash(key), Some(n), now);
-        }
+        self.table.refund(self.hash(key), Some(n), now);
     }
 
     /// Takes `n` units of the key's whether they are there or not.
@@ -408,9 +407,7 @@ impl OnKey<'_> {
     }
 
     pub(crate) fn refund_n(&self, n: u32, now: Timestamp) {
-        if n > 0 {
-            self.table.refund(self.hash, Some(n), now);
-        }
+        self.table.refund(self.hash, Some(n), now);
     }
 
     pub(crate) fn charge_n(&self, n: u32, now: Timestamp) {

@@ -98,7 +98,7 @@ impl Hints {
     #[inline]
     pub(super) fn with(self, way: usize, key: Fingerprint) -> Self {
         let mut bytes = self.0.to_le_bytes();
-        if let Some(byte) = bytes.get_mut(way.min(WAYS - 1)) {
+        if let Some(byte) = bytes.get_mut(way) {
             *byte = key.hint();
         }
         Self(u64::from_le_bytes(bytes))

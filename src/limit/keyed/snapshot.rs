@@ -337,10 +337,9 @@ impl Content {
         let Some(ticks) = Ticks::packed_on(table.scale, quota, table.room) else {
             return Err(SnapshotError::QuotaOutOfRange { quota });
         };
-        // The first quota's interval is the scale's own, the others' are rounded up on it.
-        let is_first = quota == self.first_quota && present.interval == table.scale.interval;
         let same_limit = quota.is_zero() || present.limit == quota.max_burst();
-        let same = same_limit && (is_first || present.interval == ticks.scale.interval);
+        // Rounded up on the first quota's scale, on which that one's own is what it is.
+        let same = same_limit && present.interval == ticks.scale.interval;
         let earlier = history.len().saturating_sub(1);
         let looked_at = self.eras.iter().take(earlier).all(|terms| terms.paid_after > 0);
         let few = u64::try_from(earlier).is_ok_and(|earlier| earlier <= EARLIER);

@@ -175,6 +175,11 @@ impl Table {
         unseen
     }
 
+    #[cfg(test)]
+    pub(super) fn is_plain(&self, hash: u64, n: u32, now: Timestamp) -> bool {
+        self.glance(hash, n, now).answer != Glance::UNSEEN
+    }
+
     /// All cases, and the second try of who lost an exchange.
     #[inline(never)]
     pub(super) fn settle(&self, hash: u64, ask: Ask, now: Timestamp) -> Decision {
@@ -469,7 +474,7 @@ impl Table {
 
 /// How many ways of a set are established and not aged out.
 #[inline]
-fn established_in(set: &Set, frame: Frame) -> u8 {
+pub(super) fn established_in(set: &Set, frame: Frame) -> u8 {
     let ways = (0..WAYS).map(|way| set.way(way));
     let established = ways.filter(|word| word.is_established() && frame.until_free(*word) > 0);
     established.fold(0, |count, _| count.saturating_add(1))

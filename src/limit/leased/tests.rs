@@ -107,6 +107,28 @@ fn a_batch_is_leased_and_used() {
     assert_eq!(bucket.peek_n(1, now).standing().remaining(), 4);
 }
 
+/// One at a time: who finds the flag, or enough by now, does not begin.
+#[test]
+fn one_thread_at_a_time_fetches_for_a_stripe() {
+    let bucket = LeasedBucket::new(Quota::per_second(10).burst(20), 1, 8);
+    let stripe = &bucket.stripes[0];
+    assert!(stripe.begin(3));
+    assert!(!stripe.begin(3) && !stripe.begin(9));
+    stripe.end(5, Timestamp::from_secs(1));
+    assert!(!stripe.begin(5));
+    assert!(stripe.begin(6));
+}
+
+/// Nothing is written to the stripe: there would be no rest to put down.
+#[test]
+fn a_whole_batch_and_more_is_taken_from_the_centre() {
+    let bucket = LeasedBucket::new(Quota::per_second(10).burst(20), 1, 8);
+    for n in [8, 9] {
+        assert!(bucket.check_n_on(0, n, Timestamp::from_secs(1)).is_admitted());
+        assert_eq!(bucket.stripes[0].lease.load(crate::sync::Ordering::Relaxed), 0);
+    }
+}
+
 /// I2 and I5: the last units are found wherever they are, and none twice.
 #[test]
 fn no_unit_is_stranded() {
@@ -145,7 +167,9 @@ fn old_leases_are_given_back() {
     assert_eq!(passed, 20);
 
     // At its last moment a lease is good; one step of its clock, 2^17 ns, is lost at most.
-    for (age, good) in [(LEASE - (1 << 17), true), (LEASE + 1, false)] {
+    let whole = Timestamp::from_nanos(1 << 40);
+    let ages = [(start, LEASE - (1 << 17), true), (whole, LEASE, true), (start, LEASE + 1, false)];
+    for (start, age, good) in ages {
         let bucket = LeasedBucket::new(Quota::per_hour(1).burst(5), 1, 5);
         assert!(bucket.check_on(0, start).is_admitted());
         let then = start.saturating_add(Duration::from_nanos(age));
@@ -171,6 +195,8 @@ fn a_denial_writes_nothing() {
         assert!(bucket.check_n_on(2, n, now).is_denied());
         assert_eq!(words(), before);
     }
+    assert!(bucket.stripes.iter().all(|stripe| stripe.call_in(|_| true).is_none()));
+    assert!(!bucket.call_in(now, |_| true), "so the centre is asked once");
 }
 
 #[test]

@@ -210,6 +210,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn keys_without_a_place_are_counted_where_there_are_keys() {
+        let (all, each) = (Places::all(1), Places::each(1, 1, RandomState::new()).unwrap());
+        for places in [&all, &each] {
+            assert_eq!(places.times_unseated(), 0);
+            assert!(matches!(places.take(1, 1), Outcome::Taken(_)));
+        }
+        assert_eq!((all.take(2, 1), each.take(2, 1)), (Outcome::Refused, Outcome::Unseated));
+        assert_eq!((all.times_unseated(), each.times_unseated()), (0, 1));
+        assert_eq!((all.keys(), each.keys()), (None, Some([1, 1])));
+    }
+
+    #[test]
+    fn memory_is_a_word_or_that_of_the_keys() {
+        assert_eq!(Places::all(1).memory_bytes(), 8);
+        let each = |keys| Places::each(1, keys, RandomState::new()).unwrap().memory_bytes();
+        // A seat is 16 bytes, and one of 256 entries of the index is 8.
+        assert_eq!(each(128) - each(64), 64 * 16 + 128 * 8);
+    }
+
     /// More than there is of it is no panic.
     #[test]
     fn memory_that_cannot_be_had_is_told() {

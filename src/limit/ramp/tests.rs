@@ -292,3 +292,16 @@ fn a_ramp_beyond_the_end_of_time_goes_as_far_as_there_is_time() {
     let longest = Ramp::new(Share::NONE, Share::ALL, Timestamp::ZERO, Duration::MAX);
     assert_eq!(longest, ramp);
 }
+
+/// I2: what binary places cannot hold is not rounded to less than the slower end has.
+#[test]
+fn a_third_stays_a_third() {
+    let third = Quota::new(1, Duration::from_secs(3)).unwrap();
+    let steady = Ramp::new(third, third.burst(9), Timestamp::ZERO, Duration::from_secs(10));
+    assert_eq!(steady.at(Timestamp::from_secs(5)), third.burst(5));
+    let (over, little) = (Quota::LONGEST_PERIOD, Timestamp::from_nanos(1));
+    let end = Timestamp::ZERO.saturating_add(over - Duration::from_nanos(1));
+    let second = Quota::per_second(1);
+    assert_eq!(Ramp::new(second, third, Timestamp::ZERO, over).at(end), third);
+    assert_eq!(Ramp::new(third, second, Timestamp::ZERO, over).at(little), third);
+}

@@ -16,7 +16,8 @@ use crate::{sync::Arc, time::Timestamp, verdict::Count};
 
 /// A check that is not over; made by [`Fleet::begin`], by an [`Ask`] and by a [`Wait`](super::Wait).
 ///
-/// Dropping it gives back what it holds to the leases of its node.
+/// Dropping it gives back what it holds to the leases of its node. The default one was over before it began, and asks
+/// nobody: what no lease and no memory answers is not known to it.
 #[must_use = "a check that is not over is to be gone on with"]
 #[derive(Default)]
 pub struct Held {
@@ -50,11 +51,6 @@ pub(super) enum What {
 impl Held {
     pub(super) fn new(deadline: Timestamp) -> Self {
         Self { deadline, ..Self::default() }
-    }
-
-    /// A check that asks nobody: what no lease and no memory answers is not known to it.
-    pub(crate) fn without_a_store() -> Self {
-        Self { given_up: true, ..Self::default() }
     }
 
     /// When the check must be over.

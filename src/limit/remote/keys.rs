@@ -393,7 +393,7 @@ impl Set {
                 let (at, _) = free.min_by_key(|(_, slot)| (slot.key != 0, slot.last()))?;
                 let slot = self.slots.get_mut(at)?;
                 *lost = slot.fetch.take();
-                *slot = Slot { key, since: now, ..Slot::default() };
+                *slot = Slot { key, ..Slot::default() };
                 at
             }
         };
@@ -440,8 +440,8 @@ impl Slot {
     }
 
     fn forget(&mut self) {
-        let Self { key, fetch, asked, wanted, .. } = core::mem::take(self);
-        *self = Self { key, fetch, asked, wanted, ..Self::default() };
+        let Self { key, fetch, wanted, .. } = core::mem::take(self);
+        *self = Self { key, fetch, wanted, ..Self::default() };
     }
 
     /// How much is taken in advance: what comes while a lease lasts, if it goes on like this; and at least

@@ -51,10 +51,9 @@ impl Window {
     /// An answer came in time.
     pub(super) fn answered(&self) {
         let width = self.width.load(Ordering::Relaxed);
-        let most = MOST.saturating_mul(PART);
-        if width < most {
-            let wider = PART.saturating_mul(PART).checked_div(width).unwrap_or(0);
-            let wider = width.saturating_add(wider).min(most);
+        let wider = PART.saturating_mul(PART).checked_div(width).unwrap_or(0);
+        let wider = width.saturating_add(wider).min(MOST.saturating_mul(PART));
+        if wider != width {
             // If another thread was faster, its change will do: above all if it was late.
             let _ = self.width.compare_exchange(width, wider, Ordering::Relaxed, Ordering::Relaxed);
         }

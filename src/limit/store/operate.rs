@@ -177,10 +177,45 @@ mod tests {
 
     use super::Store;
     use crate::{
-        limit::store::{Answer, Terms},
+        limit::store::{Answer, Seated, Terms},
         quota::Quota,
         time::Timestamp,
     };
+
+    /// A key under the quota from the beginning is judged outside of the lock, others by theirs.
+    #[test]
+    fn a_changed_quota_is_looked_up() {
+        let quotas = Box::new([Quota::per_hour(100)]);
+        let store: Store<u32> = Store::new(&Terms { quotas, max_debt: 0, distinct: 1 }, 4);
+        let now = Timestamp::from_secs(1_000);
+        for key in [1, 2] {
+            assert!(matches!(store.charge_seated(&key, 1, now), Seated::Absent));
+            assert!(matches!(store.charge(&key, None, 1, now), Answer::Judged(_)));
+            assert!(matches!(store.charge_seated(&key, 1, now), Seated::Original(_)));
+        }
+        assert!(store.set_own(&1, Quota::per_hour(100), now).is_ok());
+        assert!(matches!(store.charge_seated(&1, 1, now), Seated::Other(_)));
+        assert!(matches!(store.charge_seated(&2, 1, now), Seated::Original(_)));
+        store.set_common(Quota::per_hour(100), now);
+        assert!(matches!(store.charge_seated(&2, 1, now), Seated::Other(_)));
+    }
+
+    /// Of nothing, nothing is written: a clock that lags sees the bucket as it was.
+    #[test]
+    fn nothing_is_charged_for_nothing_under_several_quotas() {
+        let quotas = Box::new([Quota::per_hour(100), Quota::per_day(50)]);
+        let store: Store<u32> = Store::new(&Terms { quotas, max_debt: 0, distinct: 0 }, 4);
+        let left =
+            |millis, units| match store.charge(&1, None, units, Timestamp::from_millis(millis)) {
+                Answer::Judged(decision) => decision.standing().remaining(),
+                Answer::Unseated(_) => panic!("there are four seats"),
+            };
+        assert_eq!([left(1_000, 1), left(1_000, 1), left(1_000, 0)], [49, 48, 48]);
+        assert_eq!(left(1_000, 60), 48, "too many for a day, and an hour's are not taken either");
+        assert_eq!(left(1_000, 0), 48);
+        assert_eq!(left(9_000_000, 0), 50);
+        assert_eq!(left(8_999_500, 0), 50);
+    }
 
     /// The verbs are the same under several quotas, where a seat's debts lie in two places.
     #[test]

@@ -107,3 +107,15 @@ impl Layout {
         places.saturating_add(slack)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Layout;
+
+    #[test]
+    fn an_eighth_more_than_there_are_places_is_put_back_where_keys_are_divided() {
+        assert_eq!(Layout::of(2_047).most_put_back(), 2_047);
+        // Two shards of 1,216 seats.
+        assert_eq!(Layout::of(2_048).most_put_back(), 2_432 + 304);
+    }
+}

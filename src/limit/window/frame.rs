@@ -134,7 +134,7 @@ impl Frame {
             return View { slot, used: tally.used, healed: true };
         }
         let slot = slot.max(not_before).max(tally.slot);
-        let used = if slot == tally.slot || tally.used == 0 {
+        let used = if slot == tally.slot {
             tally.used
         } else if self.oldest(slot) > tally.slot {
             0
@@ -148,7 +148,7 @@ impl Frame {
     /// `used` with `n` more, if the limit has room for them.
     #[inline]
     pub(super) fn room(&self, used: u32, n: u32) -> Option<u32> {
-        used.checked_add(n).filter(|after| *after <= self.limit && self.limit > 0)
+        used.checked_add(n).filter(|after| *after <= self.limit)
     }
 
     /// The decision that has just taken at least one unit, with `used` of them now counted.
@@ -289,6 +289,7 @@ mod tests {
                 Ok(frame) => {
                     prop_assert!(frame.slot_nanos >= 32 * u64::from(limit.max(1)));
                     prop_assert!(frame.slot_nanos.saturating_mul(parts.into()) >= window);
+                    prop_assert!(window <= 3_155_760_000_000_000_000);
                 }
                 Err(WindowError::ZeroWindow) => prop_assert_eq!(window, 0),
                 Err(WindowError::WindowTooLong) => prop_assert!(window > 3_155_760_000_000_000_000),

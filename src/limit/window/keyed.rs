@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     error::WindowError,
-    limit::OnSaturation,
+    limit::{OnSaturation, store},
     sync::{AtomicU64, Mutex, Ordering},
     time::Timestamp,
     verdict::{Count, Decision},
@@ -85,11 +85,7 @@ impl<K: Hash + Eq> KeyedWindow<K> {
         capacity: usize,
     ) -> Result<Self, WindowError> {
         let frame = Frame::new(limit, window, parts)?;
-        let shards = (capacity / SEATS_PER_SHARD).clamp(1, MOST_SHARDS).next_power_of_two();
-        let share = capacity.div_ceil(shards);
-        // Six standard deviations of a random division, so that no shard is full before its time.
-        let slack = if shards == 1 { 0 } else { share.isqrt().saturating_mul(6) };
-        let seats = u32::try_from(share.saturating_add(slack)).unwrap_or(u32::MAX - 1);
+        let (shards, seats) = store::divided(capacity);
         Ok(Self {
             frame,
             shards: (0..shards).map(|_| Line(Mutex::new(Seats::new(frame, seats)))).collect(),
@@ -185,10 +181,8 @@ impl<K: Hash + Eq> KeyedWindow<K> {
     /// The lower half of the key's hash, and the shard that the upper half chooses.
     fn place<Q: Hash + ?Sized>(&self, key: &Q) -> (u32, Option<&Line<K>>) {
         let hash = self.hasher.hash_one(key);
-        // Both halves fit their types; the number of shards is a power of two.
-        let upper = usize::try_from(hash >> 32).unwrap_or(0);
-        let lower = u32::try_from(hash & u64::from(u32::MAX)).unwrap_or(0);
-        (lower, self.shards.get(upper & self.shards.len().wrapping_sub(1)))
+        let shard = store::shard_of(hash, self.shards.len());
+        (store::index_hash(hash), self.shards.get(shard))
     }
 
     /// No place for a new key, for so many nanoseconds.
@@ -252,11 +246,6 @@ impl<K> fmt::Debug for KeyedWindow<K> {
             .finish_non_exhaustive()
     }
 }
-
-/// A shard's share is about this many seats, or more where there are [`MOST_SHARDS`].
-const SEATS_PER_SHARD: usize = 1_024;
-/// More would not lower contention further on the machines there are.
-const MOST_SHARDS: usize = 64;
 
 #[cfg(test)]
 mod tests;

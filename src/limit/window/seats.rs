@@ -125,9 +125,7 @@ impl<K> Seats<K> {
         let back = n.min(*units);
         *units = units.saturating_sub(back);
         self.set_tally(seat, Tally { slot, used: used.saturating_sub(back) });
-        if back > 0 {
-            self.bring_forward(seat);
-        }
+        self.bring_forward(seat);
     }
 
     /// What a key without a seat would be answered; the standing is the present one.

@@ -251,6 +251,40 @@ fn no_more_than_four_of_a_set_are_established_whoever_comes_back() {
     assert_eq!(store.stats(now).established(), 4);
 }
 
+/// I8: how many are established is counted anew when one comes back, and then others can be in their stead.
+#[test]
+fn regulars_are_established_once_others_have_aged_out() {
+    let store = fixed(TENS, Capacity::bytes(size_of::<KeyedLimiter>() + size_of::<Set>()));
+    let established_after = |keys: core::ops::Range<u32>, now| {
+        for key in keys {
+            assert!(store.check(&key, now).is_admitted());
+        }
+        store.stats(now).established()
+    };
+    let secs = |secs: u64| at(1_000 * secs);
+    assert_eq!([1, 2].map(|now| established_after(0..4, secs(now))), [0, 4]);
+    assert_eq!([3, 40].map(|now| established_after(4..7, secs(now))), [4, 4]);
+    // The four are gone; the first of the others has been away for as long, and two of them come now and then.
+    assert_eq!(established_after(5..7, secs(80)), 0, "who comes by a glance asks the last count");
+    assert_eq!(established_after(4..5, secs(101)), 1);
+    assert_eq!(established_after(5..7, secs(102)), 3);
+}
+
+/// I8: who is one of the four stays so, also where it is charged without a glance.
+#[test]
+fn regulars_are_not_counted_against_themselves() {
+    let store = fixed(TENS, Capacity::bytes(size_of::<KeyedLimiter>() + size_of::<Set>()));
+    for millis in [1_000, 2_000] {
+        for key in 0..4_u32 {
+            assert!(store.check(&key, at(millis)).is_admitted());
+        }
+    }
+    for key in 0..4_u32 {
+        assert!(store.charge_n(&key, 1, at(3_000)).is_admitted());
+    }
+    assert_eq!(store.stats(at(3_000)).established(), 4);
+}
+
 /// Who is denied a place is told when to come again, and then there may be one.
 #[test]
 fn saturation_says_when_to_come_again() {

@@ -8,7 +8,7 @@ use super::{SEEDS, at, fixed};
 use crate::{
     error::ChangeError,
     limit::{
-        keyed::{Capacity, KeyedLimiter, set::Set},
+        keyed::{Capacity, KeyedLimiter, WAYS, set::Set},
         reference::{Answer, Keyed},
     },
     quota::Quota,
@@ -43,6 +43,19 @@ fn keys_keep_their_debts_over_a_new_seed() {
     }
 }
 
+/// Each of them another one: keys that shared a place with somebody's do not for good.
+#[test]
+fn seeds_are_new() {
+    let store = fixed(TENS, Capacity::keys(200));
+    let mut seeds = std::vec![store.table.era.view().seed];
+    for hour in 1..5 {
+        store.rotate_seed(at(3_600_000 * hour)).unwrap();
+        seeds.push(store.table.era.view().seed);
+    }
+    let distinct: std::collections::BTreeSet<_> = seeds.iter().collect();
+    assert_eq!(distinct.len(), 5, "{seeds:?}");
+}
+
 #[test]
 fn regulars_stay_established_over_a_new_seed() {
     let store = fixed(TENS, Capacity::keys(2_000));
@@ -68,6 +81,26 @@ fn regulars_stay_established_over_a_new_seed() {
     assert!(matches!(store.rotate_seed(now), Err(ChangeError::TooSoon { .. })));
 }
 
+/// Neither when they come back nor when they move are more than four of a set kept.
+#[test]
+fn no_set_keeps_more_than_four_whoever_moves_there() {
+    let store = fixed(TENS, Capacity::bytes(size_of::<KeyedLimiter>() + 40 * size_of::<Set>()));
+    let visit = |secs: u64| {
+        for key in 0..180_u32 {
+            let _ = store.check(&key, at(1_000 * secs));
+        }
+        let kept = |set: &Set| (0..WAYS).filter(|way| set.way(*way).is_established()).count();
+        let most = store.table.sets.iter().map(kept).max();
+        (store.stats(at(1_000 * secs)).established(), most)
+    };
+    assert_eq!(visit(1), (0, Some(0)));
+    let (before, most) = visit(2);
+    assert!(before > 120 && most == Some(4), "{before} {most:?}");
+    store.rotate_seed(at(2_000)).unwrap();
+    let (after, most) = visit(3);
+    assert!(after > 100 && most == Some(4), "{after} {most:?}");
+}
+
 /// In a store without room to move, a key is served where it was.
 #[test]
 fn a_full_store_serves_keys_where_they_were() {
@@ -86,6 +119,28 @@ fn a_full_store_serves_keys_where_they_were() {
         assert!(store.check_n(&key, 10, now).is_denied(), "key {key}: 30 of 20");
     }
     assert_eq!((admitted, saturated), (seated, 4_000 - seated));
+}
+
+/// A key that cannot move yet owes nothing any more when nobody looks for it where it was: not by a tick.
+#[test]
+fn a_key_without_a_new_place_may_owe_until_its_era_is_over() {
+    let store = fixed(TENS, Capacity::keys(1));
+    for (millis, units) in [(9_000, 1), (9_500, 1), (10_000, 20)] {
+        assert!(store.check_n("key", units, at(millis)).is_admitted());
+    }
+    assert_eq!(store.stats(at(10_000)).established(), 1);
+    store.rotate_seed(at(10_000)).unwrap();
+    let (view, scale) = (store.table.era.view(), store.table.scale);
+    let before_the_end = |units| view.paid - units * view.interval;
+    // Six others take the places that there are, for two seconds.
+    for other in 0..6_u32 {
+        let now = scale.first_of(before_the_end(30));
+        assert!(store.check_n(&other, 20, now).is_admitted());
+    }
+    let (now, too_late) = (before_the_end(20), before_the_end(20) + 1);
+    assert!(store.check_n("key", 20, scale.first_of(too_late)).is_saturated());
+    let decision = store.check_n("key", 20, scale.first_of(now));
+    assert!(decision.is_admitted() && !decision.is_saturated());
 }
 
 #[test]
@@ -189,6 +244,7 @@ fn a_quota_that_does_not_fit_changes_nothing() {
     // A quota of zero lets nothing pass, and what was owed is still owed after it.
     store.set_quota(Quota::per_second(0), now).unwrap();
     assert!(store.check("other", now).is_denied() && store.check("key", now).is_denied());
+    assert!(store.charge_n("other", 3, now).is_denied(), "nothing that could be owed");
     store.set_quota(TENS, now).unwrap();
     assert!(store.check("key", now).is_denied());
     assert!(store.check_n("other", 20, now).is_admitted());

@@ -120,6 +120,21 @@ fn a_small_step_back_gives_nothing() {
     }
 }
 
+/// As documented: ways wait for the reclaim clock, so it is never late by more than a part of an interval.
+#[test]
+fn the_reclaim_clock_lags_a_millisecond_or_an_eighth_of_an_interval() {
+    let lag = |quota| {
+        let store = fixed(quota, Capacity::keys(20));
+        let lag = store.table.clock.lag() as f64;
+        (lag / store.table.scale.interval as f64, store.table.scale.interval)
+    };
+    // And half as much, by which it moves at the most.
+    let (part, interval) = lag(FAST);
+    assert!((0.125..=0.19).contains(&part) && interval == 1_000, "{part}");
+    let (part, _) = lag(Quota::per_second(10).burst(20));
+    assert!((0.01..=0.015).contains(&part), "{part}");
+}
+
 /// The whole of time is accepted.
 #[test]
 fn extreme_times_do_no_harm() {

@@ -23,6 +23,16 @@ enum Op {
     SetLimit(u32),
 }
 
+#[test]
+fn a_key_is_there_while_it_holds_a_permit() {
+    let permits = KeyedPermits::new(1, 5);
+    assert!(permits.is_empty());
+    let permit = permits.try_acquire(&1).unwrap();
+    assert_eq!((permits.is_empty(), permits.len()), (false, 1));
+    drop(permit);
+    assert_eq!((permits.is_empty(), permits.len()), (true, 0));
+}
+
 fn any_op() -> impl Strategy<Value = Op> {
     prop_oneof![
         6 => (0..8_u8, 0..4_u32).prop_map(|(key, n)| Op::Acquire(key, n)),

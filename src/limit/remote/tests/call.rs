@@ -2,10 +2,10 @@
 
 use std::{format, string::String, vec::Vec};
 
-use super::{fleet, limit};
+use super::{NOW, Server, asks, begin, check, fleet, limit};
 use crate::{
     Quota,
-    limit::remote::{Call, FleetLimit, OnFailure, SCRIPT, StoreError, call::Reply},
+    limit::remote::{Call, Claim, FleetLimit, OnFailure, SCRIPT, StoreError, call::Reply},
 };
 
 fn texts<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
@@ -101,4 +101,17 @@ fn what_cannot_be_a_reply_of_the_script_is_malformed() {
 #[test]
 fn the_script_is_plain_text() {
     assert!(SCRIPT.is_ascii() && SCRIPT.len() < 4_096);
+}
+
+/// What a lease has granted is not asked for once more.
+#[test]
+fn only_what_is_not_known_is_asked_for() {
+    let (fleet, mut server) = (fleet(), Server::new(0));
+    let limit = limit(&fleet, Quota::per_minute(100));
+    let claims = [b"a", b"b"].map(|name| Claim::new(&limit, fleet.subject(name), 1));
+    let mut answers = check(&fleet, &mut server, &claims[..1], NOW);
+    fleet.give_back(&claims[..1], &mut answers);
+    let ask = asks(begin(&fleet, &claims, NOW));
+    let [call] = ask.calls() else { panic!("{ask:?}") };
+    assert!(texts(call.keys())[0].contains(&format!("{}", fleet.subject(b"b"))));
 }

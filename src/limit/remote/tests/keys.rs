@@ -8,7 +8,7 @@ use crate::{
     Quota, Timestamp,
     limit::{
         remote::{
-            FleetLimit, LEASE_AGE,
+            Claim, FleetLimit, LEASE_AGE, OnFailure, Subject,
             call::Reply,
             fetch::Fetch,
             keys::{Begun, Keys, Known},
@@ -169,6 +169,29 @@ fn a_short_denial_is_remembered_for_half_a_lease_to_a_whole_one_by_chance() {
     }
 }
 
+/// Chance has all of its bits: hardly two of many nodes that come one after the other come back together.
+#[test]
+fn short_denials_differ() {
+    // A hash, which has ones and noughts.
+    const KEY: u128 = 0x5555_5555_3333_3333_5555_5555_3333_3333;
+    let rig = Rig { keys: Keys::with_mix(1, 0x9e37_79b9_7f4a_7c15).unwrap(), limit: hundred() };
+    let told = |key, micros| {
+        let now = NOW.saturating_add(Duration::from_micros(micros));
+        let (_, fetch) = rig.begin(key, 1, now);
+        rig.keys.answered((key, &fetch), 1, &denied(Some(1)), &rig.limit, now).retry_after
+    };
+    let distinct = |mut waits: Vec<_>| {
+        waits.sort_unstable();
+        waits.dedup();
+        waits.len()
+    };
+    // Two in 50 ms, to the nanosecond: four pairs are expected.
+    let of_moments = distinct((0..20_000).map(|micros| told(KEY, micros)).collect());
+    assert!(of_moments > 20_000 - 20, "{of_moments}");
+    let of_keys = distinct((1..2_000).map(|number| told(KEY.wrapping_mul(number), 0)).collect());
+    assert!(of_keys > 1_999 - 5, "{of_keys}");
+}
+
 #[test]
 fn what_never_comes_is_told_as_never_and_asked_again_after_a_lease() {
     let rig = Rig::new();
@@ -269,6 +292,36 @@ fn a_clock_that_goes_back_makes_everything_unknown() {
     assert!(is_nothing(&rig.take(1, 1, at(3_999))));
     assert!(is_nothing(&rig.take(2, 1, at(3_999))));
     assert!(is_nothing(&rig.take(1, 1, at(5_000))), "and stays so");
+}
+
+/// What was heard in the future is forgotten, and not the call that is on its way: others would make it once more.
+#[test]
+fn a_call_outlives_what_a_clock_that_goes_back_makes_unknown() {
+    let rig = Rig::new();
+    assert!(rig.hears(1, 1, &granted(3), at(5_000)));
+    let (_, fetch) = rig.begin(1, 3, at(4_000));
+    for _ in 0..2 {
+        assert!(matches!(rig.take(1, 1, at(3_999)), Known::OnItsWay(_)));
+    }
+    assert_eq!(
+        rig.keys.answered((1, &fetch), 3, &granted(4), &rig.limit, at(3_999)).retry_after,
+        0
+    );
+    assert!(is_granted(&rig.take(1, 1, at(3_999))));
+}
+
+/// Keys whose upper halves are hashes are in all sets alike, and seldom nine in one of eight.
+#[test]
+fn keys_are_divided_among_the_sets() {
+    let keys = Keys::with_mix(1 << 10, 0x9e37_79b9_7f4a_7c15).unwrap();
+    let rig = Rig { keys, limit: hundred() };
+    let has_room = |number: u128| {
+        let key = number.wrapping_mul(0x2545_f491_4f6c_dd1d_9e37_79b9_7f4a_7c15);
+        let begun = rig.keys.begin(key, 1, &rig.limit, at(20), NOW);
+        matches!(begun, Begun::Call { .. })
+    };
+    let found = (1..=512).filter(|number| has_room(*number)).count();
+    assert!(found > 490, "{found} of 512 in 128 sets of eight");
 }
 
 /// I2. All keys whose upper halves are alike meet in one set, of eight.
@@ -375,4 +428,19 @@ fn what_is_left_is_what_can_still_be_had() {
     assert!(is_granted(&rig.take(1, 1, NOW)));
     assert_eq!([left(NOW), left(at(899))], [13, 13]);
     assert_eq!([left(at(900)), left(at(2_000))], [100, 100]);
+}
+
+/// Two subjects have two keys under a limit, and two limits have two for a subject, however little they differ.
+#[test]
+fn every_bit_of_a_subject_is_in_its_key() {
+    let fleet = fleet();
+    let limit = limit(&fleet, Quota::per_second(100));
+    let subject = fleet.subject(b"a");
+    let key = |subject| Claim::new(&limit, subject, 1).key();
+    for bit in 0..128 {
+        assert_ne!(key(Subject(subject.0 ^ 1 << bit)), key(subject), "{bit}");
+    }
+    let other = fleet.limit("other", Quota::per_second(100), OnFailure::Local).unwrap();
+    let both = [&limit, &other].map(|limit| Claim::new(limit, Subject(0), 1).key());
+    assert!(both[0] != both[1] && both.iter().all(|key| *key != 0));
 }

@@ -174,6 +174,19 @@ fn limits_do_what_they_are_told_to_when_the_store_fails() {
     }
 }
 
+/// The store is well; it is these keys that are not.
+#[test]
+fn keys_of_another_type_are_no_reason_to_ask_seldom() {
+    let fleet = fleet();
+    let limit = limit(&fleet, Quota::per_minute(5));
+    for key in 0..20_u64 {
+        let claims = [Claim::new(&limit, fleet.subject(&key.to_le_bytes()), 1)];
+        let error = Err(StoreError::WrongType("no".into()));
+        let _ = asks(begin(&fleet, &claims, NOW)).finish(&[error], NOW);
+        assert!(!fleet.stats().is_open());
+    }
+}
+
 #[test]
 fn a_store_that_fails_is_asked_four_times_a_second() {
     let (fleet, mut server) = (fleet(), Server::new(0));

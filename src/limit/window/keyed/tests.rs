@@ -98,6 +98,9 @@ proptest! {
 fn keys_do_not_share() {
     let limiter: KeyedWindow<String> = KeyedWindow::new(1, MINUTE, 6, 10).unwrap();
     assert!(limiter.is_empty());
+    assert!(limiter.check("a", at(0)).is_admitted());
+    assert!(!limiter.is_empty());
+    limiter.refund_n("a", 1, at(0));
     for key in ["a", "b", "c"] {
         assert!(limiter.check(key, at(0)).is_admitted());
         assert!(limiter.check(key, at(0)).is_denied());
@@ -140,8 +143,21 @@ fn a_clock_that_lags_gets_no_second_window() {
     let denied = limiter.check(&1, at(69_500));
     assert!(denied.is_denied() && !denied.is_saturated(), "two within a minute and a second more");
     assert_eq!(denied.standing().retry_after(), Duration::from_millis(500));
+    assert_eq!(denied.standing().reset_after(), Duration::from_millis(500));
     assert_eq!(limiter.peek_n(&1, 0, at(69_500)).standing().remaining(), 0);
     assert!(limiter.check_n(&1, 2, at(70_000)).is_admitted());
+}
+
+/// The agenda's promise after a refund: a place of which nothing counts is free at once.
+#[test]
+fn a_refund_frees_the_place() {
+    let limiter: KeyedWindow<u32> = KeyedWindow::new(2, MINUTE, 6, 2).unwrap();
+    assert!(limiter.check(&1, at(0)).is_admitted());
+    assert!(limiter.check_n(&2, 2, at(15_000)).is_admitted());
+    limiter.refund_n(&2, 1, at(15_000));
+    assert!(limiter.check(&3, at(15_000)).is_saturated());
+    limiter.refund_n(&2, 1, at(15_000));
+    assert!(limiter.check(&3, at(15_000)).is_admitted());
 }
 
 #[test]

@@ -292,6 +292,36 @@ fn a_refund_gives_back_what_the_sub_window_has_and_no_more() {
     assert!(window.check_n(4, at(70)).is_admitted());
 }
 
+/// What was judged by records is good as long as they do not change: until a newer slot, or another turn.
+#[test]
+fn what_was_read_stands_until_the_slot_or_the_turn_is_another() {
+    let window = SlidingWindow::new(10, MINUTE, 6).unwrap();
+    assert!(window.check(at(1_005)).is_admitted());
+    let read = window.read();
+    assert!(window.check(at(1_006)).is_admitted());
+    assert!(window.still_stands(read), "the slot is the same");
+    assert!(window.check(at(1_015)).is_admitted());
+    assert!(!window.still_stands(read));
+    let read = window.read();
+    assert!(window.check(at(5)).is_admitted());
+    assert!(!window.still_stands(read), "the clock was set back");
+}
+
+/// I7: another thread that is at step 2 may have written what the slot had already.
+#[test]
+fn a_slot_that_is_closed_gives_nothing_back() {
+    let window = SlidingWindow::new(10, MINUTE, 6).unwrap();
+    assert!(window.check_n(4, at(5)).is_admitted());
+    let Some(closed) = window.close(window.read()) else { panic!("nobody else is here") };
+    let before = words(&window);
+    window.refund_n(4, at(5));
+    assert_eq!(words(&window), before);
+    assert!(window.record(closed));
+    window.refund_n(4, at(5));
+    records_add_up(&window);
+    assert_eq!(window.peek_n(0, at(9)).standing().remaining(), 6);
+}
+
 /// I4: a clock set back by more than a second forgives one limit a step, and locks nobody out.
 #[test]
 fn a_clock_set_back_forgives_at_most_one_limit_and_heals() {
