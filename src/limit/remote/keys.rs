@@ -440,8 +440,8 @@ impl Slot {
     }
 
     fn forget(&mut self) {
-        let Self { key, fetch, wanted, .. } = core::mem::take(self);
-        *self = Self { key, fetch, wanted, ..Self::default() };
+        let Self { key, fetch, .. } = core::mem::take(self);
+        *self = Self { key, fetch, ..Self::default() };
     }
 
     /// How much is taken in advance: what comes while a lease lasts, if it goes on like this; and at least
