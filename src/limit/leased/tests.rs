@@ -277,7 +277,7 @@ fn threads_take_exactly_what_is_there() {
 #[test]
 fn the_documented_size_holds() {
     let bucket = LeasedBucket::new(Quota::per_second(1), 4, 1);
-    assert_eq!(bucket.memory_bytes(), 256 + 4 * 128);
+    assert_eq!((bucket.stripes(), bucket.memory_bytes()), (4, 256 + 4 * 128));
     assert_eq!(LeasedBucket::LEASE, Duration::from_nanos(LEASE));
 }
 

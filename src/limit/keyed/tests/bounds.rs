@@ -304,7 +304,7 @@ fn saturation_says_when_to_come_again() {
         2,
         "once when it asked, once when it was peeked at"
     );
-    assert_eq!(store.stats(now).times_reclaimed(), 1);
+    assert_eq!((store.times_unseated(), store.stats(now).times_reclaimed()), (2, 1));
 
     let allowing = fixed(TENS, Capacity::bytes(size_of::<KeyedLimiter>() + size_of::<Set>()))
         .on_saturation(OnSaturation::Allow);
