@@ -1,6 +1,6 @@
 //! What a node remembers, and for how long.
 
-use core::time::Duration;
+use core::{hash::Hasher, time::Duration};
 use std::{sync::Arc, vec::Vec};
 
 use super::{NOW, at, fleet, limit};
@@ -445,4 +445,17 @@ fn every_bit_of_a_subject_is_in_its_key() {
     let other = fleet.limit("other", Quota::per_second(100), OnFailure::Local).unwrap();
     let both = [&limit, &other].map(|limit| Claim::new(limit, Subject(0), 1).key());
     assert!(both[0] != both[1] && both.iter().all(|key| *key != 0));
+}
+
+/// Nobody can name a subject that is a limit's scope: its key would be nothing.
+#[test]
+fn a_limit_is_hashed_under_another_key_than_subjects() {
+    let fleet = fleet();
+    let limit = limit(&fleet, Quota::per_second(100));
+    let mut hasher = fleet.hasher();
+    hasher.write(b"limit");
+    hasher.write_u32(100);
+    hasher.write_u32(100);
+    hasher.write_u64(1_000_000_000);
+    assert_ne!(Claim::new(&limit, hasher.subject(), 1).key(), 0);
 }
