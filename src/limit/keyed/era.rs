@@ -355,6 +355,7 @@ mod tests {
         for bit in 0..64 {
             assert_ne!(at(hash ^ 1 << bit, seed), at(hash, seed), "{bit} of the hash");
             assert_ne!(at(hash, seed ^ 1 << bit), at(hash, seed), "{bit} of the seed");
+            assert_ne!(at(hash ^ 1 << bit, seed).1, at(hash, seed).1, "{bit}: the fingerprint");
         }
     }
 

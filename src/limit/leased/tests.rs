@@ -296,3 +296,10 @@ fn what_is_given_back_can_be_taken_again() {
     assert!(bucket.check_n(11, now).is_denied());
     assert!(bucket.check_n(10, now).is_admitted());
 }
+
+#[test]
+#[cfg(all(feature = "std", not(loom)))]
+fn threads_are_given_stripes_in_turn() {
+    let [one, other] = [(); 2].map(|()| std::thread::spawn(super::of_this_thread).join().unwrap());
+    assert_ne!(one, other);
+}
