@@ -359,6 +359,17 @@ mod tests {
         }
     }
 
+    /// Where the last neighbourhood lacks some sets, too.
+    #[test]
+    fn both_sets_of_a_key_are_there() {
+        for sets in [1, 2, 3, 63, 64, 65, 100, 129] {
+            for hash in 0..2_000_u64 {
+                let place = place(hash << 40 | hash, 7, Shape::of(sets));
+                assert!(place.sets.iter().all(|set| *set < sets), "{place:?} of {sets}");
+            }
+        }
+    }
+
     #[test]
     fn debts_are_converted_in_units() {
         let view = |interval| Era::new(0, 1, interval, 5).view();
