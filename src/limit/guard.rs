@@ -265,7 +265,7 @@ pub(super) const fn flags(low: u32) -> u64 {
 /// What a word of this era has in the era's bits.
 #[inline]
 pub(super) const fn tag(era: u64, low: u32) -> u64 {
-    era.wrapping_shl(1) & (flags(low) ^ RENEWED)
+    era.wrapping_shl(1) & flags(low)
 }
 
 /// How far from `written_at`, in ticks, `full_at` is read modulo its range of 2^(64 - `low`).

@@ -210,8 +210,7 @@ impl Rates {
 
     /// The entry of a quota, which may be the one of `from` if nobody else has that.
     fn entry(&mut self, from: Plan, quota: Quota) -> Result<Plan, TooManyQuotas> {
-        let taken = |own: &Own| own.keys > 0 && own.rate.quota == quota;
-        if let Some(at) = self.own.iter().position(taken) {
+        if let Some(at) = self.own.iter().position(|own| own.rate.quota == quota) {
             return Ok(Plan::nth(at));
         }
         let rate = Rate::with_debt(quota, self.most_debt);

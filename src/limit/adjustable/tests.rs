@@ -334,3 +334,20 @@ fn the_documented_size_holds() {
     let size = if cfg!(feature = "std") { 160 } else { 168 };
     assert_eq!(size_of::<AdjustableBucket>(), size);
 }
+
+/// A full word counts as renewed, and one that owes is as it was: no renewal that a thread has begun erases it.
+#[test]
+fn a_change_marks_what_is_full_and_nothing_else() {
+    let bucket = AdjustableBucket::new(Quota::per_second(10));
+    let at = Timestamp::from_secs;
+    let is_marked = || bucket.full_at.load(crate::sync::Ordering::Relaxed) & super::RENEWED != 0;
+    assert!(bucket.check_n(4, at(1)).is_admitted());
+    bucket.set_quota(Quota::per_second(20), at(1));
+    assert!(!is_marked(), "four are owed");
+    bucket.set_quota(Quota::per_second(10), at(10));
+    assert!(is_marked());
+    bucket.set_quota(Quota::per_second(20), at(10));
+    assert!(is_marked());
+    assert!(bucket.check(at(10)).is_admitted());
+    assert!(!is_marked());
+}

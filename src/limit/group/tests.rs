@@ -183,9 +183,16 @@ fn a_member_that_did_not_judge_gets_nothing_back() {
     let log = RefCell::new(Vec::new());
     let inner = TokenBucket::new(Quota::per_hour(5));
     let fickle = Fickle { inner, denies: Cell::new(true), log: &log };
-    let members = [Member::new(&first, 1), Member::new(&fickle, 1), Member::new(&last, 1)];
+    let before = TokenBucket::new(Quota::per_hour(5));
+    let members = [
+        Member::new(&before, 2),
+        Member::new(&first, 1),
+        Member::new(&fickle, 1),
+        Member::new(&last, 1),
+    ];
     assert!(check_all(&members, NOW).is_denied());
     assert_eq!((first.1.get(), last.1.get()), (0, 0));
+    assert_eq!(before.peek_n(0, NOW).standing().remaining(), 5);
 }
 
 /// Threads that race for the last units of two limits never take more, and leave what was there.

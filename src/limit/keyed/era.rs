@@ -379,6 +379,18 @@ mod tests {
         for bit in 0..64 {
             assert_ne!(at(hash ^ 1 << bit, seed), at(hash, seed), "{bit} of the hash");
             assert_ne!(at(hash, seed ^ 1 << bit), at(hash, seed), "{bit} of the seed");
+            assert_ne!(at(hash ^ 1 << bit, seed).1, at(hash, seed).1, "{bit}: the fingerprint");
+        }
+    }
+
+    /// Where the last neighbourhood lacks some sets, too.
+    #[test]
+    fn both_sets_of_a_key_are_there() {
+        for sets in [1, 2, 3, 63, 64, 65, 100, 129] {
+            for hash in 0..2_000_u64 {
+                let place = place(hash << 40 | hash, 7, Shape::of(sets));
+                assert!(place.sets.iter().all(|set| *set < sets), "{place:?} of {sets}");
+            }
         }
     }
 

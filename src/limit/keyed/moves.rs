@@ -174,3 +174,19 @@ impl Inherited {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Inherited;
+
+    /// What is found in two eras is the same debt, as one of them knows it later than the other.
+    #[test]
+    fn of_two_debts_the_larger_is_owed() {
+        let owed = |debts: &[i64]| {
+            let all = debts.iter().fold(Inherited::Nothing, |sum, debt| sum.or(*debt));
+            if let Inherited::Debt(debt) = all { Some(debt) } else { None }
+        };
+        let found = [owed(&[]), owed(&[-3]), owed(&[5, 3]), owed(&[3, 5])];
+        assert_eq!(found, [None, Some(-3), Some(5), Some(5)]);
+    }
+}

@@ -175,7 +175,7 @@ impl Table {
         unseen
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(super) fn is_plain(&self, hash: u64, n: u32, now: Timestamp) -> bool {
         self.glance(hash, n, now).answer != Glance::UNSEEN
     }

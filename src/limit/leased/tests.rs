@@ -107,6 +107,29 @@ fn a_batch_is_leased_and_used() {
     assert_eq!(bucket.peek_n(1, now).standing().remaining(), 4);
 }
 
+/// I5: a whole burst is there once the centre and the stripes together have it.
+#[test]
+fn a_whole_burst_is_gathered_from_all_stripes() {
+    let bucket = LeasedBucket::new(Quota::per_second(10).burst(10), 2, 4);
+    assert!(bucket.check_on(0, Timestamp::from_secs(1)).is_admitted());
+    assert!(bucket.check_n_on(1, 10, Timestamp::from_millis(1_099)).is_denied());
+    assert!(bucket.check_n_on(1, 10, Timestamp::from_millis(1_100)).is_admitted());
+}
+
+/// Others are looked at by who comes after a pause, and not by who fetches all the time.
+#[test]
+fn a_busy_stripe_leaves_others_their_old_leases() {
+    let bucket = LeasedBucket::new(Quota::per_second(10).burst(100), 2, 8);
+    let at = |millis: u64| Timestamp::from_millis(1_000 + millis);
+    assert!(bucket.check_on(1, at(0)).is_admitted());
+    assert!(bucket.check_on(0, at(9)).is_admitted());
+    for (millis, left) in [(11, 7), (30, 0)] {
+        assert!(bucket.check_n_on(0, 7, at(millis)).is_admitted());
+        assert!(bucket.check_on(0, at(millis)).is_admitted());
+        assert_eq!(leased(&bucket, 1), left, "after {millis} ms");
+    }
+}
+
 /// One at a time: who finds the flag, or enough by now, does not begin.
 #[test]
 fn one_thread_at_a_time_fetches_for_a_stripe() {
@@ -254,7 +277,7 @@ fn threads_take_exactly_what_is_there() {
 #[test]
 fn the_documented_size_holds() {
     let bucket = LeasedBucket::new(Quota::per_second(1), 4, 1);
-    assert_eq!(bucket.memory_bytes(), 256 + 4 * 128);
+    assert_eq!((bucket.stripes(), bucket.memory_bytes()), (4, 256 + 4 * 128));
     assert_eq!(LeasedBucket::LEASE, Duration::from_nanos(LEASE));
 }
 
@@ -272,4 +295,11 @@ fn what_is_given_back_can_be_taken_again() {
     bucket.refund_n(99, now);
     assert!(bucket.check_n(11, now).is_denied());
     assert!(bucket.check_n(10, now).is_admitted());
+}
+
+#[test]
+#[cfg(all(feature = "std", not(loom)))]
+fn threads_are_given_stripes_in_turn() {
+    let [one, other] = [(); 2].map(|()| std::thread::spawn(super::of_this_thread).join().unwrap());
+    assert_ne!(one, other);
 }

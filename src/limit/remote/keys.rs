@@ -239,7 +239,8 @@ impl Keys {
         limit: &FleetLimit,
         now: Timestamp,
     ) -> Count {
-        let is_granted = reply.retry == Some(0) && units <= reply.granted;
+        // Who was spared is told so elsewhere.
+        let is_granted = reply.retry == Some(0);
         let pause = self.pause(call.0, limit, now);
         let wait = |micros| Duration::from_micros(micros).max(pause);
         let mut lease = 0;
@@ -440,8 +441,8 @@ impl Slot {
     }
 
     fn forget(&mut self) {
-        let Self { key, fetch, wanted, .. } = core::mem::take(self);
-        *self = Self { key, fetch, wanted, ..Self::default() };
+        let Self { key, fetch, .. } = core::mem::take(self);
+        *self = Self { key, fetch, ..Self::default() };
     }
 
     /// How much is taken in advance: what comes while a lease lasts, if it goes on like this; and at least

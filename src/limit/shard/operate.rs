@@ -33,9 +33,9 @@ impl<K> Shard<K> {
     /// The last seat takes its number.
     pub(crate) fn forget(&mut self, seat: u32, rates: &mut Rates) -> Option<K> {
         let plan = self.plan(seat);
-        if rates.change(plan, None).is_ok() && plan.is_own() {
-            self.pinned = self.pinned.saturating_sub(1);
-        }
+        // There is always room for the common one.
+        let _ = rates.change(plan, None);
+        self.pinned = self.pinned.saturating_sub(u32::from(plan.is_own()));
         let last = u32::try_from(self.seats.len()).unwrap_or(u32::MAX).checked_sub(1)?;
         let hash = self.seats.get(seat as usize)?.hash;
         self.index.remove(hash, seat);

@@ -270,6 +270,18 @@ fn regulars_are_established_once_others_have_aged_out() {
     assert_eq!(established_after(5..7, secs(102)), 3);
 }
 
+/// I8: nobody is established by what it takes before its bucket has filled.
+#[test]
+fn who_comes_back_owing_is_no_regular() {
+    let store = fixed(TENS, Capacity::keys(100));
+    for units in [1, 2, 3] {
+        assert!(store.charge_n("a", units, at(1_000)).is_admitted());
+        assert_eq!(store.stats(at(1_000)).established(), 0);
+    }
+    assert!(store.charge_n("a", 1, at(1_700)).is_admitted());
+    assert_eq!(store.stats(at(1_700)).established(), 1);
+}
+
 /// I8: who is one of the four stays so, also where it is charged without a glance.
 #[test]
 fn regulars_are_not_counted_against_themselves() {
@@ -304,7 +316,7 @@ fn saturation_says_when_to_come_again() {
         2,
         "once when it asked, once when it was peeked at"
     );
-    assert_eq!(store.stats(now).times_reclaimed(), 1);
+    assert_eq!((store.times_unseated(), store.stats(now).times_reclaimed()), (2, 1));
 
     let allowing = fixed(TENS, Capacity::bytes(size_of::<KeyedLimiter>() + size_of::<Set>()))
         .on_saturation(OnSaturation::Allow);

@@ -1,6 +1,6 @@
 //! What a node remembers, and for how long.
 
-use core::time::Duration;
+use core::{hash::Hasher, time::Duration};
 use std::{sync::Arc, vec::Vec};
 
 use super::{NOW, at, fleet, limit};
@@ -313,15 +313,17 @@ fn a_call_outlives_what_a_clock_that_goes_back_makes_unknown() {
 /// Keys whose upper halves are hashes are in all sets alike, and seldom nine in one of eight.
 #[test]
 fn keys_are_divided_among_the_sets() {
-    let keys = Keys::with_mix(1 << 10, 0x9e37_79b9_7f4a_7c15).unwrap();
-    let rig = Rig { keys, limit: hundred() };
-    let has_room = |number: u128| {
-        let key = number.wrapping_mul(0x2545_f491_4f6c_dd1d_9e37_79b9_7f4a_7c15);
-        let begun = rig.keys.begin(key, 1, &rig.limit, at(20), NOW);
-        matches!(begun, Begun::Call { .. })
-    };
-    let found = (1..=512).filter(|number| has_room(*number)).count();
-    assert!(found > 490, "{found} of 512 in 128 sets of eight");
+    // Whatever the secret is: it is made odd.
+    for mix in [0x9e37_79b9_7f4a_7c15, 0, 1] {
+        let rig = Rig { keys: Keys::with_mix(1 << 10, mix).unwrap(), limit: hundred() };
+        let has_room = |number: u128| {
+            let key = number.wrapping_mul(0x2545_f491_4f6c_dd1d_9e37_79b9_7f4a_7c15);
+            let begun = rig.keys.begin(key, 1, &rig.limit, at(20), NOW);
+            matches!(begun, Begun::Call { .. })
+        };
+        let found = (1..=512).filter(|number| has_room(*number)).count();
+        assert!(found > 490, "{found} of 512 in 128 sets of eight");
+    }
 }
 
 /// I2. All keys whose upper halves are alike meet in one set, of eight.
@@ -443,4 +445,17 @@ fn every_bit_of_a_subject_is_in_its_key() {
     let other = fleet.limit("other", Quota::per_second(100), OnFailure::Local).unwrap();
     let both = [&limit, &other].map(|limit| Claim::new(limit, Subject(0), 1).key());
     assert!(both[0] != both[1] && both.iter().all(|key| *key != 0));
+}
+
+/// Nobody can name a subject that is a limit's scope: its key would be nothing.
+#[test]
+fn a_limit_is_hashed_under_another_key_than_subjects() {
+    let fleet = fleet();
+    let limit = limit(&fleet, Quota::per_second(100));
+    let mut hasher = fleet.hasher();
+    hasher.write(b"limit");
+    hasher.write_u32(100);
+    hasher.write_u32(100);
+    hasher.write_u64(1_000_000_000);
+    assert_ne!(Claim::new(&limit, hasher.subject(), 1).key(), 0);
 }

@@ -182,3 +182,9 @@ fn threads_take_exactly_what_is_there() {
     });
     assert_eq!(admitted, most as usize);
 }
+
+#[test]
+fn memory_is_eight_bytes_a_unit() {
+    let of = |limit| WindowLog::new(limit, Duration::from_secs(1)).unwrap().memory_bytes();
+    assert_eq!((of(0), of(1_000)), (size_of::<WindowLog>(), size_of::<WindowLog>() + 8_000));
+}

@@ -320,6 +320,8 @@ fn a_slot_that_is_closed_gives_nothing_back() {
     window.refund_n(4, at(5));
     records_add_up(&window);
     assert_eq!(window.peek_n(0, at(9)).standing().remaining(), 6);
+    assert!(window.check(at(9)).is_admitted());
+    assert_eq!(window.read().word.slot, closed.word.slot + 1, "nor does it take anything");
 }
 
 /// I4: a clock set back by more than a second forgives one limit a step, and locks nobody out.

@@ -81,6 +81,7 @@ fn the_most_that_can_be_owed_is_no_contradiction() {
     let history = table.era.history(0);
     let most = most_owed(&history, table.scale, table.room, table.slack).unwrap();
     assert_eq!(forged(|content| content.ways[0].3 = most), Ok(()));
+    assert_eq!(forged(|content| content.ways[1].1 = (1 << 21) - 1), Ok(()));
     let error = Err(SnapshotError::TooMuchDebt { entry: 0 });
     assert_eq!(forged(|content| content.ways[0].3 = most + 1), error);
     assert_eq!(forged(|content| content.ways[0].3 = -FARTHEST), Ok(()));
