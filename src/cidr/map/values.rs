@@ -461,5 +461,9 @@ mod tests {
         let texts: BTreeSet<u64> =
             (0..4_096_u32).map(|n| top(hash.hash_one::<String>(format!("value {n}")))).collect();
         assert!(texts.len() > 3_800, "{}", texts.len());
+        // What the index asks for, of words that differ in their upper bytes only.
+        let place = |hash: u64| hash >> 32 & 0xffff;
+        let numbers: BTreeSet<u64> = (0..4_096_u64).map(|n| place(hash.hash_one(n))).collect();
+        assert!(numbers.len() > 3_800, "{}", numbers.len());
     }
 }
