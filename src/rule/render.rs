@@ -309,6 +309,10 @@ mod tests {
             "error[P0001]: wrong\n --> f:1:3\n  |\n1 | a (\n  |   ^\n2 |  b\n  | ^^\n.\n5 | ) e\n  | ^\n"
         );
         assert_eq!(
+            shown("a (\n b\n) e", 2..8),
+            "error[P0001]: wrong\n --> f:1:3\n  |\n1 | a (\n  |   ^\n2 |  b\n  | ^^\n3 | ) e\n  | ^\n"
+        );
+        assert_eq!(
             shown("a\nb\n", 0..4),
             "error[P0001]: wrong\n --> f:1:1\n  |\n1 | a\n  | ^\n2 | b\n  | ^\n"
         );
