@@ -220,4 +220,19 @@ mod tests {
             assert_eq!(builder.into_ranges(), (vec![], left), "{range:?}");
         }
     }
+
+    /// A merge that frees little makes room for as much again, so that the next one is not near.
+    #[test]
+    fn a_frugal_builder_merges_seldom() {
+        let mut builder = Builder::frugal();
+        let push = |builder: &mut Builder, n: u32| builder.push(Span::V4(2 * n, 2 * n));
+        push(&mut builder, 0);
+        let room = builder.room().0;
+        assert!(room >= 64, "{room}");
+        // One of them is there twice.
+        for n in (1..).take(room - 2).chain([0, u32::MAX / 2]) {
+            push(&mut builder, n);
+        }
+        assert!(builder.room().0 >= 2 * room - 1, "{:?}", builder.room());
+    }
 }

@@ -358,4 +358,12 @@ mod tests {
         let longer: Set = iter::once(b"a".repeat(LONGEST + 1)).collect();
         assert!(bytes(&trimmed(longer, keep_end)) < LONGEST);
     }
+
+    #[test]
+    fn a_product_is_made_as_long_as_it_fits() {
+        let set = |length| -> Set { iter::once(b"a".repeat(length)).collect() };
+        let product = |left, right| product(Some(&set(left)), Some(&set(right)));
+        assert_eq!(product(LONGEST - 1, 1), Some(set(LONGEST)));
+        assert_eq!(product(LONGEST, 1), None);
+    }
 }

@@ -352,3 +352,17 @@ proptest! {
         check_inside(&wide);
     }
 }
+
+/// Room is made by an eighth: lines that come one by one are not copied each time, and little is not used.
+#[test]
+fn lines_grow_by_an_eighth() {
+    let mut lines = Lines::new();
+    let mut grown = 0;
+    for _ in 0..10_000 {
+        let room = lines.all.capacity();
+        lines.append(1);
+        grown += usize::from(lines.all.capacity() > room);
+        assert!(lines.all.capacity() <= lines.all.len() + lines.all.len() / 8 + 1);
+    }
+    assert!(grown < 100, "{grown}");
+}
