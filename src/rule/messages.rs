@@ -424,3 +424,39 @@ fn a_call_that_goes_wrong_is_one_mistake() {
         assert_eq!(found, [message], "{text}");
     }
 }
+
+#[test]
+fn elements_of_an_array_have_no_names() {
+    for (text, message) in [
+        ("headers[\"x\"][\"y\"] eq \"a\"", "an array has elements by number, not by name"),
+        ("path[\"y\"] eq \"a\"", "one value has no elements"),
+    ] {
+        let mistakes = scheme().parse(text).expect_err(text);
+        let found: Vec<&str> = mistakes.iter().map(|mistake| mistake.message()).collect();
+        assert_eq!(found, [message], "{text}");
+    }
+}
+
+/// Where a value should stand, an operator is not taken for the name of one.
+#[test]
+fn operators_are_no_values() {
+    for word in ["eq", "not", "and", "xor"] {
+        let text = format!("exists({word})");
+        let mistakes = scheme().parse(&text).expect_err(&text);
+        let found = mistakes.iter().next().unwrap().message();
+        assert!(found.ends_with(&format!(", found `{word}`")), "{found}");
+    }
+}
+
+#[test]
+fn a_wildcard_that_is_refused_is_told_why() {
+    for (pattern, message) in [
+        ("/a**b", "two stars in a row say no more than one"),
+        ("*a*b*c*d*e*f*g*h*i*", "more than 8 stars"),
+    ] {
+        let text = format!("path wildcard \"{pattern}\"");
+        let mistakes = scheme().parse(&text).expect_err(&text);
+        let found = mistakes.iter().next().unwrap().message();
+        assert!(found.contains(message), "{found}");
+    }
+}

@@ -280,6 +280,11 @@ mod tests {
         // A span of a text that is not there says nothing.
         let found = Diagnostics::without_text(vec![Diagnostic::new(Code::Syntax, 1..2, "wrong")]);
         assert_eq!((&found).into_iter().map(Diagnostic::span).collect::<Vec<_>>(), [None]);
+        // Nor does the place that it had there.
+        let placed =
+            Diagnostics::new("ab", vec![Diagnostic::new(Code::Syntax, 1..2, "wrong")]).found;
+        assert_eq!(placed[0].column(), Some(2));
+        assert_eq!(Diagnostics::without_text(placed).found[0].column(), None);
     }
 
     /// I1.
