@@ -421,16 +421,17 @@ mod tests {
         }
     }
 
-    /// Other rules have tags of their own, and none is set.
+    /// Other rules have lists and tags of their own, and no tag is set.
     #[test]
     fn what_begins_anew_has_the_names_of_other_rules() {
         let request = Request::new(None).target("/a");
-        let (lists, tags) = (Lists::new(), ["a", "b"].map(Name::from));
+        let (lists, others, tags) = (Lists::new(), Lists::new(), ["a", "b"].map(Name::from));
         Canonical::with(&request, |canonical| {
             let mut facts = Facts::of(&request, canonical, &lists);
             facts.tag_names = &tags[..1];
             facts.marks.tags.set(1);
-            let anew = facts.anew(&lists, &tags[1..]);
+            let anew = facts.anew(&others, &tags[1..]);
+            assert!(core::ptr::eq(anew.lists, &others));
             assert!(facts.has_tag("a") && !anew.has_tag("b"));
             anew.marks.tags.set(1);
             assert!(anew.has_tag("b") && !anew.has_tag("a"));

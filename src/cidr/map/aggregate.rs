@@ -404,4 +404,17 @@ mod tests {
             assert_eq!((tree.nodes.len(), tree.wanted.len()), (2, 6), "{host:#x}");
         }
     }
+
+    /// The bound of leaves: what has one value is one run, whatever the lengths of its prefixes.
+    #[test]
+    fn neighbours_with_one_value_are_one_run() {
+        let run = |last, tag, len| Run { last, mark: Mark { tag, len } };
+        let runs = [run(9_u32, 7, 32), run(20, 7, 24), run(30, 5, 24), run(u32::MAX, 0, 0)];
+        let mut ranks = Ranks { by_tag: [HOLE; 8].into(), tags: Vec::new() };
+        let told: Vec<_> = said(runs.into_iter(), None, &mut ranks)
+            .iter()
+            .map(|run| (run.last, run.mark))
+            .collect();
+        assert_eq!(told, [(20, 1), (30, 2), (u32::MAX, HOLE)]);
+    }
 }
