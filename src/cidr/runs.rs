@@ -251,4 +251,16 @@ mod tests {
             prop_assert_eq!(both.as_slice().last().unwrap().last, u32::MAX);
         }
     }
+
+    /// Of what begins later than with the first address, too: no run is told before the first one.
+    #[test]
+    fn a_splice_begins_where_the_old_runs_do() {
+        let run = |last, mark| Run { last, mark };
+        let old = [run(9_u32, false), run(20, true)];
+        assert_eq!(
+            spliced(old, 5, 5, &[run(7, true)]).as_slice(),
+            [run(7, true), run(9, false), run(20, true)]
+        );
+        assert_eq!(spliced(old, 5, 6, &[run(9, true)]).as_slice(), [run(5, false), run(20, true)]);
+    }
 }

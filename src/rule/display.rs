@@ -343,7 +343,7 @@ mod tests {
     use proptest::prelude::*;
 
     use crate::rule::{
-        Term,
+        Scheme, Term, Type,
         field::Phase,
         samples::{self, Entropy, Shape, strategies::any_expr_of},
     };
@@ -367,6 +367,15 @@ mod tests {
             let text = term.to_string();
             let parsed = samples::scheme().parse_term_in(&text, Phase::Response);
             prop_assert_eq!(parsed.as_ref(), Ok(&term), "{}", text);
+        }
+    }
+
+    /// I1, of the names of lists.
+    #[test]
+    fn a_list_is_printed_in_quotes_where_its_name_needs_them() {
+        let scheme = Scheme::new().list("head office", Type::Ip).list("a-b.c_1", Type::Ip);
+        for text in [r#"ip.src in $"head office""#, "ip.src in $a-b.c_1"] {
+            assert_eq!(scheme.parse(text).unwrap().to_string(), text);
         }
     }
 }

@@ -274,7 +274,7 @@ mod tests {
     use super::{Answer, Builtin, Facts, IpAddr, LONGEST, State};
     use crate::{
         request::{Request, canonical::Canonical},
-        rule::Lists,
+        rule::{Lists, expr::Name},
     };
 
     /// Whatever rules see cut, and nothing else, is oversize.
@@ -419,5 +419,22 @@ mod tests {
                 assert_eq!(facts.ip(Builtin::Path), None);
             });
         }
+    }
+
+    /// Other rules have lists and tags of their own, and no tag is set.
+    #[test]
+    fn what_begins_anew_has_the_names_of_other_rules() {
+        let request = Request::new(None).target("/a");
+        let (lists, others, tags) = (Lists::new(), Lists::new(), ["a", "b"].map(Name::from));
+        Canonical::with(&request, |canonical| {
+            let mut facts = Facts::of(&request, canonical, &lists);
+            facts.tag_names = &tags[..1];
+            facts.marks.tags.set(1);
+            let anew = facts.anew(&others, &tags[1..]);
+            assert!(core::ptr::eq(anew.lists, &others));
+            assert!(facts.has_tag("a") && !anew.has_tag("b"));
+            anew.marks.tags.set(1);
+            assert!(anew.has_tag("b") && !anew.has_tag("a"));
+        });
     }
 }

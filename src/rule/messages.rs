@@ -386,3 +386,77 @@ fn each_kind_of_mistake_can_be_made() {
         scheme().parse(text).expect(text);
     }
 }
+
+/// Where a condition should begin, it is a condition that is missed, and not a value.
+#[test]
+fn what_is_expected_is_a_condition_where_one_begins() {
+    for (text, found) in [
+        ("", "end"),
+        ("ssl and", "end"),
+        ("(ssl or )", "`)`"),
+        ("and ssl", "`and`"),
+        ("$offices", "`$offices`"),
+        ("{ 1 }", "`{`"),
+    ] {
+        let mistakes = scheme().parse(text).expect_err(text);
+        let first = mistakes.iter().next().unwrap().message();
+        assert_eq!(first, format!("expected a condition, found {found}"), "{text}");
+    }
+}
+
+#[test]
+fn nothing_found_is_empty() {
+    let mistakes = scheme().parse("load gtt 5").unwrap_err();
+    assert!(!mistakes.is_empty());
+    assert!(Diagnostics::new("ssl", Vec::new()).is_empty());
+}
+
+/// What is missing or wrong between parentheses is told once.
+#[test]
+fn a_call_that_goes_wrong_is_one_mistake() {
+    for (text, message) in [
+        ("exists(host", "a `)` is missing for this"),
+        ("exists($offices)", "expected a value, found `$offices`"),
+        ("exists(host path)", "expected `,` or `)`, found `path`"),
+    ] {
+        let mistakes = scheme().parse(text).expect_err(text);
+        let found: Vec<&str> = mistakes.iter().map(|mistake| mistake.message()).collect();
+        assert_eq!(found, [message], "{text}");
+    }
+}
+
+#[test]
+fn elements_of_an_array_have_no_names() {
+    for (text, message) in [
+        ("headers[\"x\"][\"y\"] eq \"a\"", "an array has elements by number, not by name"),
+        ("path[\"y\"] eq \"a\"", "one value has no elements"),
+    ] {
+        let mistakes = scheme().parse(text).expect_err(text);
+        let found: Vec<&str> = mistakes.iter().map(|mistake| mistake.message()).collect();
+        assert_eq!(found, [message], "{text}");
+    }
+}
+
+/// Where a value should stand, an operator is not taken for the name of one.
+#[test]
+fn operators_are_no_values() {
+    for word in ["eq", "not", "and", "xor"] {
+        let text = format!("exists({word})");
+        let mistakes = scheme().parse(&text).expect_err(&text);
+        let found = mistakes.iter().next().unwrap().message();
+        assert!(found.ends_with(&format!(", found `{word}`")), "{found}");
+    }
+}
+
+#[test]
+fn a_wildcard_that_is_refused_is_told_why() {
+    for (pattern, message) in [
+        ("/a**b", "two stars in a row say no more than one"),
+        ("*a*b*c*d*e*f*g*h*i*", "more than 8 stars"),
+    ] {
+        let text = format!("path wildcard \"{pattern}\"");
+        let mistakes = scheme().parse(&text).expect_err(&text);
+        let found = mistakes.iter().next().unwrap().message();
+        assert!(found.contains(message), "{found}");
+    }
+}

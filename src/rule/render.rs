@@ -280,6 +280,11 @@ mod tests {
         // A span of a text that is not there says nothing.
         let found = Diagnostics::without_text(vec![Diagnostic::new(Code::Syntax, 1..2, "wrong")]);
         assert_eq!((&found).into_iter().map(Diagnostic::span).collect::<Vec<_>>(), [None]);
+        // Nor does the place that it had there.
+        let placed =
+            Diagnostics::new("ab", vec![Diagnostic::new(Code::Syntax, 1..2, "wrong")]).found;
+        assert_eq!(placed[0].column(), Some(2));
+        assert_eq!(Diagnostics::without_text(placed).found[0].column(), None);
     }
 
     /// I1.
@@ -307,6 +312,10 @@ mod tests {
         assert_eq!(
             shown(text, 2..14),
             "error[P0001]: wrong\n --> f:1:3\n  |\n1 | a (\n  |   ^\n2 |  b\n  | ^^\n.\n5 | ) e\n  | ^\n"
+        );
+        assert_eq!(
+            shown("a (\n b\n) e", 2..8),
+            "error[P0001]: wrong\n --> f:1:3\n  |\n1 | a (\n  |   ^\n2 |  b\n  | ^^\n3 | ) e\n  | ^\n"
         );
         assert_eq!(
             shown("a\nb\n", 0..4),

@@ -117,6 +117,11 @@ mod tests {
 
     #[test]
     fn what_is_close_is_found_and_what_is_not_is_not() {
+        assert_eq!(
+            closest("hosx", ["hosta", "hosa", "hosb"]),
+            Some("hosa"),
+            "the first of the closest"
+        );
         let fields = ["http.request.uri.path", "path", "host", "http.host", "ip.src", "score"];
         for (word, meant) in [
             ("http.request.uri.pth", Some("http.request.uri.path")),

@@ -388,3 +388,33 @@ impl Wants {
         self.from.saturating_add(1) == self.to
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bound of nodes and of what they want: a level above a lone host leaves no trace.
+    #[test]
+    fn a_lone_host_takes_two_nodes_however_many_levels_are_above_it() {
+        let run = |last, mark| Run { last, mark };
+        for host in [1, 0x0a01_0203, 0xffff_fffe_u32] {
+            let runs = [run(host - 1, 1), run(host, 2), run(u32::MAX, 1)];
+            let mut tree = Tree { nodes: Vec::new(), wanted: Vec::new(), chosen: Vec::new() };
+            tree.grow(0, 0, &runs);
+            assert_eq!((tree.nodes.len(), tree.wanted.len()), (2, 6), "{host:#x}");
+        }
+    }
+
+    /// The bound of leaves: what has one value is one run, whatever the lengths of its prefixes.
+    #[test]
+    fn neighbours_with_one_value_are_one_run() {
+        let run = |last, tag, len| Run { last, mark: Mark { tag, len } };
+        let runs = [run(9_u32, 7, 32), run(20, 7, 24), run(30, 5, 24), run(u32::MAX, 0, 0)];
+        let mut ranks = Ranks { by_tag: [HOLE; 8].into(), tags: Vec::new() };
+        let told: Vec<_> = said(runs.into_iter(), None, &mut ranks)
+            .iter()
+            .map(|run| (run.last, run.mark))
+            .collect();
+        assert_eq!(told, [(20, 1), (30, 2), (u32::MAX, HOLE)]);
+    }
+}

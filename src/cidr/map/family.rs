@@ -184,3 +184,31 @@ impl<B: Key, L: Prefixes<B>, T: Table<B, Mark>> Family<B, L, T> {
         cut.into_vec()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::net::Ipv4Addr;
+
+    use super::super::{super::CidrEdit, CidrMap};
+    use super::*;
+
+    fn v4(first: u32) -> ipnet::IpNet {
+        ipnet::Ipv4Net::new_assert(Ipv4Addr::from_bits(first), 24).into()
+    }
+
+    /// Of a few edits each is compiled where it is, which leaves something over in the table; with many,
+    /// everything is compiled, and nothing is left over.
+    #[test]
+    fn few_edits_are_compiled_in_parts_and_many_as_a_whole() {
+        let edits = |count: u32, value: u32| {
+            (0..count).map(move |n| CidrEdit::Insert(v4(n << 18), n + value))
+        };
+        let mut map = CidrMap::new();
+        map.apply(edits(5_000, 0));
+        let whole = map.v4.table.heap_bytes();
+        map.apply(edits(3, 7));
+        assert!(map.v4.table.heap_bytes() > whole);
+        map.apply(edits(5_000, 9));
+        assert_eq!(map.v4.table.heap_bytes(), whole);
+    }
+}

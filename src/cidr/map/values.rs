@@ -461,5 +461,27 @@ mod tests {
         let texts: BTreeSet<u64> =
             (0..4_096_u32).map(|n| top(hash.hash_one::<String>(format!("value {n}")))).collect();
         assert!(texts.len() > 3_800, "{}", texts.len());
+        // What the index asks for, of words that differ in their upper bytes only.
+        let place = |hash: u64| hash >> 32 & 0xffff;
+        let numbers: BTreeSet<u64> = (0..4_096_u64).map(|n| place(hash.hash_one(n))).collect();
+        assert!(numbers.len() > 3_800, "{}", numbers.len());
+    }
+
+    /// I1, of values that have one hash.
+    #[test]
+    fn values_with_one_hash_are_told_apart() {
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        struct Alike(u8);
+        impl Hash for Alike {
+            fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+                state.write_u8(7);
+            }
+        }
+        let mut values = Values::new();
+        for _ in 0..2 {
+            for value in 0..20 {
+                assert_eq!(values.intern(Alike(value)), Some(u32::from(value) + 1));
+            }
+        }
     }
 }

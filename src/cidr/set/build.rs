@@ -195,3 +195,44 @@ impl From<IpNet> for CidrSet {
         [net].into_iter().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::vec;
+
+    use super::*;
+
+    /// I2, of ranges that end or begin with the first or the last mapped address, or beside it.
+    #[test]
+    fn mapped_addresses_are_cut_off_to_the_last() {
+        let (first, last) = (MAPPED_FIRST, MAPPED_LAST);
+        for (range, left) in [
+            ((1, first - 1), vec![(1, first - 1)]),
+            ((1, first), vec![(1, first - 1)]),
+            ((1, last), vec![(1, first - 1)]),
+            ((1, last + 1), vec![(1, first - 1), (last + 1, last + 1)]),
+            ((first, first), vec![]),
+            ((last, last + 1), vec![(last + 1, last + 1)]),
+            ((last + 1, last + 1), vec![(last + 1, last + 1)]),
+        ] {
+            let mut builder = Builder::new();
+            builder.push(Span::V6(range.0, range.1));
+            assert_eq!(builder.into_ranges(), (vec![], left), "{range:?}");
+        }
+    }
+
+    /// A merge that frees little makes room for as much again, so that the next one is not near.
+    #[test]
+    fn a_frugal_builder_merges_seldom() {
+        let mut builder = Builder::frugal();
+        let push = |builder: &mut Builder, n: u32| builder.push(Span::V4(2 * n, 2 * n));
+        push(&mut builder, 0);
+        let room = builder.room().0;
+        assert!(room >= 64, "{room}");
+        // One of them is there twice.
+        for n in (1..).take(room - 2).chain([0, u32::MAX / 2]) {
+            push(&mut builder, n);
+        }
+        assert!(builder.room().0 >= 2 * room - 1, "{:?}", builder.room());
+    }
+}

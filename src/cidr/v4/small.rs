@@ -132,9 +132,7 @@ impl Small {
             // Its own slot starts with it or before, and so do the empty ones before that.
             let slot = end.wrapping_shr(self.shift.into());
             let behind = usize::try_from(slot).unwrap_or(0).saturating_add(1);
-            if behind > root.len() {
-                root.resize(behind, place(start));
-            }
+            root.resize(behind, place(start));
         }
         root.resize(slots, place(self.len.into()));
         root

@@ -71,3 +71,23 @@ fn cut_near<M>(runs: &[Run<u128, M>], wanted: usize, tries: usize) -> Option<(us
     });
     between.or_else(|| Some((wanted, end_of(wanted)?)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cidr::runs::Mark;
+
+    const HALF: u128 = u64::MAX as u128;
+
+    /// A cut is between two /64s where the next run begins or lies around it. Where that run ends with
+    /// the /64, it would be cut to nothing.
+    #[test]
+    fn a_cut_leaves_both_pieces_something_of_the_next_run() {
+        let run = |last| Run { last, mark: Mark::default() };
+        let (within, end, beyond) = (run(5), run(HALF), run(HALF << 3 | HALF));
+        let cut = |runs: &[Run<u128, Mark>], wanted| cut_near(runs, wanted, 1);
+        assert_eq!(cut(&[within, beyond], 1), Some((1, HALF)));
+        assert_eq!(cut(&[within, end, beyond], 2), Some((2, HALF)));
+        assert_eq!(cut(&[within, end, beyond], 1), Some((1, 5)));
+    }
+}

@@ -108,3 +108,24 @@ const fn upper_digit(value: u8) -> u8 {
         _ => value.wrapping_add(b'A' - 10),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What tells nothing is taken in one step, up to what does.
+    #[test]
+    fn what_is_plain_is_taken_at_once() {
+        for (text, plain, taken) in [
+            (&b"ab/c"[..], &PLAIN_IN_PATH, &b"ab"[..]),
+            (b"ab/c", &PLAIN_IN_QUERY, b"ab/c"),
+            (b"a%41", &PLAIN_IN_QUERY, b"a"),
+            (b"/a", &PLAIN_IN_PATH, b""),
+            (b"a\x80", &PLAIN_IN_PATH, b"a"),
+        ] {
+            let mut pieces = Pieces(text);
+            assert_eq!(pieces.take_plain(plain), taken);
+            assert_eq!([taken, pieces.0].concat(), text);
+        }
+    }
+}

@@ -239,7 +239,8 @@ pub fn canonical_path<T: AsRef<[u8]> + ?Sized>(target: &T) -> Cow<'_, [u8]> {
     let target = Target::split(text, false);
     let raw_path = cut(target.path);
     let mut buffer = alloc::vec![0; raw_path.len()];
-    let (path, _) = path::rewrite(raw_path, target.path.len() > LONGEST, &mut buffer);
+    // Whether it was cut matters to the flags alone.
+    let (path, _) = path::rewrite(raw_path, false, &mut buffer);
     if path == raw_path { Cow::Borrowed(raw_path) } else { Cow::Owned(path.to_vec()) }
 }
 

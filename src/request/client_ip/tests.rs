@@ -74,6 +74,7 @@ fn chains_are_followed_rightmost_first_as_long_as_they_are_ours() {
         ("10.0.0.1", &["[2001:db8::9"], "10.0.0.1", Malformed),
         ("10.0.0.1", &["[2001:db8::9]x"], "10.0.0.1", Malformed),
         ("10.0.0.1", &["203.0.113.9%eth0"], "10.0.0.1", Malformed),
+        ("10.0.0.1", &["fe80::1%"], "10.0.0.1", Malformed),
         ("10.0.0.1", &["203.0.113.0/24"], "10.0.0.1", Malformed),
         // A quote that is never closed swallows nothing to its right.
         ("10.0.0.1", &["\"evil, 203.0.113.9"], "203.0.113.9", Header),

@@ -210,6 +210,7 @@ fn headers_are_as_long_as_the_caller_lets_them_be() {
     let peer = socket("10.0.0.1:4711");
     let refused = Read::Refused(Problem::TooLong);
     assert!(matches!(ours().read(peer, &default), Read::Accepted(_)));
+    assert_eq!(ours().read(peer, &default[..16]), Read::Incomplete { needed: default.len() });
     let more = of_length(default.len() + 1);
     assert_eq!(ours().read(peer, &more), refused);
     assert_eq!(ours().read(peer, &more[..16]), refused, "as soon as its length is known");

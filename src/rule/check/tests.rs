@@ -299,6 +299,7 @@ fn what_was_meant_is_suggested() {
         (r#"path is "a""#, "did you mean `eq`?"),
         ("path containz host", "did you mean `contains`?"),
         ("load eq 12ab", "numbers are whole, as in 250; hexadecimal ones start with 0x"),
+        ("load eq 1.5", "numbers are whole"),
         (
             "ip.src eq 1.2.3.4x",
             "addresses are written as in 192.0.2.1 or 2001:db8::1, without quotes",

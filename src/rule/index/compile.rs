@@ -15,7 +15,7 @@ use super::{
     cover::{Chooser, Cover, Key},
     literals::TooManyLiterals,
     lookup::Field,
-    source::{Base, NO_SLOT, Pick, SLOTS, Source},
+    source::{Base, NO_SLOT, Pick, Source},
     spec::{Asked, Spec},
     test::{NO_MEMO, Quantity, Test},
 };
@@ -186,7 +186,7 @@ impl<'n> Compiler<'n> {
         }
         if let Base::Elements(elements, Pick::First(slot)) = &mut source.base {
             let number = self.slots.number((elements.field, elements.key.clone()));
-            *slot = u8::try_from(number).ok().filter(|slot| *slot < SLOTS).unwrap_or(NO_SLOT);
+            *slot = u8::try_from(number).unwrap_or(NO_SLOT);
         }
         let regex = match &spec {
             Spec::Matches(pattern) => Some(self.regex(pattern)?),

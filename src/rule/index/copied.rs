@@ -217,9 +217,7 @@ fn escape_at(text: &[u8], unicode: bool) -> Option<(Escape, usize)> {
 
 fn escape_at_the_end(text: &[u8], unicode: bool) -> Option<(Escape, usize)> {
     match text {
-        [.., b'%', a, b] if number(&[*a, *b]).is_some() => {
-            escape_at(text.get(text.len().saturating_sub(3)..)?, unicode)
-        }
+        [.., b'%', _, _] => escape_at(text.get(text.len().saturating_sub(3)..)?, unicode),
         [.., b'%', b'u' | b'U', _, _, _, _] => {
             escape_at(text.get(text.len().saturating_sub(6)..)?, unicode)
         }

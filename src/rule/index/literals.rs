@@ -177,7 +177,7 @@ impl Many {
             literals.push(Literal { start, end: *end, parent: NONE });
             start = *end;
         }
-        nest(given, &mut literals)?;
+        nest(given, &mut literals, MOST_ENDS)?;
         let texts = given.iter().map(|(literal, _)| *literal);
         let bytes = texts.clone().map(<[u8]>::len).fold(0, usize::saturating_add);
         let machine = if bytes <= SMALL {
@@ -304,8 +304,13 @@ impl Glance {
     }
 }
 
-/// Finds the parent of each literal.
-fn nest(given: &[(&[u8], u32)], literals: &mut [Literal]) -> Result<(), TooManyLiterals> {
+/// Finds the parent of each literal, unless there are more than `most` pairs of a beginning of one and
+/// another that it ends with.
+fn nest(
+    given: &[(&[u8], u32)],
+    literals: &mut [Literal],
+    most: usize,
+) -> Result<(), TooManyLiterals> {
     let reversed = |(number, (literal, _)): (u32, &(&[u8], u32))| {
         (literal.iter().rev().copied().collect(), Anchor::Prefix, number)
     };
@@ -324,7 +329,7 @@ fn nest(given: &[(&[u8], u32)], literals: &mut [Literal]) -> Result<(), TooManyL
         bytes = bytes.saturating_add(text.len());
     }
     // An upper bound first: counting takes as long as what is counted.
-    if bytes.saturating_mul(deepest as usize) > MOST_ENDS {
+    if bytes.saturating_mul(deepest as usize) > most {
         let mut count = 0_usize;
         let mut last: &[u8] = &[];
         for (text, _) in given {
@@ -335,7 +340,7 @@ fn nest(given: &[(&[u8], u32)], literals: &mut [Literal]) -> Result<(), TooManyL
                 ends.walk_back(text.get(..end).unwrap_or_default(), |_| {
                     count = count.saturating_add(1);
                 });
-                if count > MOST_ENDS {
+                if count > most {
                     return Err(TooManyLiterals);
                 }
             }
@@ -443,5 +448,15 @@ mod tests {
             Literals::build(different(MOST as u32 + 1), false).map(|_| ()),
             Err(TooManyLiterals)
         );
+    }
+
+    /// The limit itself is still allowed: `a` has one end, `aa` two more, and `aaa` three.
+    #[test]
+    fn ends_are_counted_to_the_last() {
+        let given: [(&[u8], u32); 3] = [(b"a", 1), (b"aa", 2), (b"aaa", 3)];
+        let mut literals = [Literal { start: 0, end: 0, parent: NONE }; 3];
+        assert_eq!(nest(&given, &mut literals, 5), Err(TooManyLiterals));
+        assert_eq!(nest(&given, &mut literals, 6), Ok(()));
+        assert_eq!(literals.map(|literal| literal.parent), [NONE, 0, 1]);
     }
 }

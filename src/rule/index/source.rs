@@ -104,7 +104,7 @@ pub(super) enum Meaning {
     Array(Elements),
 }
 
-/// First elements have this many slots; those beyond are looked for each time.
+/// So many first elements are kept; those with a slot beyond are looked for each time.
 pub(super) const SLOTS: u8 = 8;
 
 /// The slot of an element that has none.
@@ -435,5 +435,36 @@ fn given<'a>(facts: &Facts<'a>, name: &str, kind: Kind) -> Option<Value<'a>> {
         (Given::Bytes(value), Kind::Bytes) => Some(Value::Bytes(cut(value))),
         (Given::Ip(value), Kind::Ip) => Some(Value::Ip(value.to_canonical())),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        request::{Request, canonical::Canonical},
+        rule::list::Lists,
+    };
+
+    /// What need not be rewritten is shown where it lies, and not copied.
+    #[test]
+    fn a_path_and_a_query_as_they_came_are_one_piece() {
+        for (target, piece) in [
+            ("/a/b", Some((true, 4))),
+            ("/a/b?c=d", Some((true, 8))),
+            ("/a/b?", Some((true, 5))),
+            ("/a//b", Some((false, 4))),
+            ("/a//b?c=d", None),
+            ("/a/b?c#d", None),
+        ] {
+            let request = Request::new(IpAddr::from(Ipv4Addr::LOCALHOST)).target(target);
+            let found = Canonical::with(&request, |canonical| {
+                let lists = Lists::new();
+                let facts = Facts::of(&request, canonical, &lists);
+                let lies_there = |uri: &[u8]| (uri.as_ptr() == target.as_ptr(), uri.len());
+                uri_in_one_piece(&facts).map(lies_there)
+            });
+            assert_eq!(found, piece, "{target}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What the index finds is what trying one rule after the other finds.
 
 use core::ops::ControlFlow;
-use std::vec::Vec;
+use std::{boxed::Box, vec::Vec};
 
 use proptest::prelude::*;
 
@@ -201,4 +201,40 @@ fn many_lists_of_many_rules_are_visited_in_order() {
             assert_eq!(found, (0..rules).filter(holds).take(most).collect::<Vec<_>>(), "{rules}");
         }
     }
+}
+
+fn not(node: Node) -> Node {
+    Node::Not(Box::new(node))
+}
+
+fn path_is_not(path: &str) -> Node {
+    not(test(Test::Eq(Literal::Bytes(path.as_bytes().into()))).0)
+}
+
+/// I1: what holds where two tests are alike holds where both fail, and no key of theirs finds that.
+#[test]
+fn a_rule_that_holds_where_two_tests_are_alike_has_no_key() {
+    let alike = Expr(not(Node::Xor([path_is_not("/b"), path_is_not("/c")].into())));
+    let index = build([alike].into()).unwrap();
+    assert!(index.tries_always(0));
+    for (path, holds) in [("/a", true), ("/b", false), ("/c", false)] {
+        let request = Request::new(None).target(path);
+        let mut found = false;
+        Canonical::with(&request, |canonical| {
+            index.walk(&Facts::of(&request, canonical, &Lists::new()), |_| {
+                found = true;
+                ControlFlow::Continue(())
+            });
+        });
+        assert_eq!(found, holds, "{path}");
+    }
+}
+
+/// Of what must hold together one test is enough for a key, also where it is told the other way round.
+#[test]
+fn a_rule_with_one_test_that_can_be_looked_up_is_not_always_tried() {
+    let neither = Expr(not(Node::Or([path_is_not("/b"), test(Test::Exists).0].into())));
+    assert!(!build([neither].into()).unwrap().tries_always(0));
+    let neither = Expr(not(Node::Or([test(Test::Exists).0, test(Test::Exists).0].into())));
+    assert!(build([neither].into()).unwrap().tries_always(0));
 }

@@ -60,3 +60,28 @@ fn a_raw_text_ends_at_its_own_number_of_hashes() {
     assert_eq!(read("r##\"a\"# #\"##"), [text(b"a\"# #"), Is::End]);
     assert_eq!(read("r##\"a\"###"), [text(b"a"), Is::End]);
 }
+
+/// A zone is read with its address, to be refused with it; a number has none.
+#[test]
+fn a_percent_sign_belongs_to_addresses_alone() {
+    let int = |number| Is::Literal(Plain::Int(number));
+    assert_eq!(read("fe80::1%0"), [Is::Literal(Plain::Broken), Is::End]);
+    assert_eq!(read("5%2"), [int(5), int(2), Is::End]);
+}
+
+#[test]
+fn what_is_no_word_is_named() {
+    let found = ["a ; b", "'a'", r#""\xg0""#, r#""\q""#].map(|text| {
+        let found = tokens(text).1;
+        found.into_iter().map(|found| found.message).collect::<Vec<_>>()
+    });
+    assert_eq!(
+        found,
+        [
+            ["unexpected character ';'"],
+            ["texts are in double quotes"],
+            [r"`\x` needs two hexadecimal digits"],
+            [r"`\q` is no escape"],
+        ]
+    );
+}

@@ -341,3 +341,29 @@ fn ignores_case(hir: &Hir) -> bool {
         HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(ignores_case),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// I2, at its limits: what just fits stays as it is.
+    #[test]
+    fn a_set_is_shortened_only_if_it_does_not_fit() {
+        let texts = |count: u8| -> Set { (0..count).map(|at| [b'a', at].to_vec()).collect() };
+        let most = u8::try_from(MOST).unwrap();
+        assert_eq!(trimmed(texts(most), Vec::truncate), texts(most));
+        assert_eq!(trimmed(texts(most + 1), Vec::truncate), [b"a"]);
+        let longest = || -> Set { iter::once(b"a".repeat(LONGEST)).collect() };
+        assert_eq!(trimmed(longest(), keep_end), longest());
+        let longer: Set = iter::once(b"a".repeat(LONGEST + 1)).collect();
+        assert!(bytes(&trimmed(longer, keep_end)) < LONGEST);
+    }
+
+    #[test]
+    fn a_product_is_made_as_long_as_it_fits() {
+        let set = |length| -> Set { iter::once(b"a".repeat(length)).collect() };
+        let product = |left, right| product(Some(&set(left)), Some(&set(right)));
+        assert_eq!(product(LONGEST - 1, 1), Some(set(LONGEST)));
+        assert_eq!(product(LONGEST, 1), None);
+    }
+}

@@ -325,4 +325,14 @@ mod tests {
         assert_eq!(say(40_000), (false, (1_024, 2_048), 40_000, lines + 1_024));
         assert_eq!(say(50_000), (true, (0, 0), 50_000, lines));
     }
+
+    /// I2: a /16 that one slot speaks for has no line to leave behind.
+    #[test]
+    fn a_net_in_one_slot_leaves_no_line() {
+        let mut wide = Wide::new(&ending_at((0..511).map(|n| 0x0a00_0000 + n)));
+        let addr = 0x0b00_0005;
+        let run = Run { last: addr, mark: Mark { tag: 800, len: 0 } };
+        assert!(!wide.replace(addr, &[run]));
+        assert_eq!((left(&wide), wide.mark(addr).tag), ((0, 1), 800));
+    }
 }

@@ -168,12 +168,6 @@ impl Entry {
         self.0 & MEMBER != 0
     }
 
-    /// Whether all addresses are alike.
-    #[inline]
-    pub(super) const fn is_constant(self) -> bool {
-        self.0 & BOTH_HALVES == 0
-    }
-
     pub(super) fn place(self) -> Place {
         match self.0 & BOTH_HALVES {
             0 => Place::Nowhere,
@@ -256,7 +250,7 @@ impl Entry {
         line.map_or(0, |line| line.word(before.wrapping_add(at)))
     }
 
-    /// The keys of this /16 in its line.
+    /// The keys of this /16 in its line; none if all addresses are alike.
     fn keys(self, line: &Line) -> impl DoubleEndedIterator<Item = i16> {
         let from = if self.0 & FIRST_HALF == 0 { HALF } else { 0 };
         let to = if self.0 & SECOND_HALF == 0 { HALF } else { FULL };
@@ -266,7 +260,7 @@ impl Entry {
     /// The first end at `low` or after it.
     pub(super) fn next_end(self, lines: &[Line], low: u16) -> Option<u16> {
         let key = key_of(low);
-        let line = lines.get(self.line()).filter(|_| !self.is_constant())?;
+        let line = lines.get(self.line())?;
         let found = match self.form() {
             Form::Keys => self.keys(line).find(|stored| *stored >= key)?,
             Form::Tree => self.leaf(lines, line, low)?.keys().find(|stored| *stored >= key)?,
@@ -289,7 +283,7 @@ impl Entry {
     /// The last end before `low`.
     pub(super) fn previous_end(self, lines: &[Line], low: u16) -> Option<u16> {
         let key = key_of(low);
-        let line = lines.get(self.line()).filter(|_| !self.is_constant())?;
+        let line = lines.get(self.line())?;
         let found = match self.form() {
             Form::Keys => self.keys(line).rfind(|stored| *stored < key)?,
             Form::Tree => {
@@ -316,7 +310,6 @@ impl Entry {
     pub(super) fn write(self, lines: &mut [Line], ends: &[u16]) {
         let Some(lines) = lines.get_mut(self.line()..) else { return };
         match (self.form(), lines) {
-            _ if self.is_constant() => {}
             (Form::Keys, [line, ..]) => {
                 let from = if self.0 & FIRST_HALF == 0 { HALF } else { 0 };
                 let to = if self.0 & SECOND_HALF == 0 { HALF } else { FULL };

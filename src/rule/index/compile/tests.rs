@@ -9,8 +9,8 @@ use core::{
 use std::{format, string::String, vec::Vec};
 
 use super::{
-    super::{Hits, Index, Names, code::YES, source::Source, spec::Spec},
-    Asked,
+    super::{Hits, Index, Names, TooLarge, code::YES, source::Source, spec::Spec},
+    Asked, Compiler, MOST_REGEX_BYTES,
 };
 use crate::{
     request::{Headers, Request, canonical::Canonical},
@@ -347,4 +347,16 @@ fn memory_has_what_is_compiled() {
     }
     let same: Vec<String> = many(&|_| "path lt \"/a\"".into());
     assert!(bytes(&same) < nothing + 500 * 10);
+}
+
+/// All regular expressions together have a limit, and one that was compiled before counts once.
+#[test]
+fn regular_expressions_are_compiled_until_they_take_too_much() {
+    let (lists, tags) = (lists(), []);
+    let names = Names { lists: &lists, tags: &tags };
+    let mut compiler = Compiler::new(&names);
+    assert!(compiler.regex("ab+c").is_ok());
+    compiler.regex_bytes = MOST_REGEX_BYTES - 1;
+    assert!(compiler.regex("ab+c").is_ok());
+    assert_eq!(compiler.regex("ab+d").map(|_| ()), Err(TooLarge::Regexes));
 }

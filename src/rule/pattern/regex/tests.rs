@@ -225,6 +225,7 @@ fn errors_say_what_and_where() {
     assert_eq!(error("a**b|*").0, "");
     assert!(error(r"x\pL").1.contains("Unicode"));
     assert!(error(r"(?u)\w").1.contains("Unicode"));
+    assert!(error("x(?u:a)").1.contains("Unicode"));
     assert!(
         error(&"(".repeat(100)).1.contains("64") || error(&"(".repeat(100)).1.contains("unclosed")
     );
