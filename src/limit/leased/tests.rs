@@ -300,6 +300,7 @@ fn what_is_given_back_can_be_taken_again() {
 #[test]
 #[cfg(all(feature = "std", not(loom)))]
 fn threads_are_given_stripes_in_turn() {
+    #[allow(clippy::disallowed_methods, reason = "a test of threads")]
     let [one, other] = [(); 2].map(|()| std::thread::spawn(super::of_this_thread).join().unwrap());
     assert_ne!(one, other);
 }
