@@ -321,7 +321,7 @@ fn what_was_meant_is_suggested() {
         assert_eq!(found, Some(help), "{text}");
     }
     // What follows here is no comparison that lacks an `and`.
-    for text in ["path eq \"a\" , path eq \"b\"", "path eq \"a\" [0]"] {
+    for text in ["path eq \"a\" (ssl)", "path eq \"a\" {\"b\"}"] {
         let mistakes = scheme().parse(text).expect_err(text);
         assert_eq!(mistakes.iter().next().unwrap().help, None, "{text}");
     }
@@ -362,6 +362,7 @@ fn kinds_of_values_are_told_in_words() {
         ("load eq 10.0.0.0/8", "expected a number, found a prefix"),
         ("load eq 1[0]", "one value has no elements"),
         ("ip.src eq 10.0.0.0/8[0]", "one value has no elements"),
+        ("ip.src eq 10.0.0.0/8", "a prefix where one address should be"),
         ("load eq defend", "`defend` is no literal"),
         ("path eq host", "`host` is no text"),
         ("path in host", "`host` is no text"),

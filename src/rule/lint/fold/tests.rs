@@ -298,6 +298,18 @@ fn sets_that_are_too_large_are_not_compared_value_by_value() {
     assert!(implies(&among(side + 1), &among(side + 1)));
     assert!(implies(&among(MOST_VALUES), &node("path starts_with \"/\"")));
     assert!(implies(&node("path eq \"/7\""), &among(MOST_VALUES)));
+    let loads = |numbers: usize| {
+        let numbers: Vec<_> = (0..numbers).map(|number| format!("{}", 2 * number)).collect();
+        node(&format!("plan in {{{}}}", numbers.join(" ")))
+    };
+    let nets = |numbers: usize| {
+        let nets: Vec<_> =
+            (0..numbers).map(|at| format!("10.{}.{}.1", at / 256, at % 256)).collect();
+        node(&format!("ip.src in {{{}}}", nets.join(" ")))
+    };
+    for set in [&loads as &dyn Fn(usize) -> Node, &nets] {
+        assert!(implies(&set(side - 1), &set(side)) && !implies(&set(side), &set(side + 1)));
+    }
     let both = |numbers| Node::And([among(numbers), node("path eq \"x\"")].into());
     assert_eq!(truth(&both(MOST_VALUES)), Some(false));
     assert_eq!(truth(&both(MOST_VALUES + 1)), None);
