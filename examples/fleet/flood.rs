@@ -2,7 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -43,6 +46,8 @@ pub(crate) struct Window {
 pub(crate) struct Flood {
     nodes: Vec<Arc<Mutex<Counts>>>,
     since: Instant,
+    /// Whether its beginning has been told: then a window begins when it is asked for.
+    is_watched: AtomicBool,
     /// Aborts them when it is dropped.
     _connections: JoinSet<()>,
 }
@@ -57,16 +62,22 @@ impl Flood {
             }
             counts
         });
-        Self { nodes: counted.collect(), since: Instant::now(), _connections: connections }
+        Self {
+            nodes: counted.collect(),
+            since: Instant::now(),
+            is_watched: AtomicBool::new(false),
+            _connections: connections,
+        }
     }
 
     /// What is answered within this time. The first one begins with the flood, and others where the flood is.
     pub(crate) async fn window(&self, length: Duration) -> Window {
-        let has_begun = self.nodes.iter().any(|counts| with(counts, |counts| counts.all() > 0));
-        let since = if has_begun { Instant::now() } else { self.since };
-        if has_begun {
+        let since = if self.is_watched.swap(true, Ordering::Relaxed) {
             self.taken();
-        }
+            Instant::now()
+        } else {
+            self.since
+        };
         time::sleep_until((since + length).into()).await;
         Window { nodes: self.taken(), length: since.elapsed() }
     }
