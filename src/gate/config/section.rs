@@ -245,8 +245,11 @@ impl<'a> Section<'a> {
             match keys.meant(text) {
                 Some(meant) if seen.contains(&meant) => {
                     let message = format!("`{}` is given twice", snippet(meant));
+                    // This key may be either of both.
+                    let alias = keys.aliases.iter().find(|(_, known)| *known == meant);
+                    let alias = alias.map_or(text, |(alias, _)| *alias);
                     let diagnostic = Diagnostic::new(Code::Duplicate, key.span(), message)
-                        .with_help(format!("`{text}` and `{meant}` are the same"));
+                        .with_help(format!("`{alias}` and `{meant}` are the same"));
                     report.push(place, diagnostic);
                 }
                 Some(meant) => seen.push(meant),

@@ -4,6 +4,7 @@ mod fleet;
 mod formats;
 mod mutations;
 mod reload;
+mod single;
 
 use alloc::{format, string::ToString, vec::Vec};
 use core::time::Duration;
