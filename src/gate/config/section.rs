@@ -186,6 +186,10 @@ impl<'a> Value<'a> {
         None
     }
 
+    pub(super) fn is_array(&self) -> bool {
+        matches!(self.get(), DeValue::Array(_))
+    }
+
     /// Its elements; itself, if it is no array.
     pub(super) fn items(&self) -> Vec<Self> {
         match self.get() {
