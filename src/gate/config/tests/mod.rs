@@ -2,7 +2,9 @@
 
 mod fleet;
 mod formats;
+mod lists;
 mod mutations;
+mod program;
 mod reload;
 mod single;
 
