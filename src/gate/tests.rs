@@ -92,6 +92,10 @@ mod candidate;
 
 /// What a check would say, and why.
 mod explain;
+mod explained;
+
+/// Whom mitigations and shedding spare.
+mod guard;
 
 /// Another plan, and other lists, for a gate that is at work.
 mod reload;
@@ -101,6 +105,7 @@ mod peer;
 
 /// Limits of a fleet, in the whole gate.
 mod fleet;
+mod fleet_keys;
 
 #[test]
 fn stages_decide_in_their_order() {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::{Brain, set_back::BACK};
 use crate::{
-    detect::{Defence, Detector, Dimension, Posture},
+    detect::{Defence, Detector, Dimension, Parameters, Posture},
     limit::seeds::Seeds,
     request::Request,
+    rule::Term,
     time::Timestamp,
 };
 
@@ -131,4 +132,89 @@ fn what_another_thread_is_in_the_way_of_is_dropped_and_counted() {
     world.second(5);
     assert_eq!(world.detector.dropped_samples(), 2, "it is a sum, and no tick takes it");
     assert!((world.detector.evidence().offered - 7.0).abs() < 0.01, "each is offered all the same");
+}
+
+/// What is usual in other dimensions is not known; other numbers change nothing of it.
+#[test]
+fn other_dimensions_forget_which_requests_are_usual() {
+    let mut world = World::new();
+    (0..60).for_each(|_| world.second(40));
+    let learned = world.learned_since(Timestamp::ZERO);
+    assert!(learned >= 100, "{learned}");
+    let parameters = Parameters { calm_seconds: 300, ..Parameters::default() };
+    let defence = || Defence::up_to(Posture::Defend).parameters(parameters.clone());
+    world.detector.set_defence(defence());
+    assert_eq!(world.learned_since(Timestamp::ZERO), learned);
+    world.detector.set_defence(defence().dimension(Term::client()));
+    assert_eq!(world.learned_since(Timestamp::ZERO), 0);
+    (0..60).for_each(|_| world.second(40));
+    assert_eq!(world.learned_since(Timestamp::ZERO), learned, "it is learned anew");
+}
+
+/// I1, I2 of what is kept: what no detector can know is refused with its part, and nothing is changed.
+#[cfg(feature = "serde")]
+#[test]
+fn what_no_detector_can_know_is_refused_as_that() {
+    use crate::{
+        detect::{DetectSnapshot, mitigation::SavedMitigations, packed::Packed},
+        error::RestoreError,
+        rule::Scheme,
+    };
+
+    /// With this number at a place, counted from the end.
+    fn with_last(packed: &Packed, number: u64) -> Packed {
+        let mut words = serde_json::to_value(packed).unwrap();
+        *words.as_array_mut().unwrap().last_mut().unwrap() = number.into();
+        serde_json::from_value(words).unwrap()
+    }
+
+    type Change = fn(&mut DetectSnapshot);
+    let nothing = || Packed::of(&()).unwrap();
+    let mut world = World::new();
+    (0..3).for_each(|_| world.second(40));
+    let whole = world.detector.save(world.now).unwrap();
+    let odd: SavedMitigations = serde_json::from_value(serde_json::json!({
+        "next": 1,
+        "mitigations": [],
+        "removed": [{
+            "signature": { "nets": [], "kinds": [], "shape": 0 },
+            "remaining": { "secs": 1, "nanos": 0 },
+        }],
+    }))
+    .unwrap();
+    let mut wrong: std::vec::Vec<(&str, DetectSnapshot)> = std::vec::Vec::new();
+    let mut add = |part, change: &dyn Fn(&mut DetectSnapshot)| {
+        let mut saved = whole.clone();
+        change(&mut saved);
+        wrong.push((part, saved));
+    };
+    add("what is usual", &|saved| saved.judge = nothing());
+    add("what is usual", &|saved| saved.judge = with_last(&saved.judge, f64::NAN.to_bits()));
+    add("usual requests", &|saved| saved.reservoir = nothing());
+    add("mitigations", &|saved| saved.mitigations = nothing());
+    add("mitigations", &|saved| saved.mitigations = Packed::of(&odd).unwrap());
+    add("capacity", &|saved| saved.capacity = nothing());
+    add("capacity", &|saved| saved.capacity = with_last(&saved.capacity, f64::NAN.to_bits()));
+    add("unknown clients", &|saved| saved.readmission = nothing());
+    add("unknown clients", &|saved| {
+        saved.readmission = with_last(&saved.readmission, f64::INFINITY.to_bits());
+    });
+    for busy in [f64::NAN, -1.0, 1.1e9, f64::INFINITY] {
+        add("busy clients", &|saved| saved.busy = busy.to_bits());
+    }
+    let others: [Change; 2] = [|saved| saved.known.truncate(1), |saved| saved.known.push(0)];
+    others.iter().for_each(|change| add("known networks", change));
+
+    let next = World::new();
+    next.tick();
+    let before = next.detector.save(next.now).unwrap();
+    for (part, saved) in wrong {
+        let found = next.detector.restore(&saved, &Scheme::new(), next.now);
+        assert_eq!(found, Err(RestoreError::Detection { part }));
+        assert!(next.detector.save(next.now) == Some(before.clone()), "{part}: it has changed");
+        let told = std::format!("{}", RestoreError::Detection { part });
+        assert!(told.contains(part), "{told}");
+    }
+    assert_eq!(next.detector.restore(&whole, &Scheme::new(), next.now), Ok(()));
+    assert!(next.detector.save(next.now) != Some(before), "that one is");
 }

@@ -147,6 +147,7 @@ mod tests {
     use super::{Blocks, HEAVIEST, weight};
     use crate::{
         detect::mitigation::{live, tests::expr},
+        rule::{Atom, Builtin, Expr, Node, Operand, Test},
         time::Timestamp,
     };
 
@@ -190,6 +191,22 @@ mod tests {
                 assert!(weights.len() <= 2 * weights.iter().sum::<usize>().div_ceil(HEAVIEST) + every);
             }
         }
+    }
+
+    /// It would take what is well along with it.
+    #[test]
+    fn what_cannot_be_compiled_matches_nothing_and_harms_no_other() {
+        let mut blocks = Blocks::default();
+        let at = Timestamp::from_secs(1);
+        let stars =
+            Test::Wildcard { pattern: b"*a*b*c*d*e*f*g*h*i*".as_slice().into(), strict: true };
+        let operand = Operand::Builtin(Builtin::Path);
+        let stars = Expr(Node::Atom(Atom { operand, test: stars }));
+        for (number, condition) in [(1, expr("ssl")), (2, stars), (3, expr("not ssl"))] {
+            blocks.put(&Arc::new(live::Entry::new(number, at)), &condition, 2);
+        }
+        assert!(blocks.step() && !blocks.step());
+        assert_eq!(blocks.numbers(), [[1, 3]]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{format, net::IpAddr, string::String, vec::Vec};
 use proptest::{collection::vec, prelude::any, proptest};
 
 use super::{
-    Deed,
+    Applied, Deed,
     tests::{HOST, Sent, World, candidate, expr, other, signature},
 };
 use crate::{
@@ -17,6 +17,85 @@ use crate::{
 
 fn offer(world: &mut World, key: u64, found: &Candidate, text: &str) {
     assert!(world.offer(&Candidate { signature: signature(key), ..found.clone() }, text).is_some());
+}
+
+/// What would be done with a request for `/x`.
+fn foreseen(world: &World, client: IpAddr, known: bool) -> Option<Applied> {
+    let request = Request::new(client).method("GET").host("h").target("/x");
+    Canonical::with(&request, |canonical| {
+        let lists = Lists::new();
+        let mut facts = Facts::of(&request, canonical, &lists);
+        facts.state.client_known = known;
+        world.live.foresee(&facts, world.now)
+    })
+}
+
+/// Who only asks is told what a check would do, and neither counts nor charges anything.
+#[test]
+fn what_would_be_done_is_told_without_counting_anything() {
+    let mut world = World::with(&candidate(0.9, 0.005, 0.1));
+    let counts = |world: &World| {
+        let info = world.all.infos(world.now).remove(0);
+        (info.matched, info.refused)
+    };
+    let looks = |world: &World, known: bool| {
+        let before = counts(world);
+        let found = [(); 30].map(|()| foreseen(world, HOST, known));
+        assert_eq!(counts(world), before);
+        assert!(found.windows(2).all(|two| two[0] == two[1]), "nothing is charged: {found:?}");
+        found[0].clone().unwrap()
+    };
+    let found = looks(&world, true);
+    assert_eq!((found.deed, found.is_suspect, &*found.name), (Deed::Shadow, false, "auto-1"));
+    world.many(100, HOST, true);
+    world.tick();
+    let found = looks(&world, true);
+    assert_eq!((found.deed, found.is_suspect), (Deed::Shadow, true), "it may ask for ten");
+    for nth in 0..12 {
+        let foreseen = looks(&world, true).deed;
+        assert_eq!(world.send(HOST, true, "/x"), Some(foreseen));
+        assert_eq!(matches!(foreseen, Deed::Throttle { .. }), nth >= 10, "{nth}");
+    }
+    // For ten seconds more, and it denies who is not known.
+    for _ in 0..20 {
+        world.many(100, HOST, true);
+        world.tick();
+    }
+    let foreseen = looks(&world, false).deed;
+    assert!(matches!(foreseen, Deed::Deny { .. }), "{foreseen:?}");
+    assert_eq!(world.send(HOST, false, "/x"), Some(foreseen));
+    // Who is known has what a throttled client gets.
+    world.many(3, HOST, true);
+    assert!(matches!(looks(&world, true).deed, Deed::Throttle { .. }));
+}
+
+/// Also for checks that still read what was live before.
+#[test]
+fn what_an_operator_removes_is_over_at_once() {
+    let mut world = World::with(&candidate(0.9, 0.0, 1.0));
+    world.many(100, HOST, false);
+    world.tick();
+    assert!(matches!(world.send(HOST, false, "/x"), Some(Deed::Deny { .. })));
+    assert!(world.all.remove("auto-1", world.now).is_some());
+    assert_eq!(world.send(HOST, false, "/x"), None);
+    assert_eq!(foreseen(&world, HOST, false), None);
+}
+
+/// I1: from the next check on, and without a tick.
+#[test]
+fn what_the_posture_does_not_allow_is_not_done() {
+    let mut world = World::with(&candidate(0.9, 0.0, 1.0));
+    world.many(100, HOST, false);
+    world.tick();
+    for _ in 0..2 {
+        world.all.allow(false);
+        assert_eq!(world.send(HOST, false, "/x"), Some(Deed::Shadow));
+        world.all.allow(true);
+        assert!(matches!(world.send(HOST, false, "/x"), Some(Deed::Deny { .. })));
+    }
+    assert!(world.all.pin("auto-1"));
+    world.all.allow(false);
+    assert!(matches!(world.send(HOST, false, "/x"), Some(Deed::Deny { .. })), "it is pinned");
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::{format, string::ToString as _, vec, vec::Vec};
 use serde_json::{Value, json};
 
 use super::{
-    Change, MOST, Mitigations, REMOVED, SavedMitigations,
-    tests::{World, at, candidate, signature},
+    Change, Deed, MOST, Mitigations, REMOVED, SavedMitigations,
+    tests::{HOST, World, at, candidate, signature},
 };
 use crate::{
     detect::{Parameters, search::Candidate},
@@ -129,4 +129,31 @@ fn what_made_room_before_is_not_told_after() {
     assert!(restored.is_ok());
     assert_eq!(world.tick(), []);
     assert_eq!(world.all.infos(world.now)[0].name, "auto-1");
+}
+
+/// I6: what an operator has made of one goes on as that.
+#[test]
+fn a_condition_of_an_operators_is_kept_as_it_is() {
+    let mut world = World::with(&candidate(0.9, 0.0, 1.0));
+    world.many(100, HOST, false);
+    world.tick();
+    let when = Scheme::new().parse(r#"path eq "/y" and ip.src in {198.51.100.0/25}"#).unwrap();
+    world.all.edit("auto-1", when).unwrap();
+    world.refresh();
+    let saved = serde_json::to_value(world.all.save(world.now)).unwrap();
+    let saved: SavedMitigations = serde_json::from_value(saved).unwrap();
+    let mut next = World::new();
+    next.all.restore(&saved, &Scheme::new(), &next.parameters, world.now).unwrap();
+    next.now = world.now;
+    next.live = next.all.live();
+    let infos = next.all.infos(world.now);
+    assert_eq!(infos, world.all.infos(world.now));
+    assert!(infos[0].is_pinned() && infos[0].covers == 0.0);
+    assert_eq!(next.all.save(world.now), saved, "it is saved as that again");
+    for (world, path, is_denied) in
+        [(&world, "/x", false), (&world, "/y", true), (&next, "/x", false), (&next, "/y", true)]
+    {
+        let sent = world.send(HOST, false, path);
+        assert_eq!(matches!(sent, Some(Deed::Deny { .. })), is_denied, "{path}: {sent:?}");
+    }
 }

@@ -70,11 +70,22 @@ fn list<'a>(report: &mut Report<'a>, value: &Value<'a>) -> Read {
     let (holds, values) = match value.get() {
         DeValue::Table(_) => {
             let Some(table) = Section::of(report, value, &LIST) else { return Read::Wrong };
-            let holds = table.get("type").map(|it| it.word(report, TYPES));
-            if holds == Some(None) {
+            let Some(holds) = table.get("type") else {
+                let help =
+                    "as in { type = \"text\", values = [\"10.0.0.1\"] }, or write the array alone";
+                table.missing(report, "type", help);
+                return Read::Wrong;
+            };
+            let holds = holds.word(report, TYPES);
+            let values = table.get("values");
+            if let Some(values) = values.as_ref().filter(|values| !values.is_array()) {
+                values.wrong(report, "an array of values");
                 return Read::Wrong;
             }
-            (holds.flatten(), table.get("values"))
+            if holds.is_none() {
+                return Read::Wrong;
+            }
+            (holds, values)
         }
         DeValue::Array(_) => (None, Some(value.clone())),
         _ => {

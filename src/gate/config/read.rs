@@ -119,6 +119,11 @@ pub(super) fn read<'a>(file: &'a str, root: &'a Spanned<DeTable<'a>>, base: Plan
 impl<'a> Reader<'a> {
     fn file(&mut self, file: &Section<'a>) {
         self.settings(file);
+        for key in ["rule", "limit"] {
+            if let Some(value) = file.get(key).filter(|value| !value.is_array()) {
+                value.wrong(&mut self.report, &format!("an array of tables, each after [[{key}]]"));
+            }
+        }
         if let Some(client) = file.get("client") {
             self.client(&client);
         }
@@ -298,9 +303,11 @@ pub(super) fn entries<'a>(
     found
 }
 
-/// The tables of an array of tables, with the place of each.
+/// The tables of an array of tables, with the place of each; a table alone, which is told by itself, is read as well.
 pub(super) fn tables<'a>(file: &Section<'a>, key: &str) -> Vec<Value<'a>> {
-    let Some(value) = file.get(key) else { return Vec::new() };
+    let of_tables =
+        |value: &Value<'a>| matches!(value.get(), DeValue::Array(_) | DeValue::Table(_));
+    let Some(value) = file.get(key).filter(of_tables) else { return Vec::new() };
     let mut items = value.items();
     for (number, item) in (1_usize..).zip(&mut items) {
         item.place = match item.name() {

@@ -186,6 +186,10 @@ impl<'a> Value<'a> {
         None
     }
 
+    pub(super) fn is_array(&self) -> bool {
+        matches!(self.get(), DeValue::Array(_))
+    }
+
     /// Its elements; itself, if it is no array.
     pub(super) fn items(&self) -> Vec<Self> {
         match self.get() {
@@ -245,8 +249,11 @@ impl<'a> Section<'a> {
             match keys.meant(text) {
                 Some(meant) if seen.contains(&meant) => {
                     let message = format!("`{}` is given twice", snippet(meant));
+                    // This key may be either of both.
+                    let alias = keys.aliases.iter().find(|(_, known)| *known == meant);
+                    let alias = alias.map_or(text, |(alias, _)| *alias);
                     let diagnostic = Diagnostic::new(Code::Duplicate, key.span(), message)
-                        .with_help(format!("`{text}` and `{meant}` are the same"));
+                        .with_help(format!("`{alias}` and `{meant}` are the same"));
                     report.push(place, diagnostic);
                 }
                 Some(meant) => seen.push(meant),

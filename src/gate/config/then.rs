@@ -72,6 +72,23 @@ pub(super) fn grown<'a>(
     Some(Ban { first, escalate, most })
 }
 
+/// Tells of what makes a ban longer, where there is no ban that it could be of: nobody would miss it before it is
+/// needed.
+pub(super) fn idle<'a>(report: &mut Report<'a>, table: &Section<'a>) {
+    let help = match table.get("ban").map(|ban| ban.get()) {
+        Some(DeValue::Table(_)) => "put it into the table of the ban, beside `for`",
+        Some(_) => return,
+        None => "add a ban, as in { ban = \"15m\", escalate = 4, max = \"1d\" }",
+    };
+    for key in ["escalate", "max"] {
+        if let Some(value) = table.get(key) {
+            let message = format!("`{key}` is of a ban, and here it is of none");
+            let diagnostic = Diagnostic::new(Code::Conflict, value.span(), message).with_help(help);
+            report.push(&value.place, diagnostic);
+        }
+    }
+}
+
 /// The longest that a ban becomes, unless something else is said.
 const A_DAY: Duration = Duration::from_secs(86_400);
 

@@ -35,6 +35,10 @@ fn a_gate_without_a_defence_is_always_normal() {
         assert_eq!((gate.posture(), gate.load()), (Posture::Normal, 0));
         assert_eq!((gate.events(), gate.incident()), (vec![], None));
         assert!(!gate.defence().pin("auto-1", NOW) && !gate.defence().remove("auto-1", NOW));
+        gate.defence().gauge(100.0);
+        gate.tick(at(1));
+        assert_eq!((gate.load(), gate.defence().mitigations(at(1))), (0, vec![]));
+        assert_eq!(gate.defence().evidence(), crate::detect::Evidence::default());
         assert!(gate.snapshot_has_no_detector());
     }
 }
@@ -175,4 +179,28 @@ fn a_posture_that_is_forced_is_told_as_that() {
     let told = events.iter().find(|event| matches!(event.kind, EventKind::Posture { .. }));
     let text = &told.unwrap().text;
     assert!(text.starts_with("An operator wants lockdown after normal: "), "{text}");
+}
+
+/// What the service measures itself is its load, from the next tick on, and holds until it is said anew.
+#[test]
+fn a_gauge_is_a_load_until_another_one_is_said() {
+    let gate = watching();
+    gate.tick(NOW);
+    assert_eq!(gate.load(), 0);
+    let mut loads = Vec::new();
+    for (second, gauge) in (1..).zip([Some(70.0), None, Some(250.0), Some(f64::NAN), Some(-5.0)]) {
+        if let Some(gauge) = gauge {
+            gate.defence().gauge(gauge);
+        }
+        gate.tick(at(second));
+        loads.push(gate.load());
+    }
+    assert_eq!(loads, [70, 70, 100, 0, 0]);
+}
+
+#[test]
+fn a_defence_shows_its_posture_and_nobody() {
+    let gate = watching();
+    gate.defence().force(Posture::Elevated, AN_HOUR, NOW);
+    assert_eq!(std::format!("{:?}", gate.defence()), "GateDefence { posture: Elevated, .. }");
 }

@@ -23,7 +23,7 @@ const CLIENT: &str = "203.0.113.7";
 
 /// Buckets that are never refilled: what is left in each.
 #[derive(Default)]
-struct Buckets(BTreeMap<String, u32>);
+pub(super) struct Buckets(BTreeMap<String, u32>);
 
 impl Buckets {
     fn answer(&mut self, calls: &[Call]) -> Vec<Result<Vec<i64>, StoreError>> {
@@ -48,27 +48,27 @@ impl Buckets {
     }
 }
 
-fn from(peer: &str) -> Request<'static> {
+pub(super) fn from(peer: &str) -> Request<'static> {
     Request::new(address(peer)).method("GET").target("/")
 }
 
-fn fleet(limits: impl IntoIterator<Item = LimitRule>) -> GateBuilder {
+pub(super) fn fleet(limits: impl IntoIterator<Item = LimitRule>) -> GateBuilder {
     let settings = FleetSettings::new().prefix("test").nodes(4);
     limits.into_iter().fold(Gate::builder().fleet(settings), GateBuilder::limit_rule)
 }
 
-fn shared(name: &str, n: u32) -> LimitRule {
+pub(super) fn shared(name: &str, n: u32) -> LimitRule {
     LimitRule::new(name, Quota::per_minute(n)).fleet(OnFailure::Local)
 }
 
-fn asks(step: GateStep) -> GateAsk {
+pub(super) fn asks(step: GateStep) -> GateAsk {
     match step {
         GateStep::Ask(ask) => ask,
         other => panic!("{other:?}"),
     }
 }
 
-fn decided(step: GateStep) -> Verdict {
+pub(super) fn decided(step: GateStep) -> Verdict {
     match step {
         GateStep::Decided(verdict) => verdict,
         other => panic!("{other:?}"),
@@ -76,7 +76,7 @@ fn decided(step: GateStep) -> Verdict {
 }
 
 /// A whole check, and how many calls it made.
-fn check(
+pub(super) fn check(
     gate: &Gate,
     buckets: &mut Buckets,
     request: &Request<'_>,

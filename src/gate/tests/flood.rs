@@ -30,7 +30,7 @@ pub(super) struct Sent {
 }
 
 impl Site {
-    pub(super) fn new() -> Self {
+    pub(super) fn defence() -> Defence {
         let parameters = Parameters {
             cold_seconds: 60,
             mitigation_seconds: 10,
@@ -41,8 +41,11 @@ impl Site {
             most_changes: 30,
             ..Parameters::default()
         };
-        let defence = Defence::up_to(Posture::Lockdown).parameters(parameters);
-        let gate = Gate::builder().defence(defence).danger_seed(7).build().unwrap();
+        Defence::up_to(Posture::Lockdown).parameters(parameters)
+    }
+
+    pub(super) fn new() -> Self {
+        let gate = Gate::builder().defence(Self::defence()).danger_seed(7).build().unwrap();
         let mut site = Self { gate, now: NOW.saturating_add(AN_HOUR * 5), second: 0 };
         site.seconds(150, 0);
         assert_eq!(site.gate.posture(), Posture::Normal);

@@ -168,3 +168,12 @@ fn rules_read_what_is_in_flight() {
     drop(first);
     assert!(gate.check(&export, NOW).is_admitted());
 }
+
+/// In how many limits, and for whom is nobody's business.
+#[test]
+fn what_is_held_shows_how_many_limits_hold_it() {
+    let other = LimitRule::in_flight("all", 5).by([]);
+    let gate = Gate::builder().limit_rule(two()).limit_rule(other).build().unwrap();
+    let mut admission = ask(&gate, CLIENT).unwrap();
+    assert_eq!(format!("{:?}", admission.hold().unwrap()), "Hold { limits: 2, .. }");
+}

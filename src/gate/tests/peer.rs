@@ -255,3 +255,22 @@ fn a_clock_set_back_is_healed_for_peers() {
     assert!(gate.check(&request, healed).is_admitted());
     assert!(meet_with_limits(&gate, "192.0.2.1", healed).is_err());
 }
+
+/// The one that is waited for longest, whichever was described first.
+#[test]
+fn the_strictest_limit_that_denies_a_peer_is_told() {
+    let limits = [("short", Quota::per_minute(1)), ("long", Quota::per_hour(1))];
+    for order in [[0, 1], [1, 0]] {
+        let builder = order.iter().fold(Gate::builder(), |builder, at: &usize| {
+            let (name, quota) = limits[*at];
+            builder.limit(name, quota)
+        });
+        let gate = builder.build().unwrap();
+        assert!(ask(&gate, "192.0.2.1", "/").is_admitted());
+        let denial = meet_with_limits(&gate, "192.0.2.1", NOW).unwrap_err();
+        assert_eq!(denial.name(), "long");
+        let later = NOW.saturating_add(MINUTE);
+        let denial = meet_with_limits(&gate, "192.0.2.1", later).unwrap_err();
+        assert_eq!(denial.name(), "long", "the other one is over");
+    }
+}

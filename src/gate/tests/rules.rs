@@ -296,3 +296,26 @@ fn a_field_cannot_have_the_name_or_a_short_form_of_one_that_every_request_has() 
     }
     assert!(Gate::builder().scheme(Scheme::new().field("tenant", Type::Bytes)).build().is_ok());
 }
+
+/// A group is skipped whichever rule says so, and what denies nothing denies nothing in shadow either.
+#[test]
+fn several_rules_skip_one_group_and_shadow_is_of_what_denies() {
+    let skip = || Action::Skip(Skip::Group("waf".into()));
+    let gate = gate([
+        rule("seen", "true", [Action::Log, Action::Tag("t".into())]).mode(RuleMode::Shadow),
+        rule("one", r#"path eq "/1""#, [skip()]),
+        rule("other", r#"path eq "/2""#, [skip()]),
+        rule("waf", "true", [DENY]).group("waf"),
+    ])
+    .build()
+    .unwrap();
+    for path in ["/1", "/2"] {
+        let verdict = ask(&gate, "192.0.2.1", path);
+        assert!(verdict.is_admitted(), "{path}");
+        assert_eq!(names(verdict.shadow()), [""; 0], "{path}");
+    }
+    assert_eq!(denied_by(&gate, "192.0.2.1", "/3").as_deref(), Some("waf"));
+    let stats = gate.stats();
+    let seen = stats.rule("seen").unwrap();
+    assert_eq!((seen.matched(), seen.enforced(), seen.would_deny()), (3, 0, 0));
+}

@@ -21,7 +21,7 @@ const FULL: Option<DenialReason> = Some(DenialReason::Saturated);
 const USED_UP: Option<DenialReason> = Some(DenialReason::Limit);
 
 /// Room for seven clients and seven networks: one set of each store.
-fn tiny(quotas: &[Quota]) -> GateBuilder {
+pub(super) fn tiny(quotas: &[Quota]) -> GateBuilder {
     let mut builder = Gate::builder().clients(1);
     for (at, quota) in quotas.iter().enumerate() {
         builder = builder.limit(format!("limit {at}"), *quota);
@@ -30,7 +30,7 @@ fn tiny(quotas: &[Quota]) -> GateBuilder {
 }
 
 /// Takes all places of clients, from one network.
-fn fill(gate: &Gate) {
+pub(super) fn fill(gate: &Gate) {
     for host in 1..=7 {
         assert_eq!(reason(gate, &format!("10.0.0.{host}")), None);
     }

@@ -25,7 +25,7 @@ const fn ms(ms: u64) -> Duration {
 }
 
 /// What is wrong with a text: line, column, code, place, message and help of each.
-fn told(text: &str) -> Vec<String> {
+pub(super) fn told(text: &str) -> Vec<String> {
     let error = Gate::from_toml(text).map(|_| ()).unwrap_err();
     let shown = error.iter().map(|it| {
         let line = it.line().map_or(String::from("?"), |line| line.to_string());

@@ -2,8 +2,11 @@
 
 mod fleet;
 mod formats;
+mod lists;
 mod mutations;
+mod program;
 mod reload;
+mod single;
 
 use alloc::{format, string::ToString, vec::Vec};
 use core::time::Duration;

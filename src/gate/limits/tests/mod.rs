@@ -28,6 +28,7 @@ mod in_flight;
 mod in_flight_model;
 mod keys;
 mod model;
+mod rare;
 mod reload;
 mod shadow;
 
