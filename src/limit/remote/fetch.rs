@@ -93,6 +93,15 @@ impl Fetch {
         matches!(*self.state.lock(), State::Over)
     }
 
+    /// How many places for wakers there are.
+    #[cfg(test)]
+    pub(super) fn places(&self) -> usize {
+        match &*self.state.lock() {
+            State::OnItsWay(Waiting { wakers, .. }) => wakers.len(),
+            State::Over => 0,
+        }
+    }
+
     /// Has one more wait, if there is room.
     fn join(&self, wanted: u32) -> bool {
         match &mut *self.state.lock() {
