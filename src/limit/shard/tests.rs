@@ -50,25 +50,3 @@ fn healing_touches_only_what_is_owed() {
     assert_eq!(limiter.peek_n(&1, 1, lags).standing().remaining(), 7);
     assert_eq!(limiter.peek_n(&2, 1, at(EARLY)).standing().remaining(), 0);
 }
-
-/// I5: a place that a sweep has not come to yet moves to one that it has passed, and is healed all the same.
-#[test]
-fn a_place_that_moves_behind_a_sweep_is_healed_too() {
-    const PLACES: u32 = 8 * super::GLANCES as u32;
-    let limiter: ExactLimiter<u32> =
-        ExactLimiter::new(Quota::per_second(1).burst(100), PLACES as usize);
-    assert!(limiter.check_n(&0, 100, at(EARLY)).is_admitted());
-    for key in 1..PLACES {
-        assert!(limiter.check_n(&key, 50, at(LATE)).is_admitted());
-    }
-    let saturated = |key: u32| limiter.check(&key, at(EARLY + 1)).is_saturated();
-    // All places are healed once, and the last one is charged by the clock that is ahead again.
-    assert!((1_000..1_008).all(saturated));
-    assert!(limiter.check_n(&(PLACES - 1), 50, at(LATE)).is_admitted());
-    // The next round has come to the first places, of which one is given up: the last one moves there.
-    assert!((1_000..1_002).all(saturated) && limiter.forget(&1) && !saturated(1_000));
-    assert!((1_001..1_040).all(saturated));
-    let later = at(EARLY + 300);
-    let admitted = (2_000..2_000 + PLACES).filter(|key| limiter.check(key, later).is_admitted());
-    assert_eq!(admitted.count(), PLACES as usize);
-}
