@@ -50,3 +50,27 @@ fn healing_touches_only_what_is_owed() {
     assert_eq!(limiter.peek_n(&1, 1, lags).standing().remaining(), 7);
     assert_eq!(limiter.peek_n(&2, 1, at(EARLY)).standing().remaining(), 0);
 }
+
+/// I5: a place that a sweep has not come to yet moves to one that it has passed, and is healed all the same.
+#[test]
+fn a_place_that_moves_behind_a_sweep_is_healed_too() {
+    const PLACES: u32 = 8 * super::GLANCES as u32;
+    let limiter: ExactLimiter<u32> =
+        ExactLimiter::new(Quota::per_second(1).burst(100), PLACES as usize);
+    assert!(limiter.check_n(&0, 100, at(EARLY)).is_admitted());
+    for key in 1..PLACES {
+        assert!(limiter.check_n(&key, 50, at(LATE)).is_admitted());
+    }
+    let saturated = |key: u32, secs| limiter.check(&key, at(EARLY + secs)).is_saturated();
+    // All places are healed once. Then the clock that is ahead charges the last one, which is looked at before others are.
+    assert!((1_000..1_008).all(|key| saturated(key, 1)));
+    limiter.refund_n(&(PLACES - 1), 50, at(EARLY + 1));
+    assert!(limiter.check_n(&(PLACES - 1), 50, at(LATE)).is_admitted());
+    // The next round has come to the first places, of which one is given up: the last one moves there.
+    assert!((1_000..1_002).all(|key| saturated(key, 60)));
+    assert!(limiter.forget(&1) && !saturated(1_000, 60));
+    assert!((1_001..1_040).all(|key| saturated(key, 60)));
+    let later = at(EARLY + 300);
+    let admitted = (2_000..2_000 + PLACES).filter(|key| limiter.check(key, later).is_admitted());
+    assert_eq!(admitted.count(), PLACES as usize);
+}
