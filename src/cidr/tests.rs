@@ -5,19 +5,19 @@ use ipnet::IpNet;
 
 use super::{CidrParseError, CidrProblem as P, CidrSet, parse_prefix};
 
-fn set(text: &str) -> CidrSet {
+pub(super) fn set(text: &str) -> CidrSet {
     text.parse().unwrap_or_else(|error| panic!("{text:?}: {error}"))
 }
 
-fn ip(text: &str) -> IpAddr {
+pub(super) fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-fn net(text: &str) -> IpNet {
+pub(super) fn net(text: &str) -> IpNet {
     text.parse().unwrap()
 }
 
-fn refused(text: &str) -> CidrParseError {
+pub(super) fn refused(text: &str) -> CidrParseError {
     match text.parse::<CidrSet>() {
         Ok(set) => panic!("{text:?} was read as {set:?}"),
         Err(error) => error,

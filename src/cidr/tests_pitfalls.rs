@@ -8,16 +8,11 @@
 use core::net::IpAddr;
 use std::{format, string::String, string::ToString, vec::Vec};
 
-use super::{CidrProblem as P, CidrSet, lines, parse_prefix};
+use super::{
+    CidrProblem as P, CidrSet, lines, parse_prefix,
+    tests::{ip, set},
+};
 use crate::test_support::rounds;
-
-fn set(text: &str) -> CidrSet {
-    text.parse().unwrap_or_else(|error| panic!("{text:?}: {error}"))
-}
-
-fn ip(text: &str) -> IpAddr {
-    text.parse().unwrap()
-}
 
 /// The kind of the only problem in a text, which a lenient reading skips and tells just so, and which
 /// is one with the columns handed out, too.

@@ -2,24 +2,10 @@
 
 use std::{format, string::ToString, vec::Vec};
 
-use ipnet::IpNet;
-
-use super::{CidrParseError, CidrProblem as P, CidrSet, parse_prefix};
-
-fn set(text: &str) -> CidrSet {
-    text.parse().unwrap_or_else(|error| panic!("{text:?}: {error}"))
-}
-
-fn net(text: &str) -> IpNet {
-    text.parse().unwrap()
-}
-
-fn refused(text: &str) -> CidrParseError {
-    match text.parse::<CidrSet>() {
-        Ok(set) => panic!("{text:?} was read as {set:?}"),
-        Err(error) => error,
-    }
-}
+use super::{
+    CidrParseError, CidrProblem as P, parse_prefix,
+    tests::{net, refused, set},
+};
 
 /// Every text of the table is refused by its kind, in the column of the problem.
 #[test]

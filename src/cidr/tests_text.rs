@@ -5,12 +5,8 @@ use std::{format, string::String, string::ToString, vec::Vec};
 use ipnet::IpNet;
 use proptest::prelude::*;
 
-use super::{CidrLine, CidrProblem as P, CidrSet, CidrSkipped, lines};
+use super::{CidrLine, CidrProblem as P, CidrSet, CidrSkipped, lines, tests::set};
 use crate::test_support::cases;
-
-fn set(text: &str) -> CidrSet {
-    text.parse().unwrap_or_else(|error| panic!("{text:?}: {error}"))
-}
 
 fn only(text: &str) -> CidrLine<'_> {
     let mut lines = lines(text);

@@ -277,16 +277,16 @@ impl Inner {
         now: Timestamp,
     ) -> Verdict {
         let setting = &*snapshot.setting;
-        let mode = doing.mode;
+        let is_enforced = doing.mode == Mode::Enforce;
         let tally = self.tally_of(snapshot, refusal);
         // First the whole, so that no part is told larger.
-        if mode == Mode::Enforce {
+        if is_enforced {
             self.totals.denied.add();
         } else {
             self.totals.admitted.add();
         }
-        tally.denies(mode == Mode::Enforce);
-        if mode != Mode::Enforce {
+        tally.denies(is_enforced);
+        if !is_enforced {
             let mut traces = traces;
             if let Some(mark) = refusal.mark() {
                 traces.mark(mark);

@@ -234,7 +234,7 @@ impl Brain {
             detector.set_due(now.saturating_add(TICK));
             return None;
         };
-        if self.heed(detector, now) {
+        if self.heed_set_back(detector, now) {
             return None;
         }
         let since = now.saturating_duration_since(self.at);

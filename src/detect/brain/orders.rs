@@ -65,7 +65,7 @@ impl Detector {
 
     pub(crate) fn force(self: &Arc<Self>, posture: Posture, time: Duration, now: Timestamp) {
         let mut brain = self.brain.lock();
-        brain.heed(self, now);
+        brain.heed_set_back(self, now);
         brain.told(format!("posture {posture} for {time:?}"), now);
         let turn = brain.machine.force(posture, now.saturating_add(time), now);
         brain.is_drill = false;
@@ -75,7 +75,7 @@ impl Detector {
 
     pub(crate) fn release(self: &Arc<Self>, now: Timestamp) {
         let mut brain = self.brain.lock();
-        brain.heed(self, now);
+        brain.heed_set_back(self, now);
         brain.told(String::from("go on by yourself"), now);
         if let Some(turn) = brain.machine.release(now) {
             brain.turned(self, turn, now);
@@ -85,7 +85,7 @@ impl Detector {
 
     pub(crate) fn drill(self: &Arc<Self>, time: Duration, now: Timestamp) {
         let mut brain = self.brain.lock();
-        brain.heed(self, now);
+        brain.heed_set_back(self, now);
         brain.told(format!("drill for {time:?}"), now);
         if brain.machine.posture() == Posture::Normal {
             let turn = brain.machine.force(Posture::Elevated, now.saturating_add(time), now);
@@ -125,7 +125,7 @@ impl Detector {
 
     pub(crate) fn remove(self: &Arc<Self>, name: &str, now: Timestamp) -> bool {
         self.order(|brain| {
-            brain.heed(self, now);
+            brain.heed_set_back(self, now);
             let Some(ended) = brain.mitigations.remove(name, now) else { return false };
             brain.told(format!("end {name}"), now);
             let culprit = brain.culprit(self);

@@ -7,6 +7,7 @@
 
 use alloc::sync::Arc;
 
+use super::{Brain, Stage};
 use crate::{
     detect::{
         DetectSnapshot, Posture,
@@ -16,7 +17,7 @@ use crate::{
         mitigation::SavedMitigations,
         packed::Packed,
         saved::VERSION,
-        sketch::{Known, Reservoir},
+        sketch::{HotKeys, Known, Reservoir},
         watch::Detector,
     },
     error::RestoreError,
@@ -103,5 +104,21 @@ impl Detector {
         }
         brain.publish(self);
         Ok(())
+    }
+}
+
+impl Brain {
+    /// The tick that goes on is given up, and the next one begins now: hashes are of another key.
+    fn start_anew(&mut self, detector: &Detector, now: Timestamp) {
+        // What is usual of hot keys was learned under another hash: counts go first, then what follows them.
+        for hot in detector.hot.iter().chain(&detector.hot) {
+            for stripe in 0..HotKeys::STRIPES {
+                hot.turn(stripe, 0.0, Some(1.0), &mut self.top);
+            }
+        }
+        self.top.clear();
+        (self.stage, self.chore) = (Stage::Idle, None);
+        (self.clock.promoted, self.clock.rotated) = (Some(now), Some(now));
+        self.drop_counts(detector, now);
     }
 }

@@ -19,17 +19,14 @@
 use core::time::Duration;
 
 use super::{Brain, TICK};
-use crate::{
-    detect::{sketch::HotKeys, watch::Detector},
-    time::Timestamp,
-};
+use crate::{detect::watch::Detector, time::Timestamp};
 
 /// Time that goes back by more than this is believed in.
 pub(super) const BACK: Duration = Duration::from_secs(5);
 
 impl Brain {
     /// If the clock was set back since the last tick, goes on from here, and says so.
-    pub(super) fn heed(&mut self, detector: &Detector, now: Timestamp) -> bool {
+    pub(super) fn heed_set_back(&mut self, detector: &Detector, now: Timestamp) -> bool {
         if now.saturating_add(BACK) >= self.at {
             return false;
         }
@@ -42,31 +39,16 @@ impl Brain {
             *time = time.saturating_sub(by);
         }
         self.learned = now;
-        self.begin_anew(detector, now);
+        self.drop_counts(detector, now);
         true
     }
 
     /// What was counted is of another time: it is dropped, and the next tick is a second from now.
-    pub(super) fn begin_anew(&mut self, detector: &Detector, now: Timestamp) {
+    pub(super) fn drop_counts(&mut self, detector: &Detector, now: Timestamp) {
         let _ = detector.counters.take();
         let _ = (detector.clients.estimate_and_clear(), detector.newcoming.estimate_and_clear());
         let _ = detector.latencies.take();
         (self.at, self.taken) = (now, Some(now));
         detector.set_due(now.saturating_add(TICK));
-    }
-
-    /// The tick that goes on is given up, and the next one begins now: hashes are of another key.
-    #[cfg(feature = "serde")]
-    pub(super) fn start_anew(&mut self, detector: &Detector, now: Timestamp) {
-        // What is usual of hot keys was learned under another hash: counts go first, then what follows them.
-        for hot in detector.hot.iter().chain(&detector.hot) {
-            for stripe in 0..HotKeys::STRIPES {
-                hot.turn(stripe, 0.0, Some(1.0), &mut self.top);
-            }
-        }
-        self.top.clear();
-        (self.stage, self.chore) = (super::Stage::Idle, None);
-        (self.clock.promoted, self.clock.rotated) = (Some(now), Some(now));
-        self.begin_anew(detector, now);
     }
 }

@@ -222,7 +222,7 @@ fn after<'a>(report: &mut Report<'a>, value: &Value<'a>) -> Option<Then> {
         table.missing(report, "ban", "as in { ban = \"15m\", escalate = 4, max = \"1d\" }");
         return None;
     };
-    then::idle(report, &table);
+    then::growth_without_ban(report, &table);
     let ban = match ban.get() {
         DeValue::Table(_) => then::ban(report, &ban),
         _ => {

@@ -153,7 +153,7 @@ fn actions<'a>(reader: &mut Reader<'a>, table: &Section<'a>) -> Vec<Action> {
         match value.get() {
             DeValue::Table(_) => {
                 if let Some(inner) = Section::of(&mut reader.report, &value, &THEN) {
-                    then::idle(&mut reader.report, &inner);
+                    then::growth_without_ban(&mut reader.report, &inner);
                     if !of_table(reader, &inner, &mut found) {
                         value.refuse(&mut reader.report, format!("expected {}", shown()));
                     }

@@ -74,7 +74,7 @@ pub(super) fn grown<'a>(
 
 /// Tells of what makes a ban longer, where there is no ban that it could be of: nobody would miss it before it is
 /// needed.
-pub(super) fn idle<'a>(report: &mut Report<'a>, table: &Section<'a>) {
+pub(super) fn growth_without_ban<'a>(report: &mut Report<'a>, table: &Section<'a>) {
     let help = match table.get("ban").map(|ban| ban.get()) {
         Some(DeValue::Table(_)) => "put it into the table of the ban, beside `for`",
         Some(_) => return,
